@@ -1,0 +1,1 @@
+"""Hydra configs of `gan`: the only place where settings live."""

@@ -1,0 +1,86 @@
+"""`gan COMMAND [override ...]`: picks the command's primary config and hands over to Hydra."""
+
+import difflib
+import importlib
+import os
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gan_cli.completion import BASH
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+COMMANDS = {
+    "train": "play the adversarial game between a generator and a discriminator",
+    "sample": "draw samples from a trained generator",
+}
+
+
+def usage() -> str:
+    """Return what bare `gan` prints: every command with a line each."""
+    lines = [f"  {name:<12} {line}" for name, line in COMMANDS.items()]
+    return "\n".join(
+        [
+            "Generative adversarial nets (Goodfellow et al., 2014), from the command line.",
+            "",
+            "usage: gan COMMAND [setting=value ...]",
+            "",
+            *lines,
+            "",
+            "  gan train                         digits, on this machine, in about a minute",
+            "  gan train dataset=mnist           Algorithm 1 on MNIST",
+            "  gan sample                        a grid of samples from the newest run",
+            "  gan COMMAND --help                a command's settings and examples",
+            '  eval "$(gan --completion bash)"   tab completion, for the shell at hand',
+            "  gan --version",
+        ]
+    )
+
+
+def main() -> None:
+    """Entry point of the `gan` script."""
+    command, *rest = sys.argv[1:] or ["--help"]
+    if command in ("-h", "--help"):
+        print(usage())
+    elif command == "--version":
+        print(f"gan {version('gan-cli')}")
+    elif command == "--completion":
+        if rest != ["bash"]:
+            sys.exit(f"gan --completion is for bash, not for {' '.join(rest) or 'nothing'!r}.")
+        print(BASH.format(commands=" ".join(COMMANDS)))
+    elif command in COMMANDS:
+        sys.argv = [f"{sys.argv[0]} {command}", *rest]
+        play(command)
+    else:
+        close = difflib.get_close_matches(command, COMMANDS, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"it is one of {', '.join(COMMANDS)}."
+        sys.exit(f"{command!r} is not a command of gan; {hint}")
+
+
+def play(command: str) -> None:
+    """Run one command under Hydra, with the user's own modules importable."""
+    import hydra
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.errors import CompactHydraException
+
+    from gan_cli import config, runs
+    from gan_cli.errors import UserError
+
+    config.register()
+    # Last on the path, so that no file of the user's can stand in for a module of ours.
+    sys.path.append(os.getcwd())
+
+    def task(cfg: "DictConfig") -> None:
+        out = Path(HydraConfig.get().runtime.output_dir)
+        try:
+            config.check(cfg)
+            run = importlib.import_module(f"gan_cli.commands.{command.replace('-', '_')}").run
+            run(cfg, out)
+        except UserError as error:
+            runs.discard(out)
+            raise CompactHydraException(str(error)) from None
+
+    hydra.main(version_base="1.3", config_path="pkg://gan_cli.conf", config_name=command)(task)()

@@ -1,0 +1,139 @@
+"""From configs to objects: the only way from a setting to what it stands for."""
+
+import sys
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Any
+
+import torch
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from torch import Tensor, nn
+
+from gan_cli.data.minibatches import Minibatches
+from gan_cli.data.sources import Data
+from gan_cli.errors import UserError
+from gan_cli.evaluation.sampling import draw_z, generate
+from gan_cli.streams import stream_seed
+from gan_cli.training.device import autocast_type, pick_device
+from gan_cli.training.loop import Training
+from gan_cli.training.state import new_state
+from gan_cli.training.step import METRICS, Game, alternating, judges_each_alone, simultaneous
+
+
+def build(cfg: DictConfig, key: str, without: Collection[str] = ()) -> Any:
+    """Return what the node at `key` describes by its `_target_` and its settings but `without`.
+
+    Raises UserError, with the key, for what the target refuses.
+    """
+    node = OmegaConf.select(cfg, key)
+    if not isinstance(node, DictConfig) or "_target_" not in node:
+        raise UserError(f"{key} is {node}; it must be a group's option or have a _target_.")
+    # Classes that lie beside the configs of --config-dir are found too.
+    for source in HydraConfig.get().runtime.config_sources if HydraConfig.initialized() else ():
+        if source.provider == "command-line" and source.path not in sys.path:
+            sys.path.append(source.path)
+    try:
+        settings = OmegaConf.to_container(node, resolve=True)
+        assert isinstance(settings, dict)
+        return instantiate({k: v for k, v in settings.items() if k not in without})
+    except InstantiationException as error:
+        if isinstance(error.__cause__, UserError):
+            raise UserError(f"{key}: {error.__cause__}") from None
+        if isinstance(error.__cause__, TypeError):
+            raise UserError(f"{key} does not fit {node._target_}: {error.__cause__}") from error
+        if isinstance(error.__cause__, ImportError):
+            raise UserError(
+                f"{key}._target_ is {node._target_}, which can't be imported ({error.__cause__}); "
+                "a class of your own is looked for here and in the --config-dir."
+            ) from error
+        raise
+
+
+def build_source(cfg: DictConfig) -> Any:
+    """Return the data set's source. Its `epochs` are for the schedule, not for its class."""
+    return build(cfg, "dataset", without=["epochs"])
+
+
+def build_generator(cfg: DictConfig, source: Any) -> nn.Module:
+    """Return G with its initial weights, a function of the seed; checked against the data.
+
+    Raises UserError where its output has another shape or another range than the data.
+    """
+    generator = _seeded(cfg, "network.generator")
+    with torch.no_grad():
+        z = draw_z(build(cfg, "prior"), 2, cfg.seed)
+        shape = tuple(generate(generator, z, torch.device("cpu")).shape[1:])
+    if shape != source.shape:
+        raise UserError(
+            f"network.generator gives images of shape {shape}; dataset.shape is {source.shape}."
+        )
+    # Only a bounded range can disagree; a user's own network need not say what it gives.
+    low, high = getattr(generator, "output_range", (source.low, source.high))
+    if (low, high) not in ((source.low, source.high), (float("-inf"), float("inf"))):
+        raise UserError(
+            f"network.generator.output is {cfg.network.generator.get('output')}, which gives "
+            f"values in ({low:g}, {high:g}), but the data are in ({source.low:g}, "
+            f"{source.high:g}); use sigmoid with dataset.range=unit, tanh with "
+            "dataset.range=signed, or linear."
+        )
+    return generator
+
+
+def _seeded(cfg: DictConfig, key: str) -> nn.Module:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(stream_seed(cfg.seed, key))
+        network: nn.Module = build(cfg, key)
+    return network
+
+
+def assemble(cfg: DictConfig, source: Any, data: Data) -> Training:
+    """Return the game that a `gan train` config describes, before its first step.
+
+    Raises UserError for what does not go together.
+    """
+    if cfg.schedule.updates == "simultaneous" and cfg.schedule.k != 1:
+        raise UserError(
+            f"schedule.k is {cfg.schedule.k}; with schedule.updates=simultaneous it must be 1, as "
+            "both players move at once."
+        )
+    device = pick_device(cfg.device)
+    if cfg.threads:
+        torch.set_num_threads(cfg.threads)
+    minibatches = Minibatches(
+        data.train, cfg.schedule.batch_size, cfg.seed, source.to_model, device
+    )
+    generator, discriminator = build_generator(cfg, source), _seeded(cfg, "network.discriminator")
+    # Where G has a use for it: a user's own need not.
+    set_mean: Callable[[Tensor], None] | None = getattr(generator, "set_mean", None)
+    if set_mean is not None:
+        set_mean(source.to_model(data.train.x).mean(0))
+    optimizer = build(cfg, "optimizer")
+
+    def set_rates(torch_optimizer: torch.optim.Optimizer, t: int) -> None:
+        optimizer.set(torch_optimizer, t, t // minibatches.per_epoch + 1)
+
+    game = Game(
+        build(cfg, "objective"),
+        build(cfg, "prior"),
+        set_rates,
+        judges_each_alone(discriminator, minibatches[0][:8].cpu()),
+        autocast_type(cfg.precision, device),
+        cfg.ema_decay,
+    )
+    return Training(
+        new_state(generator, discriminator, optimizer, len(METRICS), cfg.seed, device),
+        game,
+        {"alternating": alternating, "simultaneous": simultaneous}[cfg.schedule.updates],
+        cfg.schedule.k,
+        minibatches,
+        optimizer,
+    )
+
+
+def relative(path: str | Path) -> Path:
+    """Return `path` as seen from here where it lies below, for messages."""
+    path = Path(path).absolute()
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

@@ -1,0 +1,159 @@
+"""`gan train`: play the game, or go on with it."""
+
+import logging
+import math
+import sys
+from pathlib import Path
+
+import torch
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import DictConfig, OmegaConf
+
+from gan_cli import runs
+from gan_cli.commands.build import assemble, build_source, relative
+from gan_cli.data.sources import Data
+from gan_cli.errors import UserError
+from gan_cli.evaluation.sampling import draw_z, generate
+from gan_cli.figures.grid import Picture, picture, save_png
+from gan_cli.training import checkpoints, plan
+from gan_cli.training.environment import environment
+from gan_cli.training.logbook import Logbook
+from gan_cli.training.loop import Intervals, Training, train
+from gan_cli.training.signals import Stop, stop_signals
+
+log = logging.getLogger(__name__)
+
+# What may change when a run is taken up again: its length, what is written, and the machine.
+FREE = (
+    "schedule.epochs", "schedule.steps", "dataset.epochs", "log", "checkpoint", "outputs", "device",
+    "threads", "data_dir", "dataset.data_dir", "resume", "dry_run",
+)  # fmt: skip
+
+
+def run(cfg: DictConfig, out: Path) -> None:
+    """Train in the run directory `out`, from the start or from where it was left."""
+    if cfg.resume is not None or runs.Run.exists(out):
+        cfg, out = _config_of_resumed(cfg, out)
+    source = build_source(cfg)
+    data = source.load()
+    training = assemble(cfg, source, data)
+    state, per_epoch = training.state, training.minibatches.per_epoch
+    steps = cfg.schedule.steps or math.ceil(cfg.schedule.epochs * per_epoch / training.k)
+    if cfg.dry_run:
+        _show_plan(training, steps, data)
+        runs.discard(out)
+        return
+
+    # The run directory, which this process alone may write from here on.
+    directory = runs.Run(out) if runs.Run.exists(out) else runs.Run.create(out, cfg)
+    with directory.lock():
+        if any(directory.checkpoints.iterdir()):
+            newest = checkpoints.load_newest(directory.checkpoints)
+            checkpoints.fit(state, newest, directory.checkpoints)
+        if state.step >= steps:
+            raise UserError(
+                f"{relative(out)} is finished at step {state.step}; to go on with it, "
+                f"schedule.epochs (or schedule.steps) must be more than now, {steps} steps."
+            )
+        directory.update_config(cfg)
+        device, autocast = state.rng.device, training.game.autocast
+        directory.add_environment(environment(device, autocast, data.fingerprint()))
+        directory.set_status("running", state.step)
+        log.info(
+            "%s %s: steps %d to %d, on %s in %s with %d threads.",
+            "Resuming" if state.step else "Training", relative(out), state.step + 1, steps,
+            device, "bf16" if autocast else "fp32", torch.get_num_threads(),
+        )  # fmt: skip
+
+        # The same z each time, so that progress can be watched.
+        watched_z = draw_z(training.game.prior, cfg.log.grid, cfg.seed)
+
+        def draw() -> Picture:
+            return picture(source.to_pixels(generate(state.generator, watched_z, device)))
+
+        def save_grid(step: int, image: Picture) -> None:
+            origin = {"run": out, "step": step, "seed": cfg.seed, "command": " ".join(sys.argv)}
+            save_png(directory.grid_path(step), image, origin)
+
+        def save() -> None:
+            checkpoints.save(directory.checkpoints, state.state_dict())
+
+        logbook = Logbook(
+            directory.metrics_path, directory.tensorboard, save_grid, state.step, steps
+        )
+        intervals = Intervals(cfg.log.every, cfg.log.grid_every, cfg.checkpoint.every_minutes)
+        try:
+            with stop_signals() as stop:
+                train(training, steps, intervals, logbook, draw, save, stop)
+        except BaseException as error:
+            directory.set_status("failed", state.step, str(error) or type(error).__name__)
+            raise
+        finally:
+            logbook.close()
+        _conclude(directory, state.step, stop)
+
+
+def _conclude(directory: runs.Run, step: int, stop: Stop) -> None:
+    where = relative(directory.path)
+    if stop.signal is not None:
+        directory.set_status("interrupted", step, f"signal {stop.signal}")
+        log.info("Stopped at step %d; `gan train resume=%s` goes on.", step, where)
+        sys.exit(128 + stop.signal)
+    directory.set_status("finished", step)
+    log.info("Finished at step %d: %s", step, where)
+    log.info("The last grid of samples: %s", relative(directory.grid_path(step)))
+
+
+def _config_of_resumed(cfg: DictConfig, out: Path) -> tuple[DictConfig, Path]:
+    """Return the config with which the run in `out`, or at `cfg.resume`, goes on, and where it is.
+
+    With `resume`, that is the run's own config with the settings of this command line put in,
+    unless an experiment is named, which is a whole config itself. Raises UserError where anything
+    but FREE differs.
+    """
+    old, new = runs.Run(out).config() if cfg.resume is None else None, cfg
+    if cfg.resume is not None:
+        found = runs.find(cfg.resume, cfg.outputs)
+        if found.path.absolute() != out.absolute():
+            runs.discard(out)
+            out = found.path
+        old = found.config()
+        overrides = OverridesParser.create().parse_overrides(list(HydraConfig.get().overrides.task))
+        keys = [override.key_or_group for override in overrides]
+        if "experiment" not in keys:
+            new = old.copy()
+            for key in keys:
+                OmegaConf.update(new, key, OmegaConf.select(cfg, key), force_add=True)
+    assert old is not None
+    different = runs.differences(old, new, FREE)
+    if different:
+        raise UserError(
+            f"{relative(out)} is a run with other settings, and can't go on with these "
+            f"({'; '.join(different)})."
+        )
+    return new, out
+
+
+def _show_plan(training: Training, steps: int, data: Data) -> None:
+    state, minibatches, k = training.state, training.minibatches, training.k
+    m = minibatches.batch_size
+    for name, part in data._asdict().items():
+        labels = "no labels" if part.y is None else f"{len(part.y.unique())} classes"
+        log.info("%-6s %s %s, %s", name, tuple(part.x.shape), part.x.dtype, labels)
+    real = minibatches[0]
+    g_rows = plan.layers(state.generator, training.game.prior(m, state.rng))
+    d_rows = plan.layers(state.discriminator, torch.cat([real, real]))
+    for line in [*plan.table("Generator", g_rows), *plan.table("Discriminator", d_rows)]:
+        log.info("%s", line)
+    log.info(
+        "%d steps, %s, with %d x %d training images each: %.4g epochs of %d minibatches.",
+        steps, training.update.__name__, k, m, steps * k / minibatches.per_epoch,
+        minibatches.per_epoch,
+    )  # fmt: skip
+    activations = sum(row[-1] for row in g_rows + d_rows)
+    size = plan.memory(
+        state.generator, state.discriminator, training.optimizer.slots, activations,
+        minibatches.x.nbytes,
+    )  # fmt: skip
+    log.info("About %.0f MB on %s beside PyTorch itself.", size / 1e6, state.rng.device)

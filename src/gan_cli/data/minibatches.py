@@ -1,0 +1,47 @@
+"""Shuffled minibatches from tensors that live on the training device."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from gan_cli.data.sources import Split
+from gan_cli.errors import UserError
+from gan_cli.streams import stream
+
+
+class Minibatches:
+    """Minibatch t is a pure function of (seed, t): there is no position to save or to lose.
+
+    Each epoch is a new permutation, of which `per_epoch` slices of `batch_size` are taken; what is
+    left over waits for another epoch's shuffle. `to_model` maps a slice to model space.
+    """
+
+    def __init__(
+        self,
+        data: Split,
+        batch_size: int,
+        seed: int,
+        to_model: Callable[[Tensor], Tensor],
+        device: torch.device,
+    ) -> None:
+        if batch_size > len(data.x):
+            raise UserError(
+                f"schedule.batch_size is {batch_size}; it can be {len(data.x)} at most, the number "
+                "of training examples."
+            )
+        self.x = data.x.to(device)
+        self.batch_size, self.seed, self.to_model, self.device = batch_size, seed, to_model, device
+        self.per_epoch = len(self.x) // batch_size
+        self._epoch = -1
+        self._order = torch.empty(0)
+
+    def __getitem__(self, t: int) -> Tensor:
+        """Return minibatch t >= 0 in model space, (batch_size, C, H, W) float32."""
+        epoch, i = divmod(t, self.per_epoch)
+        if epoch != self._epoch:
+            rng = stream(self.seed, "minibatches", epoch)
+            self._order = torch.randperm(len(self.x), generator=rng).to(self.device)
+            self._epoch = epoch
+        index = self._order[i * self.batch_size : (i + 1) * self.batch_size]
+        return self.to_model(self.x.index_select(0, index))

@@ -1,0 +1,30 @@
+"""Samples that depend on the seed and their own number alone."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from gan_cli.streams import stream
+
+# z comes in blocks that are always drawn and always generated whole, so that neither how many
+# samples are asked for nor memory's limits can change a bit of any of them.
+BLOCK = 256
+
+
+def draw_z(prior: Callable[[int, torch.Generator], Tensor], n: int, seed: int) -> Tensor:
+    """Return z_0 .. z_(n-1) of `seed`, (n, dim) on the CPU; z_i is the same for any n > i."""
+    blocks = [prior(BLOCK, stream(seed, "z", b)) for b in range(-(-n // BLOCK))]
+    return torch.cat(blocks)[:n]
+
+
+@torch.no_grad()
+def generate(generator: nn.Module, z: Tensor, device: torch.device) -> Tensor:
+    """Return G(z) in eval mode and float32, (n, C, H, W) on the CPU, for z (n, dim)."""
+    was_training = generator.training
+    generator.eval()
+    n = len(z)
+    z = torch.cat([z, z.new_zeros(-n % BLOCK, z.shape[1])])
+    samples = [generator(block.to(device)).float().cpu() for block in z.split(BLOCK)]
+    generator.train(was_training)
+    return torch.cat(samples)[:n]

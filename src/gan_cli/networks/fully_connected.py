@@ -1,0 +1,139 @@
+"""Fully connected generators and discriminators."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from gan_cli.errors import UserError
+from gan_cli.networks.layers import ACTIVATIONS, OUTPUTS, Dropout, Maxout, init_uniform, one_each
+
+
+class Generator(nn.Module):
+    """G: z (m, z_dim) -> images (m, C, H, W), through hidden layers of the given `widths`.
+
+    `activations` and `batch_norm` are one for all hidden layers or one for each; `output` is
+    `sigmoid`, `tanh` or `linear`. Weights come from U(-irange, irange) with biases 0, or as PyTorch
+    draws them where `irange` is None. `output_range` is the range of the values it can give.
+    """
+
+    def __init__(
+        self,
+        z_dim: int,
+        shape: Sequence[int],
+        widths: Sequence[int],
+        activations: Sequence[str] = ("relu",),
+        batch_norm: Sequence[bool] = (False,),
+        output: str = "sigmoid",
+        irange: float | None = None,
+        marginal_bias: bool = False,
+    ) -> None:
+        super().__init__()
+        if marginal_bias and output != "sigmoid":
+            raise UserError(
+                f"marginal_bias is true with output {output}; it is the logit of the mean image, "
+                "so output must be sigmoid."
+            )
+        self.shape, self.marginal_bias = tuple(shape), marginal_bias
+        activate, self.output_range = OUTPUTS[output]
+        self.hidden = _hidden_layers(z_dim, widths, activations, batch_norm)
+        self.output = nn.Linear(([z_dim, *widths])[-1], math.prod(self.shape))
+        self.activate = activate()
+        if irange is not None:
+            init_uniform(self, irange)
+
+    def set_mean(self, mean: Tensor) -> None:
+        """Start at the mean training image (C, H, W) in model space, where `marginal_bias` says so.
+
+        The output's bias becomes logit(mean clipped to [1e-7, 1 - 1e-7]), as in the released code.
+        """
+        if self.marginal_bias:
+            # In float64: 1 - 1e-7 is not a float32, and its logit would be off by a fifth.
+            clipped = mean.double().flatten().clamp(1e-7, 1 - 1e-7)
+            with torch.no_grad():
+                self.output.bias.copy_(clipped.logit())
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Return G(z)."""
+        return self.activate(self.output(self.hidden(z))).view(-1, *self.shape)
+
+
+class Discriminator(nn.Module):
+    """D: images (m, C, H, W) -> logits (m,), through hidden layers of the given `widths`.
+
+    `activations` and `batch_norm` are one for all hidden layers or one for each; every hidden
+    unit is kept with probability `keep`. Weights are as PyTorch draws them.
+    """
+
+    def __init__(
+        self,
+        shape: Sequence[int],
+        widths: Sequence[int],
+        activations: Sequence[str] = ("leaky_relu",),
+        batch_norm: Sequence[bool] = (False,),
+        keep: float = 1.0,
+    ) -> None:
+        super().__init__()
+        inputs = math.prod(shape)
+        self.hidden = _hidden_layers(inputs, widths, activations, batch_norm, keep)
+        self.output = nn.Linear(([inputs, *widths])[-1], 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logit of D(x)."""
+        return self.output(self.hidden(x.flatten(1))).squeeze(1)
+
+
+class MaxoutDiscriminator(nn.Module):
+    """D of the paper: images (m, C, H, W) -> logits (m,), through maxout layers with dropout.
+
+    Layer i has `units[i]` units of `pieces` affine maps each. The first layer's input keeps a unit
+    with probability `keep_input`, every other layer's, the last one's too, with `keep_hidden`.
+    Weights come from U(-irange, irange), biases are 0.
+    """
+
+    def __init__(
+        self,
+        shape: Sequence[int],
+        units: Sequence[int],
+        pieces: int,
+        irange: float,
+        keep_input: float = 0.8,
+        keep_hidden: float = 0.5,
+    ) -> None:
+        super().__init__()
+        sizes = [math.prod(shape), *units]
+        keeps = [keep_input] + [keep_hidden] * len(units)
+        layers: list[nn.Module] = []
+        for inputs, outputs, keep in zip(sizes[:-1], units, keeps[:-1], strict=True):
+            layers += [Dropout(keep), Maxout(inputs, outputs, pieces)]
+        self.layers = nn.Sequential(*layers, Dropout(keeps[-1]), nn.Linear(sizes[-1], 1))
+        init_uniform(self, irange)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the logit of D(x)."""
+        return self.layers(x.flatten(1)).squeeze(1)
+
+
+def _hidden_layers(
+    inputs: int,
+    widths: Sequence[int],
+    activations: Sequence[str],
+    batch_norm: Sequence[bool],
+    keep: float = 1.0,
+) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for width, activation, norm in zip(
+        widths,
+        one_each("activations", activations, len(widths)),
+        one_each("batch_norm", batch_norm, len(widths)),
+        strict=True,
+    ):
+        layers.append(nn.Linear(inputs, width))
+        if norm:
+            layers.append(nn.BatchNorm1d(width))
+        layers.append(ACTIVATIONS[activation]())
+        if keep < 1:
+            layers.append(Dropout(keep))
+        inputs = width
+    return nn.Sequential(*layers)

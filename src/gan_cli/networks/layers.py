@@ -1,0 +1,102 @@
+"""The layers that PyTorch does not have as the paper has them."""
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from gan_cli.errors import UserError
+
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "relu": nn.ReLU,
+    "leaky_relu": lambda: nn.LeakyReLU(0.2),
+    "tanh": nn.Tanh,
+    "sigmoid": nn.Sigmoid,
+}
+
+# Each output activation, with the range of values that it gives.
+OUTPUTS = {
+    "sigmoid": (nn.Sigmoid, (0.0, 1.0)),
+    "tanh": (nn.Tanh, (-1.0, 1.0)),
+    "linear": (nn.Identity, (float("-inf"), float("inf"))),
+}
+
+
+class Dropout(nn.Module):
+    """Keeps each unit with probability `keep`, scaled by 1 / keep (Hinton et al., 2012).
+
+    Unlike `nn.Dropout`, draws its masks from `rng`, a generator that the training state owns and
+    saves; None stands for PyTorch's global one. Works on tensors of any shape and is the identity
+    in eval mode.
+    """
+
+    def __init__(self, keep: float) -> None:
+        super().__init__()
+        self.keep = keep
+        self.rng: torch.Generator | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Drop units of `x`."""
+        if not self.training or self.keep == 1:
+            return x
+        return x * keep_mask(x, self.keep, self.rng).to(x.dtype).mul_(1 / self.keep)
+
+    def extra_repr(self) -> str:
+        """Say `keep` where the module is printed."""
+        return f"keep={self.keep}"
+
+
+def keep_mask(like: Tensor, keep: float, rng: torch.Generator | None) -> Tensor:
+    """Return a bool mask in the shape of `like`, each element True with probability `keep`.
+
+    A random byte an element where `keep` is a multiple of 1/256, two otherwise (`keep` is then
+    exact to 2**-17): `bernoulli_` costs over 20 times as much on a CPU.
+    """
+    dtype, bits = (torch.int8, 8) if (keep * 256).is_integer() else (torch.int16, 16)
+    words = -(-like.numel() * bits // 64)
+    random = torch.empty(words, dtype=torch.int64, device=like.device)
+    random.random_(-(2**63), None, generator=rng)
+    threshold = round(keep * 2**bits) - 2 ** (bits - 1)
+    return (random.view(dtype)[: like.numel()] < threshold).view(like.shape)
+
+
+class Maxout(nn.Module):
+    """`units` units, each the maximum of `pieces` affine maps (Goodfellow et al., 2013).
+
+    (m, inputs) -> (m, units). Row p * units + u of the weight is piece p of unit u: pieces
+    outermost keeps the maximum a running one over contiguous rows.
+    """
+
+    def __init__(self, inputs: int, units: int, pieces: int) -> None:
+        super().__init__()
+        self.units, self.pieces = units, pieces
+        self.linear = nn.Linear(inputs, units * pieces)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return each unit's largest piece."""
+        return self.linear(x).view(-1, self.pieces, self.units).amax(1)
+
+
+def init_uniform(module: nn.Module, irange: float) -> None:
+    """Draw the weights of `module`'s linear layers from U(-irange, irange); biases become 0."""
+    for layer in module.modules():
+        if isinstance(layer, nn.Linear):
+            nn.init.uniform_(layer.weight, -irange, irange)
+            nn.init.zeros_(layer.bias)
+
+
+T = TypeVar("T")
+
+
+def one_each(setting: str, values: Sequence[T], layers: int) -> list[T]:
+    """Spread `values`, one for all or one for each, over the layers.
+
+    Raises UserError, naming `setting`, for any other number.
+    """
+    if len(values) not in (1, layers):
+        raise UserError(
+            f"{setting} has {len(values)} entries; it takes one for all of the {layers} hidden "
+            "layers, or one for each."
+        )
+    return list(values) * (1 if len(values) == layers else layers)

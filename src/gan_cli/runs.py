@@ -1,0 +1,224 @@
+"""The run directory: the one place that knows its file names."""
+
+import functools
+import json
+import os
+import platform
+import shutil
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig, OmegaConf
+from yaml import YAMLError
+
+from gan_cli.errors import UserError
+from gan_cli.files import write_atomically
+
+HYDRA = ".hydra"
+
+
+class Run:
+    """One run's directory. Raises UserError where `path` holds none."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config_path = path / "config.yaml"
+        self.environment_path = path / "environment.json"
+        self.metrics_path = path / "metrics.csv"
+        self.status_path = path / "status.json"
+        self.tensorboard = path / "tensorboard"
+        self.samples = path / "samples"
+        self.checkpoints = path / "checkpoints"
+        if not self.config_path.is_file():
+            raise UserError(f"{path} is not a run: it has no {self.config_path.name}.")
+
+    @classmethod
+    def create(cls, path: Path, config: DictConfig) -> "Run":
+        """Make the directory a run of `config`, resolved."""
+        path.mkdir(parents=True, exist_ok=True)
+        for name in ("samples", "checkpoints"):
+            (path / name).mkdir(exist_ok=True)
+        write_atomically(path / "config.yaml", OmegaConf.to_yaml(config, resolve=True).encode())
+        return cls(path)
+
+    @staticmethod
+    def exists(path: Path) -> bool:
+        """Say whether `path` holds a run."""
+        return (path / "config.yaml").is_file()
+
+    def config(self) -> DictConfig:
+        """Return the resolved config. Raises UserError where it can't be read."""
+        try:
+            config = OmegaConf.load(self.config_path)
+        except (OSError, ValueError, YAMLError) as error:
+            raise UserError(f"Cannot read {self.config_path}: {error}") from error
+        whole = ("dataset", "network", "prior", "seed")
+        if not isinstance(config, DictConfig) or any(config.get(key) is None for key in whole):
+            raise UserError(f"{self.config_path} is not the config of a run: it needs {whole}.")
+        return config
+
+    def update_config(self, config: DictConfig) -> None:
+        """Write another resolved config, of the same game."""
+        write_atomically(self.config_path, OmegaConf.to_yaml(config, resolve=True).encode())
+
+    def grid_path(self, step: int) -> Path:
+        """Return where the grid of samples at `step` goes."""
+        return self.samples / f"step-{step:09d}.png"
+
+    def lock(self) -> FileLock:
+        """Return the held lock of the one process that may write here; it goes with the process.
+
+        Raises UserError where another holds it.
+        """
+        lock = FileLock(self.path / ".lock", timeout=0)
+        try:
+            return lock.acquire().lock
+        except Timeout:
+            status = self._read_status()
+            raise UserError(
+                f"{self.path} is being written by process {status.get('process', '?')} on "
+                f"{status.get('host', '?')}; stop that one first, or choose another directory."
+            ) from None
+
+    def set_status(self, status: str, step: int, reason: str | None = None) -> None:
+        """Record `running`, `finished`, `interrupted` or `failed`, and why."""
+        content = {
+            "status": status,
+            "reason": reason,
+            "step": step,
+            "host": platform.node(),
+            "process": os.getpid(),
+            "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        write_atomically(self.status_path, json.dumps(content, indent=2).encode())
+
+    def status(self) -> str:
+        """Return the status; a run whose process is gone without a word is `interrupted`."""
+        status: str = self._read_status().get("status", "interrupted")
+        if status == "running":
+            try:
+                self.lock().release()
+            except UserError:
+                return status
+            return "interrupted"
+        return status
+
+    def _read_status(self) -> dict[str, Any]:
+        try:
+            content = json.loads(self.status_path.read_bytes())
+        except (OSError, ValueError):
+            return {}
+        return content if isinstance(content, dict) else {}
+
+    def add_environment(self, environment: dict[str, Any]) -> None:
+        """Append what this session runs on: a run has as many as it was resumed."""
+        sessions = []
+        if self.environment_path.is_file():
+            sessions = json.loads(self.environment_path.read_bytes())
+        content = json.dumps([*sessions, environment], indent=2)
+        write_atomically(self.environment_path, content.encode())
+
+
+def find(run: str, outputs: str) -> Run:
+    """Return the run at path `run`; `latest` is the newest one under `outputs` that has stopped.
+
+    Raises UserError where there is none.
+    """
+    if run != "latest":
+        return Run(Path(run))
+    paths = [*Path(outputs).glob("train/*"), *Path(outputs).glob("sweep/*/*")]
+    candidates = [Run(path) for path in paths if Run.exists(path)]
+    stopped = [r for r in candidates if r.status() in ("finished", "interrupted")]
+    if not stopped:
+        raise UserError(
+            f"run is latest, but {Path(outputs).absolute()} holds no finished or interrupted run; "
+            "train one with `gan train`, or name one with run=DIRECTORY."
+        )
+    return max(
+        stopped, key=lambda r: r.status_path.stat().st_mtime if r.status_path.exists() else 0
+    )
+
+
+def differences(old: DictConfig, new: DictConfig, free: tuple[str, ...]) -> list[str]:
+    """Return a line for each setting in which two resolved configs differ, but for those in `free`.
+
+    A name in `free` stands for itself and all below it.
+    """
+    before, after = _flatten(old), _flatten(new)
+    return [
+        f"{key}: {before.get(key, 'absent')} there, {after.get(key, 'absent')} here"
+        for key in sorted({*before, *after})
+        if before.get(key) != after.get(key)
+        and not any(key == name or key.startswith(f"{name}.") for name in free)
+    ]
+
+
+def _flatten(node: Any, prefix: str = "") -> dict[str, Any]:
+    if isinstance(node, DictConfig):
+        node = OmegaConf.to_container(node, resolve=True)
+    if not isinstance(node, dict):
+        return {prefix: node}
+    return {
+        key: value
+        for name, child in node.items()
+        for key, value in _flatten(child, f"{prefix}.{name}" if prefix else str(name)).items()
+    }
+
+
+@functools.cache
+def directory(outputs: str, command: str, resume: str | None = None) -> str:
+    """Return where a command writes: the run it resumes, or a new directory named by the time.
+
+    Hydra asks more than once, hence the cache; a wrong `resume` is refused later, by `find`.
+    """
+    if resume is not None:
+        try:
+            return str(find(resume, outputs).path)
+        except UserError:
+            pass
+    stem = Path(outputs) / command / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")  # local time
+    path, n = stem, 1
+    while path.exists():
+        path, n = stem.with_name(f"{stem.name}_{n}"), n + 1
+    return str(path)
+
+
+@functools.cache
+def record_directory(resume: str | None = None) -> str:
+    """Return where in it Hydra records a command: a resumed run keeps its first record."""
+    return HYDRA if resume is None else f"{HYDRA}/resumed-{datetime.now():%Y-%m-%d_%H-%M-%S}"
+
+
+def discard(out: Path) -> None:
+    """Remove a directory that Hydra made for a command that wrote nothing."""
+    names = [path.name for path in out.iterdir()] if out.is_dir() else [""]
+    if all(name == HYDRA or name.endswith(".log") for name in names) and out != Path.cwd():
+        shutil.rmtree(out)
+
+
+class RefuseUnwritable(Callback):
+    """Says in one sentence, not in a traceback of Hydra's, that a directory can't be written."""
+
+    def on_run_start(self, config: DictConfig, **_: Any) -> None:
+        """Try `hydra.run.dir`."""
+        self._try(config.hydra.run.dir)
+
+    def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
+        """Try `hydra.sweep.dir`."""
+        self._try(config.hydra.sweep.dir)
+
+    def _try(self, path: str) -> None:
+        try:
+            Path(path).mkdir(parents=True, exist_ok=True)
+            (Path(path) / ".writable").touch()
+            (Path(path) / ".writable").unlink()
+        except OSError as error:
+            reason = error.strerror or error
+            sys.exit(
+                f"Cannot write to the output directory {path}: {reason}; choose another with "
+                "outputs=DIRECTORY."
+            )

@@ -1,0 +1,1 @@
+"""The game: objectives, priors, optimizers, the step, the loop, checkpoints."""

@@ -1,0 +1,41 @@
+"""Where to compute, and in which arithmetic."""
+
+import torch
+
+from gan_cli.errors import UserError
+
+
+def pick_device(name: str) -> torch.device:
+    """Return the device called `name`; `auto` takes a GPU where there is one.
+
+    Raises UserError where there is no such device.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(1, device=device)
+    except (AssertionError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(
+            f"device is {name!r}, which PyTorch can't use here ({reason}); it can be auto, cpu, or "
+            "cuda and cuda:1 where there are GPUs."
+        ) from error
+    return device
+
+
+def autocast_type(precision: str, device: torch.device) -> torch.dtype | None:
+    """Return the type of matrix products: None is float32 throughout.
+
+    `auto` takes bfloat16 where the hardware multiplies it natively: GPUs from Ampere on, CPUs with
+    AMX or AVX512-BF16. The weights themselves stay float32 always.
+    """
+    native = {"fp32": False, "bf16": True, "auto": _multiplies_bf16(device)}[precision]
+    return torch.bfloat16 if native else None
+
+
+def _multiplies_bf16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    capabilities = torch.cpu.get_capabilities() if device.type == "cpu" else {}
+    return bool(capabilities.get("amx_bf16") or capabilities.get("avx512_bf16"))

@@ -1,0 +1,104 @@
+"""What a person sees of a run while it trains: terminal, log file, metrics.csv, TensorBoard."""
+
+import csv
+import logging
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from torch.utils.tensorboard import SummaryWriter
+from tqdm import tqdm
+
+from gan_cli.figures.grid import Picture
+from gan_cli.files import write_atomically
+from gan_cli.training.step import METRICS
+
+log = logging.getLogger(__name__)
+
+COLUMNS = ("step", "epoch", *METRICS, "learning_rate", "momentum", "images_per_second")
+
+
+class Logbook:
+    """Writes rows of metrics and grids of samples; goes on after `step` where a run is resumed.
+
+    `csv_path` gets a row with COLUMNS each time, `tensorboard` is a directory for the scalars and
+    grids, `save_grid(step, picture)` keeps a grid as a file.
+    """
+
+    def __init__(
+        self,
+        csv_path: Path,
+        tensorboard: Path,
+        save_grid: Callable[[int, Picture], None],
+        step: int,
+        steps: int,
+    ) -> None:
+        truncate(csv_path, step)
+        # Line buffered: a row is on its way to the disk as soon as it is whole.
+        self._file = csv_path.open("a", newline="", buffering=1)
+        self._csv = csv.DictWriter(self._file, COLUMNS)
+        if csv_path.stat().st_size == 0:
+            self._csv.writeheader()
+        self._tensorboard = SummaryWriter(str(tensorboard), purge_step=step + 1 if step else None)
+        self._save_grid = save_grid
+        self._terminal = sys.stderr.isatty()
+        self._bar = tqdm(
+            total=steps, initial=step, unit="step", disable=not self._terminal, dynamic_ncols=True
+        )
+        self._since = time.perf_counter()
+
+    def advance(self) -> None:
+        """Note that a step was played."""
+        self._bar.update()
+
+    def row(self, values: dict[str, float], images: int) -> None:
+        """Write a row: all COLUMNS but the rate, which is `images` over the time since the last."""
+        now = time.perf_counter()
+        values = {**values, "images_per_second": images / (now - self._since)}
+        self._since = now
+        self._csv.writerow({k: v if isinstance(v, int) else f"{v:.7g}" for k, v in values.items()})
+        for name in COLUMNS[2:]:
+            self._tensorboard.add_scalar(
+                _GROUPS.get(name, "game/") + name, values[name], values["step"]
+            )
+        # V at the game's solution, to see the curve against.
+        self._tensorboard.add_scalar("game/value_at_equilibrium", -np.log(4), values["step"])
+        line = (
+            f"epoch {values['epoch']:.1f}  step {values['step']}/{self._bar.total}  "
+            f"D loss {values['d_loss']:.3f}  G loss {values['g_loss']:.3f}  "
+            f"V {values['value']:.3f}  {values['images_per_second']:.0f} images/s"
+        )
+        log.log(logging.DEBUG if self._terminal else logging.INFO, "%s", line)
+        self._bar.set_postfix_str(
+            f"epoch {values['epoch']:.1f}, D {values['d_loss']:.3f}, G {values['g_loss']:.3f}, "
+            f"{values['images_per_second']:.0f} images/s"
+        )
+
+    def grid(self, step: int, picture: Picture) -> None:
+        """Keep a picture (H, W, 3) of samples."""
+        self._save_grid(step, picture)
+        self._tensorboard.add_image("samples", picture, step, dataformats="HWC")
+
+    def close(self) -> None:
+        """Put everything on disk."""
+        self._bar.close()
+        self._file.close()
+        self._tensorboard.close()
+
+
+_GROUPS = dict.fromkeys(("learning_rate", "momentum", "images_per_second"), "rates/")
+
+
+def truncate(csv_path: Path, step: int) -> None:
+    """Drop the rows after `step`, and a row cut short, from the metrics file if it is there."""
+    if not csv_path.exists():
+        return
+    rows = csv_path.read_text().splitlines(keepends=True)
+    whole = [
+        row
+        for i, row in enumerate(rows)
+        if row.endswith("\n") and (i == 0 or int(row.split(",")[0]) <= step)
+    ]
+    write_atomically(csv_path, "".join(whole).encode())

@@ -1,0 +1,81 @@
+"""Optimizers: each builds a torch optimizer and sets its rates, pure functions of the time."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import nn
+
+
+def learning_rate(t: int, lr: float, decay: float, floor: float) -> float:
+    """Return the rate after t minibatches, max(lr / decay**t, floor), as in the released code."""
+    return max(lr * decay**-t, floor)
+
+
+def momentum(epoch: int, start: float, end: float, epochs: int) -> float:
+    """Return the momentum in `epoch`, counted from 1: a ramp from start to end over `epochs`."""
+    return start + (end - start) * min((epoch - 1) / max(epochs - 1, 1), 1)
+
+
+class Momentum:
+    """Gradient descent with classical momentum: v <- m v - lr g; theta <- theta + v.
+
+    The rate decays from `lr` by `lr_decay` a minibatch down to `lr_min`, the momentum m grows from
+    `momentum` to `momentum_end` over the first `momentum_epochs` epochs.
+    """
+
+    slots = 1  # numbers kept for each parameter
+
+    def __init__(
+        self,
+        lr: float,
+        lr_decay: float = 1.0,
+        lr_min: float = 0.0,
+        momentum: float = 0.5,
+        momentum_end: float = 0.5,
+        momentum_epochs: int = 1,
+    ) -> None:
+        self.lr, self.lr_decay, self.lr_min = lr, lr_decay, lr_min
+        self.momentum, self.momentum_end = momentum, momentum_end
+        self.momentum_epochs = momentum_epochs
+
+    def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        """Return an optimizer of `parameters`, whose rates `set` has yet to give."""
+        return torch.optim.SGD(parameters, lr=self.lr, momentum=self.momentum, fused=True)
+
+    def rates(self, t: int, epoch: int) -> tuple[float, float]:
+        """Return learning rate and momentum after t minibatches, in `epoch` (from 1)."""
+        return (
+            learning_rate(t, self.lr, self.lr_decay, self.lr_min),
+            momentum(epoch, self.momentum, self.momentum_end, self.momentum_epochs),
+        )
+
+    def set(self, optimizer: torch.optim.Optimizer, t: int, epoch: int) -> None:
+        """Set the rates of the update that follows t minibatches.
+
+        PyTorch keeps b = -v / lr, with b <- m' b + g and theta <- theta - lr b. That is the same
+        where m' = m lr_before / lr, lr_before being the rate of the update before.
+        """
+        lr, m = self.rates(t, epoch)
+        for group in optimizer.param_groups:
+            group["momentum"] = m * group["lr"] / lr
+            group["lr"] = lr
+
+
+class Adam:
+    """Adam (Kingma and Ba, 2015) at a constant rate."""
+
+    slots = 2  # numbers kept for each parameter
+
+    def __init__(self, lr: float, beta1: float = 0.5, beta2: float = 0.999) -> None:
+        self.lr, self.betas = lr, (beta1, beta2)
+
+    def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        """Return an optimizer of `parameters`."""
+        return torch.optim.Adam(parameters, lr=self.lr, betas=self.betas, fused=True)
+
+    def rates(self, t: int, epoch: int) -> tuple[float, float]:  # noqa: ARG002
+        """Return learning rate and beta1, Adam's momentum."""
+        return self.lr, self.betas[0]
+
+    def set(self, optimizer: torch.optim.Optimizer, t: int, epoch: int) -> None:
+        """Leave the rates as they were built."""

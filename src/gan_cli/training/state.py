@@ -1,0 +1,88 @@
+"""All that changes while the game is played; save it and the run goes on bit for bit."""
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from gan_cli.networks.layers import Dropout
+from gan_cli.streams import stream, stream_seed
+
+
+@dataclass
+class State:
+    """The two players, their optimizers, the average of G's weights, random numbers, the step.
+
+    `rng` gives z and our own layers' masks. `global_seed` starts PyTorch's global stream, for
+    networks of the user's that draw from it. `sums` holds the totals of the metrics of the
+    `summed` steps since they were last written, float32 on the device.
+    """
+
+    generator: nn.Module
+    discriminator: nn.Module
+    g_optimizer: torch.optim.Optimizer
+    d_optimizer: torch.optim.Optimizer
+    average: nn.Module
+    rng: torch.Generator
+    sums: Tensor
+    summed: int = 0
+    step: int = 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all of it as tensors, numbers and dicts of them."""
+        device = self.rng.device
+        return {
+            **{name: getattr(self, name).state_dict() for name in _STATEFUL},
+            "rng": self.rng.get_state(),
+            "global_rng": torch.get_rng_state(),
+            "global_cuda_rng": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
+            "sums": self.sums,
+            "summed": self.summed,
+            "step": self.step,
+        }
+
+    def load_state_dict(self, saved: dict[str, Any]) -> None:
+        """Put back what `state_dict` returned."""
+        for name in _STATEFUL:
+            getattr(self, name).load_state_dict(saved[name])
+        self.rng.set_state(saved["rng"])
+        torch.set_rng_state(saved["global_rng"])
+        if saved["global_cuda_rng"] is not None and self.rng.device.type == "cuda":
+            torch.cuda.set_rng_state(saved["global_cuda_rng"], self.rng.device)
+        self.sums.copy_(saved["sums"])
+        self.summed, self.step = saved["summed"], saved["step"]
+
+
+_STATEFUL = ("generator", "discriminator", "g_optimizer", "d_optimizer", "average")
+
+
+def new_state(
+    generator: nn.Module,
+    discriminator: nn.Module,
+    optimizer: Any,
+    metrics: int,
+    seed: int,
+    device: torch.device,
+) -> State:
+    """Return the state before the first step, all of it on `device`.
+
+    `optimizer` builds one for each player, `metrics` is how many numbers a step returns.
+    """
+    generator, discriminator = generator.to(device), discriminator.to(device)
+    rng = stream(seed, "game", device=device)
+    for network in (generator, discriminator):
+        for layer in network.modules():
+            if isinstance(layer, Dropout):
+                layer.rng = rng
+    torch.manual_seed(stream_seed(seed, "global"))
+    return State(
+        generator,
+        discriminator,
+        optimizer.build(generator.parameters()),
+        optimizer.build(discriminator.parameters()),
+        copy.deepcopy(generator).requires_grad_(False),
+        rng,
+        torch.zeros(metrics, device=device),
+    )

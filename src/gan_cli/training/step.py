@@ -1,0 +1,198 @@
+"""The game, one step at a time: Algorithm 1, and the simultaneous update of the released code."""
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
+
+from gan_cli.training.objectives import value
+from gan_cli.training.state import State
+
+# What a step returns, in this order, as one float32 tensor on the device.
+METRICS = ("d_loss", "g_loss", "value", "d_real", "d_fake", "d_accuracy_real", "d_accuracy_fake")
+
+# Below this, a row's weight in D's loss is too small to change a float32 parameter.
+NEGLIGIBLE = 1e-20
+
+
+@dataclass(frozen=True)
+class Game:
+    """The rules: what each player minimises, where z comes from, how fast and in which arithmetic.
+
+    `set_rates(optimizer, t)` sets the rates of the update that follows t minibatches. `joint` says
+    that D judges each example by itself, so that real and generated ones can share a pass; batch
+    normalisation in D forbids it. `autocast` is the type of the matrix products, or None for
+    float32. `ema_decay` is the decay of the average of G's weights.
+    """
+
+    objective: Any
+    prior: Any
+    set_rates: Callable[[torch.optim.Optimizer, int], None]
+    joint: bool
+    autocast: torch.dtype | None = None
+    ema_decay: float = 0.0
+
+
+def alternating(state: State, game: Game, xs: Sequence[Tensor], y: Tensor | None = None) -> Tensor:
+    """Play one iteration of Algorithm 1: a D-step for each of the k minibatches, then a G-step.
+
+    `xs` are (m, C, H, W) in model space, `y` a condition that both networks get, or None. Nothing
+    waits for the device. Returns METRICS, D's from the last D-step.
+    """
+    t = state.step * len(xs)
+    with _autocast(state, game):
+        for i, x in enumerate(xs):
+            game.set_rates(state.d_optimizer, t + i)
+            real_logits, fake_logits = _discriminator_step(state, game, x, y)
+
+        fake = _generate(state, game, len(xs[-1]), y)
+        logits = _judge(state.discriminator, fake, y)
+        g_loss = game.objective.generator_loss(logits)
+    game.set_rates(state.g_optimizer, t + len(xs) - 1)
+    _update(state.generator, state.g_optimizer, g_loss)
+    _average(state, game)
+    return _metrics(game, real_logits, fake_logits, g_loss)
+
+
+def simultaneous(state: State, game: Game, xs: Sequence[Tensor], y: Tensor | None = None) -> Tensor:
+    """Update both players at their old parameters, from one forward pass: same z, same masks.
+
+    Takes one minibatch in `xs`, (m, C, H, W) in model space, and a condition `y` or None. Returns
+    METRICS. Where the game is joint, one backward pass serves both (Shen et al., 2021, "Training
+    GANs in One Stage"): D has one logit an example, so the gradients of the two losses at an
+    example are the same up to a factor, the ratio of the losses' slopes at its logit.
+    """
+    (x,) = xs
+    g_parameters, d_parameters = _trainable(state.generator), _trainable(state.discriminator)
+    with _autocast(state, game):
+        fake = _generate(state, game, len(x), y)
+        leaf = fake.detach().requires_grad_()
+        logits = _judge_both(state.discriminator, game, x, leaf, y)
+
+    # The losses as functions of the logits alone, and their slopes there.
+    free = logits.detach().requires_grad_()
+    real_logits, fake_logits = free.chunk(2)
+    d_loss = game.objective.discriminator_loss(real_logits, fake_logits)
+    g_loss = game.objective.generator_loss(fake_logits)
+    (d_slope,) = torch.autograd.grad(d_loss, free)
+    (g_slope,) = torch.autograd.grad(g_loss, free)
+
+    if game.joint:
+        # The ratio must be finite for any logit, hence the bound; D does not feel it.
+        sign = torch.where(d_slope < 0, -NEGLIGIBLE, NEGLIGIBLE)
+        d_slope = torch.where(d_slope.abs() < NEGLIGIBLE, sign, d_slope)
+        *d_gradients, at_fake = torch.autograd.grad(logits, [*d_parameters, leaf], d_slope)
+        ratio = (g_slope / d_slope).chunk(2)[1]
+        at_fake = at_fake * ratio.view(-1, *[1] * (fake.dim() - 1))
+    else:
+        d_gradients = list(torch.autograd.grad(logits, d_parameters, d_slope, retain_graph=True))
+        (at_fake,) = torch.autograd.grad(logits, leaf, g_slope)
+    g_gradients = torch.autograd.grad(fake, g_parameters, at_fake.to(fake.dtype))
+
+    game.set_rates(state.d_optimizer, state.step)
+    game.set_rates(state.g_optimizer, state.step)
+    _apply(state.d_optimizer, d_parameters, d_gradients)
+    _apply(state.g_optimizer, g_parameters, g_gradients)
+    _average(state, game)
+    return _metrics(game, real_logits, fake_logits, g_loss)
+
+
+def _discriminator_step(
+    state: State, game: Game, x: Tensor, y: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    with torch.no_grad():
+        fake = _generate(state, game, len(x), y)
+    real_logits, fake_logits = _judge_both(state.discriminator, game, x, fake, y).chunk(2)
+    d_loss = game.objective.discriminator_loss(real_logits, fake_logits)
+    _update(state.discriminator, state.d_optimizer, d_loss)
+    return real_logits.detach(), fake_logits.detach()
+
+
+def _generate(state: State, game: Game, m: int, y: Tensor | None) -> Tensor:
+    z = game.prior(m, state.rng)
+    fake: Tensor = state.generator(z) if y is None else state.generator(z, y)
+    return fake
+
+
+def _judge(discriminator: nn.Module, x: Tensor, y: Tensor | None) -> Tensor:
+    logits: Tensor = discriminator(x) if y is None else discriminator(x, y)
+    # The losses want float32 of a network that computes in less.
+    return logits.to(torch.promote_types(logits.dtype, torch.float32))
+
+
+def _judge_both(
+    discriminator: nn.Module, game: Game, real: Tensor, fake: Tensor, y: Tensor | None
+) -> Tensor:
+    """Return the logits of real examples, then those of generated ones, (2m,)."""
+    if game.joint:
+        both = torch.cat([real.to(fake.dtype), fake])
+        return _judge(discriminator, both, y if y is None else torch.cat([y, y]))
+    return torch.cat([_judge(discriminator, real, y), _judge(discriminator, fake, y)])
+
+
+def _trainable(network: nn.Module) -> list[nn.Parameter]:
+    return [p for p in network.parameters() if p.requires_grad]
+
+
+def _update(network: nn.Module, optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+    # Gradients of the one player alone: those of the other are never computed.
+    parameters = _trainable(network)
+    _apply(optimizer, parameters, torch.autograd.grad(loss, parameters))
+
+
+def _apply(
+    optimizer: torch.optim.Optimizer, parameters: Sequence[Tensor], gradients: Sequence[Tensor]
+) -> None:
+    for parameter, gradient in zip(parameters, gradients, strict=True):
+        parameter.grad = gradient
+    optimizer.step()
+    optimizer.zero_grad(set_to_none=True)
+
+
+@torch.no_grad()
+def _average(state: State, game: Game) -> None:
+    # A slow average would remember the initial weights for long, so it starts as a fast one.
+    decay = min(game.ema_decay, (1 + state.step) / (10 + state.step))
+    average = get_ema_multi_avg_fn(decay)
+    average(list(state.average.parameters()), list(state.generator.parameters()), None)
+    for mean, buffer in zip(state.average.buffers(), state.generator.buffers(), strict=True):
+        mean.copy_(buffer)
+
+
+@torch.no_grad()
+def _metrics(game: Game, real_logits: Tensor, fake_logits: Tensor, g_loss: Tensor) -> Tensor:
+    means = [
+        game.objective.discriminator_loss(real_logits, fake_logits),
+        g_loss.detach(),
+        value(real_logits, fake_logits),
+        real_logits.sigmoid().mean(),
+        fake_logits.sigmoid().mean(),
+        (real_logits > 0).float().mean(),
+        (fake_logits < 0).float().mean(),
+    ]
+    return torch.stack(means)
+
+
+def _autocast(state: State, game: Game) -> torch.autocast:
+    return torch.autocast(
+        state.rng.device.type, dtype=game.autocast, enabled=game.autocast is not None
+    )
+
+
+def judges_each_alone(discriminator: nn.Module, x: Tensor) -> bool:
+    """Say whether D's logit of an example is the same whatever else is in the minibatch (m, ...).
+
+    Tried on a copy in training mode, with the same masks each time, so that it holds for any
+    network; D must be as it was built, its dropout still drawing from PyTorch's global stream.
+    """
+    trial = copy.deepcopy(discriminator).train()
+    logits = []
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        for others in (x[1:], 0.5 * x[1:].flip(0)):
+            torch.manual_seed(0)
+            logits.append(trial(torch.cat([x[:1], others]))[0])
+    return torch.equal(logits[0], logits[1])

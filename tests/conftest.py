@@ -1,0 +1,81 @@
+"""What the tests share: the command, small settings, and real data where they are."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+
+GAN = str(Path(sys.executable).with_name("gan"))
+
+# A pair that trains in no time, on digits.
+SMALL = (
+    "network.generator.widths=[32,32]",
+    "network.discriminator.units=[16,16]",
+    "schedule.batch_size=20",
+    "precision=fp32",
+    "threads=1",
+)
+
+
+@dataclass
+class Result:
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def gan(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> Callable[..., Result]:
+    """Run a command line through the entry point, in this process and in a directory of its own."""
+    from gan_cli import cli, runs
+
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> Result:
+        runs.directory.cache_clear()
+        runs.record_directory.cache_clear()
+        threads = torch.get_num_threads()
+        monkeypatch.setattr(sys, "argv", ["gan", *arguments])
+        monkeypatch.setattr(sys, "path", list(sys.path))
+        try:
+            cli.main()
+            code: object = 0
+        except SystemExit as error:
+            code = error.code
+        torch.set_num_threads(threads)
+        out, err = capfd.readouterr()
+        if isinstance(code, str):
+            code, err = 1, f"{err}{code}\n"
+        assert isinstance(code, int)
+        return Result(code, out, err)
+
+    return run
+
+
+def run_gan(*arguments: str, cwd: Path, **environment: str) -> Result:
+    """Run the installed command as a process of its own."""
+    done = subprocess.run(
+        [GAN, *arguments],
+        cwd=cwd,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return Result(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture
+def mnist_dir() -> Path:
+    """The directory with the real MNIST, or a skipped test."""
+    path = Path(os.environ.get("GAN_DATA", "data")).absolute()
+    if not (path / "MNIST/raw/train-images-idx3-ubyte").is_file():
+        pytest.skip("needs MNIST under GAN_DATA")
+    return path

@@ -1,0 +1,133 @@
+import gzip
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from gan_cli.data.sources import IDX, Digits, Ring, Source
+from gan_cli.errors import UserError
+
+
+def write_idx(path: Path, array: np.ndarray) -> None:
+    header = struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape)
+    path.write_bytes(header + array.astype(np.uint8).tobytes())
+
+
+@pytest.fixture
+def idx_dir(tmp_path: Path) -> Path:
+    raw = tmp_path / "MNIST/raw"
+    raw.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for part, n in (("train", 60), ("t10k", 20)):
+        write_idx(raw / f"{part}-images-idx3-ubyte", rng.integers(0, 256, (n, 28, 28)))
+        write_idx(raw / f"{part}-labels-idx1-ubyte", rng.integers(0, 10, n))
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["unit", "signed"])
+def test_pixels_there_and_back_again(name: str) -> None:
+    source = Source((1, 16, 16), name)
+    pixels = torch.arange(256, dtype=torch.uint8).view(1, 1, 16, 16)
+    x = source.to_model(pixels)
+    assert x.dtype == torch.float32
+    assert (x.min(), x.max()) == (source.low, source.high)
+    assert torch.equal(source.to_pixels(x), pixels)
+    assert torch.equal(source.to_pixels(torch.tensor([-9.0, 9.0])), torch.tensor([0, 255]).byte())
+
+
+def test_digits_are_the_real_ones_once_each() -> None:
+    from sklearn.datasets import load_digits
+
+    data = Digits((1, 8, 8)).load()
+    assert [len(part.x) for part in data] == [1397, 200, 200]
+    both = torch.cat([part.x for part in data]).flatten(1)
+    original = torch.from_numpy(np.rint(load_digits().data * 255 / 16).astype(np.uint8))
+    assert torch.equal(both.unique(dim=0), original.unique(dim=0))
+    assert all(set(part.y.tolist()) == set(range(10)) for part in data)
+    assert data.fingerprint() == Digits((1, 8, 8)).load().fingerprint()
+
+
+def test_mnist_files_and_split(idx_dir: Path) -> None:
+    data = IDX("MNIST", idx_dir, valid=10).load()
+    raw = (idx_dir / "MNIST/raw/train-images-idx3-ubyte").read_bytes()[16:]
+    images = torch.frombuffer(bytearray(raw), dtype=torch.uint8).view(60, 1, 28, 28)
+    assert torch.equal(data.train.x, images[:50])
+    assert torch.equal(data.valid.x, images[50:])
+    assert data.test.x.shape == (20, 1, 28, 28)
+    assert data.train.y.shape == (50,)
+
+
+def test_real_mnist(mnist_dir: Path) -> None:
+    data = IDX("MNIST", mnist_dir).load()
+    assert [len(part.x) for part in data] == [50000, 10000, 10000]
+    assert data.test.y.bincount().tolist() == [
+        980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009,
+    ]  # fmt: skip
+    assert data.train.y[:5].tolist() == [5, 0, 4, 1, 9]
+    assert data.train.x.float().mean().item() == pytest.approx(33.4, abs=0.1)
+
+
+def test_downloaded_archives_need_no_network(
+    idx_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Files that are there compressed, with the right checksums, are unpacked."""
+    import hashlib
+
+    import torchvision
+
+    resources = []
+    for path in sorted((idx_dir / "MNIST/raw").iterdir()):
+        packed = gzip.compress(path.read_bytes())
+        path.with_suffix(".gz").write_bytes(packed)
+        path.unlink()
+        resources.append((f"{path.name}.gz", hashlib.md5(packed).hexdigest()))
+    monkeypatch.setattr(torchvision.datasets.MNIST, "resources", resources)
+    assert len(IDX("MNIST", idx_dir, valid=10).load().train.x) == 50
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+
+
+@pytest.mark.usefixtures("no_network")
+def test_missing_files_without_network(tmp_path: Path) -> None:
+    with pytest.raises(UserError) as error:
+        IDX("MNIST", tmp_path / "nowhere").load()
+    message = str(error.value)
+    for needed in ("train-images-idx3-ubyte", "nowhere/MNIST/raw", "GAN_DATA", "data_dir"):
+        assert needed in message
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("size", [0, 3, 10, 16, 1000])
+def test_truncated_file(idx_dir: Path, size: int) -> None:
+    path = idx_dir / "MNIST/raw/train-images-idx3-ubyte"
+    path.write_bytes(path.read_bytes()[:size])
+    with pytest.raises(UserError, match=r"train-images-idx3-ubyte .* truncated or not IDX"):
+        IDX("MNIST", idx_dir, valid=10).load()
+
+
+def test_labels_that_do_not_fit_the_images(idx_dir: Path) -> None:
+    write_idx(idx_dir / "MNIST/raw/train-labels-idx1-ubyte", np.zeros(59))
+    with pytest.raises(UserError, match="59 labels"):
+        IDX("MNIST", idx_dir, valid=10).load()
+
+
+def test_images_of_another_size(idx_dir: Path) -> None:
+    write_idx(idx_dir / "MNIST/raw/train-images-idx3-ubyte", np.zeros((60, 14, 14)))
+    with pytest.raises(UserError, match=r"\(60, 1, 14, 14\).*\(1, 28, 28\)"):
+        IDX("MNIST", idx_dir, valid=10).load()
+
+
+def test_ring() -> None:
+    ring = Ring(n=1000, std=0.01)
+    data = ring.load()
+    assert data.train.x.shape == (1000, 2, 1, 1)
+    away = (data.train.x.flatten(1) - ring.centers()[data.train.y]).norm(dim=1)
+    assert away.max() < 0.06
+    assert data.train.y.bincount().min() > 80
+    torch.testing.assert_close(ring.centers().norm(dim=1), torch.full((8,), 2.0))

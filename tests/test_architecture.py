@@ -1,0 +1,64 @@
+"""Imports point one way, and only the top of the tree knows Hydra."""
+
+import ast
+from pathlib import Path
+
+import gan_cli
+
+ROOT = Path(gan_cli.__file__).parent
+
+# A module imports from its own layer and from those to the right of it.
+LAYERS = [
+    {"cli"},
+    {"config", "commands", "completion"},
+    {"training"},
+    {"evaluation", "figures", "runs"},
+    {"networks", "data"},
+    {"errors", "files", "streams"},
+]
+
+
+def imports(path: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def part(path: Path) -> str:
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def layer(name: str) -> int:
+    (number,) = (i for i, names in enumerate(LAYERS) if name in names)
+    return number
+
+
+def modules() -> list[Path]:
+    paths = [path for path in ROOT.rglob("*.py") if path.parent != ROOT or path.stem != "__init__"]
+    assert len(paths) > 20
+    return paths
+
+
+def test_imports_point_one_way() -> None:
+    for path in modules():
+        for name in imports(path):
+            package, _, rest = name.partition(".")
+            if package == "gan_cli" and rest:
+                there = rest.split(".")[0]
+                assert layer(part(path)) <= layer(there), f"{path} imports {name}"
+
+
+def test_only_the_top_knows_hydra() -> None:
+    for path in modules():
+        if part(path) not in ("cli", "config", "commands", "runs"):
+            known = {name.split(".")[0] for name in imports(path)}
+            assert not known & {"hydra", "omegaconf"}, path
+
+
+def test_modules_have_one_subject() -> None:
+    for path in modules():
+        assert len(path.read_text().splitlines()) <= 250, path

@@ -1,0 +1,147 @@
+"""Bad input: one sentence with the setting, the value and what would be right; exit status 1."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import SMALL, Result, run_gan
+
+Gan = Callable[..., Result]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("dataset=nonsense", ["dataset/nonsense", "mnist"]),
+        ("nonsense=1", ["nonsense"]),
+        ("schedule.nonsense=1", ["nonsense", "schedule"]),
+        ("schedule.k=abc", ["schedule.k", "abc", "Integer"]),
+        ("network.generator.widths=[a]", ["network.generator.widths", "Integer"]),
+        ("network.generator.widths=[0]", ["network.generator.widths is [0]", "at least 1"]),
+        ("schedule.k=0", ["schedule.k is 0", "at least 1"]),
+        ("schedule.batch_size=-5", ["schedule.batch_size is -5", "at least 1"]),
+        ("schedule.batch_size=5000", ["schedule.batch_size is 5000", "1397 at most"]),
+        ("schedule.epochs=0", ["schedule.epochs is 0", "greater than 0"]),
+        ("prior.dim=0", ["prior.dim is 0", "at least 1"]),
+        ("optimizer.lr=nan", ["optimizer.lr is nan", "greater than 0"]),
+        ("optimizer.lr=inf", ["optimizer.lr is inf"]),
+        ("optimizer.momentum=1.5", ["optimizer.momentum is 1.5", "at most 1"]),
+        ("ema_decay=1", ["ema_decay is 1", "at most 0.9999999"]),
+        ("seed=-1", ["seed is -1", "at least 0"]),
+        ("precision=fp8", ["precision is fp8", "auto, fp32, bf16"]),
+        ("device=gpu", ["device is 'gpu'", "cuda"]),
+        ("device=cuda:99", ["device is 'cuda:99'"]),
+        ("schedule=simultaneous schedule.k=2", ["schedule.k is 2", "must be 1"]),
+        ("dataset.range=signed", ["network.generator.output is sigmoid", "(-1, 1)", "tanh"]),
+        ("dataset=ring", ["network.generator.output is sigmoid", "(-inf, inf)", "linear"]),
+        ("network.generator.shape=[1,9,9]", ["(1, 9, 9)", "dataset.shape is (1, 8, 8)"]),
+        (
+            "network.generator.output=tanh",
+            ["network.generator: marginal_bias is true with output tanh"],
+        ),
+        (
+            "network.generator.activations=[relu,relu,relu]",
+            ["network.generator: activations has 3 entries", "2 hidden layers"],
+        ),
+        ("network.generator.activations=[swish]", ["network.generator.activations", "leaky_relu"]),
+        ("resume=nowhere", ["nowhere is not a run"]),
+        ("resume=latest", ["run is latest, but", "holds no finished or interrupted run"]),
+        ("network.generator._target_=no.such.Class", ["no.such.Class"]),
+        ("dataset=mnist data_dir=nowhere", ["MNIST", "nowhere/MNIST/raw", "GAN_DATA"]),
+    ],
+)
+def test_train(
+    arguments: str, words: list[str], gan: Gan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    result = gan("train", *arguments.split())
+    assert result.code == 1
+    assert "Traceback" not in result.err
+    for word in words:
+        assert word in result.err
+    assert list(tmp_path.glob("outputs/*/*")) == []
+    assert not (tmp_path / "nowhere").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("", ["run is latest, but", "gan train"]),
+        ("run=nowhere", ["nowhere is not a run"]),
+        ("run=.", ["not a run"]),
+        ("n=0", ["n is 0", "at least 1"]),
+        ("weights=best", ["weights is best", "raw, ema"]),
+        ("n=many", ["n", "Integer"]),
+    ],
+)
+def test_sample_without_a_run(arguments: str, words: list[str], gan: Gan, tmp_path: Path) -> None:
+    result = gan("sample", *arguments.split())
+    assert result.code == 1
+    assert "Traceback" not in result.err
+    for word in words:
+        assert word in result.err
+    assert list(tmp_path.glob("outputs/*/*")) == []
+
+
+def test_sample_from_damaged_runs(gan: Gan, tmp_path: Path) -> None:
+    assert gan("train", *SMALL, "schedule.steps=3", "hydra.run.dir=a").code == 0
+    config = tmp_path / "a/config.yaml"
+    text = config.read_text()
+
+    config.write_text(text.replace("- 32", "- 33"))
+    result = gan("sample", "run=a")
+    assert result.code == 1
+    assert "holds a checkpoint of another network" in result.err
+    assert "Traceback" not in result.err
+
+    for broken in ("", "[1, 2", "just words", text.replace("generator:", "gen:")):
+        config.write_text(broken)
+        result = gan("sample", "run=a")
+        assert result.code == 1
+        assert "Traceback" not in result.err, broken
+        assert "config.yaml" in result.err or "network.generator" in result.err
+
+    config.write_text(text)
+    (checkpoint,) = (tmp_path / "a/checkpoints").iterdir()
+    checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
+    result = gan("sample", "run=a")
+    assert result.code == 1
+    assert "damaged" in result.out
+    assert "no whole checkpoint" in result.err
+    assert "Traceback" not in result.err
+
+
+def test_a_diverging_game_stops(gan: Gan, tmp_path: Path) -> None:
+    result = gan("train", *SMALL, "optimizer.lr=1e30", "schedule.steps=500", "log.every=10")
+    assert result.code == 1
+    assert "diverged" in result.err
+    assert "optimizer.lr" in result.err
+    (status,) = tmp_path.glob("outputs/train/*/status.json")
+    assert '"failed"' in status.read_text()
+
+
+@pytest.mark.parametrize("outputs", ["file/below", "/proc/nowhere"])
+def test_an_output_directory_that_can_not_be(outputs: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    result = run_gan("train", f"outputs={outputs}", cwd=tmp_path)
+    assert result.code == 1
+    assert result.err.startswith(f"Cannot write to the output directory {outputs}")
+    assert "Traceback" not in result.err
+    result = run_gan("train", "-m", "seed=1,2", f"outputs={outputs}", cwd=tmp_path)
+    assert result.code == 1
+    assert "Traceback" not in result.err
+
+
+def test_a_run_in_use_is_left_alone(gan: Gan, tmp_path: Path) -> None:
+    from gan_cli.runs import Run
+
+    assert gan("train", *SMALL, "schedule.steps=3", "hydra.run.dir=a").code == 0
+    run = Run(tmp_path / "a")
+    with run.lock():
+        run.set_status("running", 3)
+        result = gan("train", "resume=a", "schedule.steps=9")
+        assert result.code == 1
+        assert "a is being written by process" in result.err
+        assert run.status() == "running"
+    assert run.status() == "interrupted"

@@ -1,0 +1,359 @@
+"""The installed command, driven as a person would."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import GAN, SMALL, Result, run_gan
+from PIL import Image
+
+from gan_cli.training import checkpoints
+
+Gan = Callable[..., Result]
+
+
+def test_bare_and_help_list_the_commands(gan: Gan) -> None:
+    from gan_cli.cli import COMMANDS
+
+    for arguments in ([], ["--help"], ["-h"]):
+        result = gan(*arguments)
+        assert result.code == 0
+        for name, line in COMMANDS.items():
+            assert f"  {name}" in result.out
+            assert line in result.out
+
+
+def test_unknown_command(gan: Gan) -> None:
+    result = gan("nonsense")
+    assert (result.code, result.out) == (1, "")
+    assert result.err == "'nonsense' is not a command of gan; it is one of train, sample.\n"
+    assert "did you mean 'train'?" in gan("trian").err
+
+
+def test_version(gan: Gan) -> None:
+    assert gan("--version").out == "gan 0.1.0\n"
+
+
+def test_help_of_a_command_has_examples_and_groups(gan: Gan) -> None:
+    for command in ("train", "sample"):
+        result = gan(command, "--help")
+        assert result.code == 0
+        assert result.out.count(f"  gan {command}") >= 3
+    result = gan("train", "--help")
+    assert "network: fc, mlp" in result.out
+    assert "experiment: mnist, ring, tutorial" in result.out
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["train", "--cfg", "job"], ["train", "--help"]])
+def test_no_torch_before_it_is_needed(arguments: list[str], tmp_path: Path) -> None:
+    code = (
+        f"import sys; sys.argv = ['gan', *{arguments}]\n"
+        "from gan_cli.cli import main\n"
+        "try: main()\n"
+        "finally: print('torch' in sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stderr == "False\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+def complete(line: str, cwd: Path) -> list[str]:
+    script = (
+        'eval "$(gan --completion bash)"; COMP_LINE="$1"; COMP_POINT=${#1}; read -ra COMP_WORDS '
+        '<<<"$1"; _gan_completion; printf "%s\\n" "${COMPREPLY[@]}"'
+    )
+    path = f"{Path(GAN).parent}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", script, "bash", line],
+        cwd=cwd,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.split()
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("gan t", {"train"}),
+        ("gan train dataset=m", {"dataset=mnist"}),
+        ("gan train seed=1 objective=", {"objective=minimax", "objective=non_saturating"}),
+        ("gan train schedule.e", {"schedule.epochs="}),
+        ("gan sample wei", {"weights="}),
+    ],
+)
+def test_completion(line: str, expected: set[str], tmp_path: Path) -> None:
+    assert set(complete(line, tmp_path)) == expected
+
+
+def test_completion_of_nothing_lists_the_commands(tmp_path: Path) -> None:
+    assert {"train", "sample"} <= set(complete("gan ", tmp_path))
+
+
+def rows(run: Path) -> list[dict[str, str]]:
+    with (run / "metrics.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def only(pattern: str, cwd: Path) -> Path:
+    (path,) = cwd.glob(pattern)
+    return path
+
+
+def test_train_then_sample(gan: Gan, tmp_path: Path) -> None:
+    result = gan(
+        "train", *SMALL, "schedule.steps=25", "log.every=10", "log.grid_every=20", "seed=3"
+    )
+    assert result.code == 0, result.err
+    run = only("outputs/train/*", tmp_path)
+    names = {path.name for path in run.iterdir()}
+    assert names >= {
+        ".hydra", "config.yaml", "environment.json", "train.log", "metrics.csv", "tensorboard",
+        "samples", "checkpoints", "status.json",
+    }  # fmt: skip
+    status = json.loads((run / "status.json").read_text())
+    assert (status["status"], status["step"]) == ("finished", 25)
+    (environment,) = json.loads((run / "environment.json").read_text())
+    assert environment["versions"]["torch"] == torch.__version__
+    assert len(environment["data_sha256"]) == 64
+
+    table = rows(run)
+    assert [int(row["step"]) for row in table] == [10, 20, 25]
+    assert list(table[0])[:8] == [
+        "step", "epoch", "d_loss", "g_loss", "value", "d_real", "d_fake", "d_accuracy_real",
+    ]  # fmt: skip
+    assert float(table[2]["epoch"]) == pytest.approx(25 / (1397 // 20), rel=1e-6)
+    assert 0 < float(table[0]["d_real"]) < 1
+    assert sorted(p.name for p in (run / "samples").iterdir()) == [
+        "step-000000020.png",
+        "step-000000025.png",
+    ]
+
+    result = gan("sample", "n=300", "seed=1", "save=few")
+    assert result.code == 0, result.err
+    assert f"Run {run.relative_to(tmp_path)}, finished, step 25, raw weights." in result.out
+    picture = only("outputs/sample/*/samples.png", tmp_path)
+    assert str(picture.relative_to(tmp_path)) in result.out
+    with Image.open(picture) as png:
+        assert png.text["run"] == str(run)
+        assert png.text["seed"] == "1"
+        assert png.text["command"].endswith("sample n=300 seed=1 save=few")
+    few = np.load(tmp_path / "few.npy")
+    assert few.shape == (300, 1, 8, 8)
+    assert few.dtype == np.float32
+    assert 0 <= few.min() < few.max() <= 1
+
+    assert gan("sample", "n=7", "seed=1", "save=fewer.npy", f"run={run}").code == 0
+    assert (np.load(tmp_path / "fewer.npy") == few[:7]).all()
+    assert gan("sample", "n=7", "seed=1", "save=average.npy", "weights=ema").code == 0
+    assert (np.load(tmp_path / "average.npy") != few[:7]).any()
+
+
+def test_tensorboard_has_scalars_and_grids(gan: Gan, tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    assert gan("train", *SMALL, "schedule.steps=20", "log.every=10", "log.grid_every=10").code == 0
+    events = EventAccumulator(str(only("outputs/train/*/tensorboard", tmp_path))).Reload()
+    scalars = {
+        name.rpartition("/")[2]: [e.value for e in events.Scalars(name)]
+        for name in events.Tags()["scalars"]
+    }
+    assert set(scalars) == {
+        *list(rows(only("outputs/train/*", tmp_path))[0])[2:],
+        "value_at_equilibrium",
+    }
+    assert scalars["value_at_equilibrium"] == pytest.approx([-np.log(4)] * 2)
+    assert len(events.Images("samples")) == 2
+
+
+@pytest.mark.parametrize("recipe", ["mnist", "tutorial", "ring"])
+def test_experiments_are_whole(recipe: str, gan: Gan, tmp_path: Path, mnist_dir: Path) -> None:
+    result = gan("train", f"experiment={recipe}", "dry_run=true", f"data_dir={mnist_dir}")
+    assert result.code == 0, result.err
+    expected = {
+        "mnist": ["Generator: 2,503,984", "Discriminator: 1,231,441", "12500 steps, simultaneous"],
+        "tutorial": ["Generator: 1,510,032", "Discriminator: 533,505", "19525 steps, alternating"],
+        "ring": ["Generator: 18,946", "Discriminator: 17,025", "5850 steps, alternating"],
+    }[recipe]
+    for words in expected:
+        assert words in result.out
+    assert list(tmp_path.glob("outputs/train/*")) == []
+
+
+def test_mnist_alone_plays_algorithm_1(gan: Gan, mnist_dir: Path) -> None:
+    result = gan("train", "dataset=mnist", "dry_run=true", f"data_dir={mnist_dir}")
+    assert "train  (50000, 1, 28, 28) torch.uint8, 10 classes" in result.out
+    assert "12500 steps, alternating, with 1 x 100 training images each: 25 epochs" in result.out
+
+
+@pytest.mark.parametrize("experiment", ["dataset=mnist", "experiment=mnist", "experiment=tutorial"])
+def test_training_on_real_mnist(experiment: str, gan: Gan, tmp_path: Path, mnist_dir: Path) -> None:
+    result = gan("train", experiment, "schedule.steps=8", "log.every=4", f"data_dir={mnist_dir}")
+    assert result.code == 0, result.err
+    assert len(rows(only("outputs/train/*", tmp_path))) == 2
+
+
+def test_a_users_own_network(gan: Gan, tmp_path: Path) -> None:
+    """One class and one YAML file, in a directory of their own."""
+    own = tmp_path / "my_conf"
+    (own / "network").mkdir(parents=True)
+    (own / "my_networks.py").write_text(
+        "from torch import nn\n"
+        "class G(nn.Module):\n"
+        "    def __init__(self, z_dim, width):\n"
+        "        super().__init__()\n"
+        "        self.layers = nn.Sequential(nn.Linear(z_dim, width), nn.Dropout(0.1),\n"
+        "                                    nn.Linear(width, 64), nn.Sigmoid())\n"
+        "    def forward(self, z):\n"
+        "        return self.layers(z).view(-1, 1, 8, 8)\n"
+    )
+    (own / "network/mine.yaml").write_text(
+        "generator:\n  _target_: my_networks.G\n  z_dim: ${prior.dim}\n  width: 20\n"
+        "discriminator:\n  _target_: gan_cli.networks.fully_connected.Discriminator\n"
+        "  shape: ${dataset.shape}\n  widths: [20]\n"
+    )
+    own_pair = ("--config-dir", str(own), "network=mine")
+    result = gan("train", *own_pair, "schedule.steps=5", "threads=1")
+    assert result.code == 0, result.err
+    lost = run_gan("sample", "n=2", cwd=tmp_path)
+    assert lost.code == 1
+    assert "network.generator._target_ is my_networks.G, which can't be imported" in lost.err
+    assert gan("sample", "n=2", "--config-dir", str(own)).code == 0
+    result = gan("train", *own_pair, "+network.generator.depth=3")
+    assert result.code == 1
+    assert "network.generator does not fit my_networks.G" in result.err
+
+
+def test_multirun(gan: Gan, tmp_path: Path) -> None:
+    result = gan("train", "-m", *SMALL, "schedule.steps=5", "seed=range(2)")
+    assert result.code == 0, result.err
+    runs = sorted(tmp_path.glob("outputs/sweep/*/*/metrics.csv"))
+    assert [path.parent.name for path in runs] == ["0", "1"]
+    assert rows(runs[0].parent) != rows(runs[1].parent)
+    assert "sweep" in gan("sample", "n=2").out
+
+
+def weights(run: Path) -> dict:
+    return checkpoints.load_newest(run / "checkpoints")
+
+
+def assert_same(a: object, b: object) -> None:
+    if isinstance(a, torch.Tensor):
+        assert torch.equal(a, b)
+    elif isinstance(a, dict):
+        assert a.keys() == b.keys()
+        for key in a:
+            assert_same(a[key], b[key])
+    elif isinstance(a, list):
+        for one, other in zip(a, b, strict=True):
+            assert_same(one, other)
+    else:
+        assert a == b
+
+
+def without_speed(run: Path) -> list[dict[str, str]]:
+    return [{k: v for k, v in row.items() if k != "images_per_second"} for row in rows(run)]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stopped_run_goes_on_bit_for_bit(number: signal.Signals, tmp_path: Path) -> None:
+    arguments = [*SMALL, "schedule.steps=800", "log.every=10", "log.grid_every=100"]
+    whole = run_gan("train", *arguments, "hydra.run.dir=whole", cwd=tmp_path)
+    assert whole.code == 0, whole.err
+    whole_run, stopped = tmp_path / "whole", tmp_path / "stopped"
+
+    process = subprocess.Popen(
+        [GAN, "train", *arguments, "hydra.run.dir=stopped"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "step 100/" in line:
+            process.send_signal(number)
+            break
+    out, err = process.communicate()
+    assert process.returncode == 128 + number, err
+    assert "`gan train resume=stopped` goes on" in out
+    assert json.loads((stopped / "status.json").read_text())["status"] == "interrupted"
+    step = weights(stopped)["step"]
+    assert 100 <= step < 800
+
+    resumed = run_gan("train", "resume=stopped", cwd=tmp_path)
+    assert resumed.code == 0, resumed.err
+    assert f"Resuming stopped: steps {step + 1} to 800" in resumed.out
+    assert_same(weights(whole_run), weights(stopped))
+    assert without_speed(whole_run) == without_speed(stopped)
+    assert len(json.loads((stopped / "environment.json").read_text())) == 2
+    assert (stopped / ".hydra/overrides.yaml").read_text().count("schedule.steps") == 1
+
+
+def test_a_finished_run_can_be_extended(gan: Gan, tmp_path: Path) -> None:
+    assert gan("train", *SMALL, "schedule.steps=12", "hydra.run.dir=a").code == 0
+    result = gan("train", "resume=a")
+    assert result.code == 1
+    assert "finished at step 12" in result.err
+    assert gan("train", "resume=a", "schedule.steps=30").code == 0
+    assert gan("train", *SMALL, "schedule.steps=30", "hydra.run.dir=b").code == 0
+    a, b = weights(tmp_path / "a"), weights(tmp_path / "b")
+    assert_same(a, b)
+    assert [row["step"] for row in rows(tmp_path / "a")] == ["12", "30"]
+
+
+def test_a_run_is_not_resumed_with_other_settings(gan: Gan, tmp_path: Path) -> None:
+    assert gan("train", *SMALL, "schedule.steps=5", "hydra.run.dir=a").code == 0
+    before = sorted((path, path.stat().st_mtime_ns) for path in (tmp_path / "a").glob("[!.t]*"))
+    for arguments in (
+        ["resume=a", "optimizer.lr=0.2", "schedule.steps=9"],
+        [*SMALL, "optimizer.lr=0.2", "schedule.steps=9", "hydra.run.dir=a"],
+    ):
+        result = gan("train", *arguments)
+        assert result.code == 1
+        assert "optimizer.lr: 0.1 there, 0.2 here" in result.err
+    after = sorted((path, path.stat().st_mtime_ns) for path in (tmp_path / "a").glob("[!.t]*"))
+    assert before == after
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = Path(__file__).parent.parent
+    out = tmp_path_factory.mktemp("wheel")
+    subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "-o", str(out), str(root)],
+        check=True,
+        capture_output=True,
+    )
+    return next(out.glob("*.whl"))
+
+
+def test_the_wheel_works_anywhere(wheel: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "site")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
+    # -S -s would hide the dependencies; the path's order alone decides which gan_cli it is.
+    code = (
+        "import sys, gan_cli, gan_cli.cli as c; print(gan_cli.__file__); "
+        f"sys.argv = ['gan', 'train', 'schedule.steps=3', *{SMALL}]; c.main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert str(tmp_path / "site") in done.stdout
+    assert "Finished at step 3" in done.stdout
