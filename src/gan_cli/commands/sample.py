@@ -49,7 +49,12 @@ def run(cfg: DictConfig, out: Path) -> None:
         write_atomically(path, buffer.getvalue())
         log.info("Samples %s of %s: %s", tuple(samples.shape), samples.dtype, relative(path))
     path = out / "samples.png"
-    origin = {"run": trained.path.absolute(), "step": saved["step"], "weights": cfg.weights, "seed": cfg.seed}
+    origin = {
+        "run": trained.path.absolute(),
+        "step": saved["step"],
+        "weights": cfg.weights,
+        "seed": cfg.seed,
+    }
     image = picture(source.to_pixels(samples), cfg.columns)
     save_png(path, image, {**origin, "command": " ".join(sys.argv)})
     log.info("Picture: %s", relative(path))
