@@ -34,13 +34,13 @@ def gan(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> Callable[..., Result]:
     """Run a command line through the entry point, in this process and in a directory of its own."""
-    from gan_cli import cli, runs
+    from gan_cli import cli, outputs
 
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments: str) -> Result:
-        runs.directory.cache_clear()
-        runs.record_directory.cache_clear()
+        outputs.directory.cache_clear()
+        outputs.record_directory.cache_clear()
         threads = torch.get_num_threads()
         monkeypatch.setattr(sys, "argv", ["gan", *arguments])
         monkeypatch.setattr(sys, "path", list(sys.path))

@@ -35,7 +35,7 @@ def test_bare_and_help_list_the_commands(gan: Gan) -> None:
 def test_unknown_command(gan: Gan) -> None:
     result = gan("nonsense")
     assert (result.code, result.out) == (1, "")
-    assert result.err == "'nonsense' is not a command of gan; it is one of train, sample.\n"
+    assert result.err.startswith("'nonsense' is not a command of gan; it is one of train, sample")
     assert "did you mean 'train'?" in gan("trian").err
 
 
@@ -44,7 +44,9 @@ def test_version(gan: Gan) -> None:
 
 
 def test_help_of_a_command_has_examples_and_groups(gan: Gan) -> None:
-    for command in ("train", "sample"):
+    from gan_cli.cli import COMMANDS
+
+    for command in COMMANDS:
         result = gan(command, "--help")
         assert result.code == 0
         assert result.out.count(f"  gan {command}") >= 3
@@ -100,7 +102,7 @@ def test_completion(line: str, expected: set[str], tmp_path: Path) -> None:
 
 
 def test_completion_of_nothing_lists_the_commands(tmp_path: Path) -> None:
-    assert {"train", "sample"} <= set(complete("gan ", tmp_path))
+    assert {"train", "sample", "eval-parzen"} <= set(complete("gan ", tmp_path))
 
 
 def rows(run: Path) -> list[dict[str, str]]:
@@ -311,6 +313,8 @@ def test_a_finished_run_can_be_extended(gan: Gan, tmp_path: Path) -> None:
     assert gan("train", "resume=a", "schedule.steps=30").code == 0
     assert gan("train", *SMALL, "schedule.steps=30", "hydra.run.dir=b").code == 0
     a, b = weights(tmp_path / "a"), weights(tmp_path / "b")
+    # The first part's end was looked at by the monitor as well.
+    assert a.pop("best") >= b.pop("best")
     assert_same(a, b)
     assert [row["step"] for row in rows(tmp_path / "a")] == ["12", "30"]
 

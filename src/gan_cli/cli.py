@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "train": "play the adversarial game between a generator and a discriminator",
-    "sample": "draw samples from a trained generator",
+    "sample": "draw samples from a trained generator; beside their nearest training images",
+    "interpolate": "draw images along paths through z-space",
+    "eval-parzen": "estimate the log-likelihood of the test set by a Parzen window",
 }
 
 
@@ -66,7 +68,7 @@ def play(command: str) -> None:
     from hydra.core.hydra_config import HydraConfig
     from hydra.errors import CompactHydraException
 
-    from gan_cli import config, runs
+    from gan_cli import config, outputs
     from gan_cli.errors import UserError
 
     config.register()
@@ -80,7 +82,7 @@ def play(command: str) -> None:
             run = importlib.import_module(f"gan_cli.commands.{command.replace('-', '_')}").run
             run(cfg, out)
         except UserError as error:
-            runs.discard(out)
+            outputs.discard(out)
             raise CompactHydraException(str(error)) from None
 
     hydra.main(version_base="1.3", config_path="pkg://gan_cli.conf", config_name=command)(task)()

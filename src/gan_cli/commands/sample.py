@@ -1,60 +1,76 @@
 """`gan sample`: draw samples from a trained generator."""
 
 import io
+import json
 import logging
-import sys
 from pathlib import Path
 
 import numpy as np
 import torch
 from omegaconf import DictConfig
 
-from gan_cli import runs
-from gan_cli.commands.build import build, build_generator, build_source, relative
-from gan_cli.evaluation.sampling import draw_z, generate
-from gan_cli.figures.grid import picture, save_png
+from gan_cli.commands.build import relative
+from gan_cli.commands.trained import Trained, load_data, load_trained
+from gan_cli.errors import UserError
+from gan_cli.evaluation.neighbors import nearest, quantiles
+from gan_cli.figures.grid import picture, picture_with_neighbors, save_png
 from gan_cli.files import write_atomically
-from gan_cli.training import checkpoints
-from gan_cli.training.device import pick_device
 
 log = logging.getLogger(__name__)
+
+# Test images whose distances to the training set stand beside the samples'.
+COMPARED = 1000
 
 
 def run(cfg: DictConfig, out: Path) -> None:
     """Write a grid of `cfg.n` samples to `out`, and the samples themselves to `cfg.save`."""
-    device = pick_device(cfg.device)
-    if cfg.threads:
-        torch.set_num_threads(cfg.threads)
-
-    # The run's own config says what its generator is.
-    trained = runs.find(cfg.run, cfg.outputs)
-    config = trained.config()
-    saved = checkpoints.load_newest(trained.checkpoints)
-    source = build_source(config)
-    generator = build_generator(config, source)
-    which = {"raw": "generator", "ema": "average"}[cfg.weights]
-    checkpoints.fit(generator, saved[which], trained.checkpoints)
-    log.info(
-        "Run %s, %s, step %d, %s weights.",
-        relative(trained.path), trained.status(), saved["step"], cfg.weights,
-    )  # fmt: skip
-
-    z = draw_z(build(config, "prior"), cfg.n, cfg.seed)
-    samples = generate(generator.to(device), z, device)
-
+    trained = load_trained(cfg)
+    if cfg.neighbors:
+        _figure_2(cfg, out, trained)
+        return
+    samples = trained.samples(cfg.n or 100, cfg.seed)
     if cfg.save is not None:
         buffer = io.BytesIO()
         np.save(buffer, samples.numpy())
         path = Path(cfg.save).with_suffix(".npy")
         write_atomically(path, buffer.getvalue())
         log.info("Samples %s of %s: %s", tuple(samples.shape), samples.dtype, relative(path))
-    path = out / "samples.png"
-    origin = {
-        "run": trained.path.absolute(),
-        "step": saved["step"],
-        "weights": cfg.weights,
-        "seed": cfg.seed,
+    image = picture(trained.source.to_pixels(samples), cfg.columns)
+    save_png(out / "samples.png", image, trained.origin(cfg.seed))
+    log.info("Picture: %s", relative(out / "samples.png"))
+
+
+def _figure_2(cfg: DictConfig, out: Path, trained: Trained) -> None:
+    """Draw rows of samples, each with the training image nearest to its last one (Figure 2).
+
+    Beside it: how far samples are from their nearest training image, against test images.
+    """
+    columns = cfg.columns or 5
+    rows, odd = divmod(cfg.n or 4 * columns, columns)
+    if odd:
+        raise UserError(
+            f"n is {cfg.n}; with neighbors=true it must be a multiple of columns, {columns}."
+        )
+    source, data = trained.source, load_data(cfg, trained)[0]
+    if data.train.x.dtype != torch.uint8:
+        raise UserError("neighbors is true, but this run's data are no images.")
+    train, test = source.to_model(data.train.x), source.to_model(data.test.x[:COMPARED])
+    samples = trained.samples(max(rows * columns, COMPARED), cfg.seed)
+
+    shown = samples[: rows * columns].view(rows, columns, *source.shape)
+    _, index = nearest(shown[:, -1], train)
+    image = picture_with_neighbors(source.to_pixels(shown.flatten(0, 1)), data.train.x[index])
+    save_png(out / "figure2.png", image, trained.origin(cfg.seed))
+
+    distances = {
+        "samples": quantiles(nearest(samples[:COMPARED], train)[0]),
+        "test images": quantiles(nearest(test, train)[0]),
     }
-    image = picture(source.to_pixels(samples), cfg.columns)
-    save_png(path, image, {**origin, "command": " ".join(sys.argv)})
-    log.info("Picture: %s", relative(path))
+    log.info("Distance to the nearest of %d training images, quantiles:", len(train))
+    log.info("  %-24s %s", "", "  ".join(f"{name:>6}" for name in distances["samples"]))
+    for name, values in distances.items():
+        n = COMPARED if name == "samples" else len(test)
+        log.info("  %-24s %s", f"{n} {name}", "  ".join(f"{v:6.3f}" for v in values.values()))
+    content = {"origin": {k: str(v) for k, v in trained.origin(cfg.seed).items()}, **distances}
+    write_atomically(out / "neighbors.json", json.dumps(content, indent=2).encode())
+    log.info("Picture: %s", relative(out / "figure2.png"))

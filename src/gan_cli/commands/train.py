@@ -6,14 +6,14 @@ import sys
 from pathlib import Path
 
 import torch
-from hydra.core.hydra_config import HydraConfig
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from gan_cli import runs
+from gan_cli import outputs, runs
 from gan_cli.commands.build import assemble, build_source, relative
+from gan_cli.commands.resume import config_of_resumed
 from gan_cli.data.sources import Data
 from gan_cli.errors import UserError
+from gan_cli.evaluation.parzen import log_likelihood
 from gan_cli.evaluation.sampling import draw_z, generate
 from gan_cli.figures.grid import Picture, picture, save_png
 from gan_cli.training import checkpoints, plan
@@ -24,17 +24,11 @@ from gan_cli.training.signals import Stop, stop_signals
 
 log = logging.getLogger(__name__)
 
-# What may change when a run is taken up again: its length, what is written, and the machine.
-FREE = (
-    "schedule.epochs", "schedule.steps", "dataset.epochs", "log", "checkpoint", "outputs", "device",
-    "threads", "data_dir", "dataset.data_dir", "resume", "dry_run",
-)  # fmt: skip
-
 
 def run(cfg: DictConfig, out: Path) -> None:
     """Train in the run directory `out`, from the start or from where it was left."""
     if cfg.resume is not None or runs.Run.exists(out):
-        cfg, out = _config_of_resumed(cfg, out)
+        cfg, out = config_of_resumed(cfg, out)
     source = build_source(cfg)
     data = source.load()
     training = assemble(cfg, source, data)
@@ -42,7 +36,7 @@ def run(cfg: DictConfig, out: Path) -> None:
     steps = cfg.schedule.steps or math.ceil(cfg.schedule.epochs * per_epoch / training.k)
     if cfg.dry_run:
         _show_plan(training, steps, data)
-        runs.discard(out)
+        outputs.discard(out)
         return
 
     # The run directory, which this process alone may write from here on.
@@ -76,16 +70,33 @@ def run(cfg: DictConfig, out: Path) -> None:
             origin = {"run": out, "step": step, "seed": cfg.seed, "command": " ".join(sys.argv)}
             save_png(directory.grid_path(step), image, origin)
 
+        valid = source.to_measure(source.to_model(data.valid.x[: cfg.monitor.valid])).to(device)
+        monitor_z = draw_z(training.game.prior, cfg.monitor.samples, cfg.seed)
+
+        def monitor() -> float:
+            samples = source.to_measure(generate(state.generator, monitor_z, device)).to(device)
+            curve = log_likelihood(valid, samples, list(cfg.monitor.sigmas)).mean(1)
+            return curve.max().item()
+
         def save() -> None:
             checkpoints.save(directory.checkpoints, state.state_dict())
+
+        def save_best() -> None:
+            checkpoints.save_best(directory.checkpoints, state.state_dict())
 
         logbook = Logbook(
             directory.metrics_path, directory.tensorboard, save_grid, state.step, steps
         )
-        intervals = Intervals(cfg.log.every, cfg.log.grid_every, cfg.checkpoint.every_minutes)
+        every = cfg.monitor.every
+        intervals = Intervals(
+            cfg.log.every,
+            cfg.log.grid_every,
+            every and max(1, round(every * per_epoch / training.k)),
+            cfg.checkpoint.every_minutes,
+        )
         try:
             with stop_signals() as stop:
-                train(training, steps, intervals, logbook, draw, save, stop)
+                train(training, steps, intervals, logbook, draw, monitor, save, save_best, stop)
         except BaseException as error:
             directory.set_status("failed", state.step, str(error) or type(error).__name__)
             raise
@@ -103,36 +114,6 @@ def _conclude(directory: runs.Run, step: int, stop: Stop) -> None:
     directory.set_status("finished", step)
     log.info("Finished at step %d: %s", step, where)
     log.info("The last grid of samples: %s", relative(directory.grid_path(step)))
-
-
-def _config_of_resumed(cfg: DictConfig, out: Path) -> tuple[DictConfig, Path]:
-    """Return the config with which the run in `out`, or at `cfg.resume`, goes on, and where it is.
-
-    With `resume`, that is the run's own config with the settings of this command line put in,
-    unless an experiment is named, which is a whole config itself. Raises UserError where anything
-    but FREE differs.
-    """
-    old, new = runs.Run(out).config() if cfg.resume is None else None, cfg
-    if cfg.resume is not None:
-        found = runs.find(cfg.resume, cfg.outputs)
-        if found.path.absolute() != out.absolute():
-            runs.discard(out)
-            out = found.path
-        old = found.config()
-        overrides = OverridesParser.create().parse_overrides(list(HydraConfig.get().overrides.task))
-        keys = [override.key_or_group for override in overrides]
-        if "experiment" not in keys:
-            new = old.copy()
-            for key in keys:
-                OmegaConf.update(new, key, OmegaConf.select(cfg, key), force_add=True)
-    assert old is not None
-    different = runs.differences(old, new, FREE)
-    if different:
-        raise UserError(
-            f"{relative(out)} is a run with other settings, and can't go on with these "
-            f"({'; '.join(different)})."
-        )
-    return new, out
 
 
 def _show_plan(training: Training, steps: int, data: Data) -> None:

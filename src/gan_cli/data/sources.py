@@ -1,6 +1,7 @@
 """Where training data come from: each source reads its files into uint8 tensors, split in three."""
 
 import hashlib
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -42,16 +43,31 @@ class Source:
     """A data set's shape and range, known before any file is read, and the way to read it.
 
     `shape` is (C, H, W). `range` names the model space that pixels are mapped to: `unit`, [0, 1],
-    or `signed`, [-1, 1].
+    or `signed`, [-1, 1]. `name` is the data set's in the literature.
     """
+
+    name = ""
 
     def __init__(self, shape: Sequence[int], range: str = "unit") -> None:  # noqa: A002
         self.shape = tuple(shape)
         self.low, self.high = RANGES[range]
 
+    @property
+    def dimension(self) -> int:
+        """Return how many numbers an example has."""
+        return math.prod(self.shape)
+
     def load(self) -> Data:
         """Read the files. Raises UserError where they are missing or damaged."""
         raise NotImplementedError
+
+    def folds(self) -> list[Data]:
+        """Return each fold for evaluation; most data sets have but one."""
+        return [self.load()]
+
+    def to_measure(self, x: Tensor) -> Tensor:
+        """Map model space to the one in which log-likelihoods are told: images to [0, 1]."""
+        return (x - self.low) / (self.high - self.low)
 
     def to_model(self, x: Tensor) -> Tensor:
         """Map uint8 pixels (N, C, H, W) to float32 model space."""
@@ -180,6 +196,10 @@ class Ring(Source):
 
     def to_pixels(self, x: Tensor) -> Tensor:
         """Return the points as they are: there are no pixels."""
+        return x
+
+    def to_measure(self, x: Tensor) -> Tensor:
+        """Return the points as they are."""
         return x
 
 

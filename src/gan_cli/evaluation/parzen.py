@@ -7,12 +7,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-# Rows of x at a time: with 10000 samples, a chunk's distances and exponentials are 20 MB.
+# Rows of x at a time: with 10000 samples, a chunk's distances and exponentials are 15 MB.
 CHUNK = 128
 
 
 class Estimate(NamedTuple):
-    """A mean log-likelihood in nats, with its standard error over `n` test points, and its sigma."""
+    """A mean log-likelihood in nats with its standard error, over n test points, at a sigma."""
 
     log_likelihood: float
     standard_error: float
@@ -50,10 +50,3 @@ def log_likelihood(
             result[s, begin : begin + chunk] = total.log() - nearest / sigma**2
     scales = torch.tensor([math.log(s * math.sqrt(2 * math.pi)) for s in sigmas])
     return result - math.log(len(mu)) - dimension * scales.to(result)[:, None]
-
-
-def estimate(x: Tensor, samples: Tensor, sigma: float) -> Estimate:
-    """Return the mean log-likelihood of x (N, ...) under the samples (n, ...), in nats."""
-    values = log_likelihood(x, samples, [sigma])[0]
-    error = values.std().item() / math.sqrt(len(values))
-    return Estimate(values.mean().item(), error, len(values), sigma)

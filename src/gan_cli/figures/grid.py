@@ -2,7 +2,7 @@
 
 import io
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ Picture = np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]
 
 # Small images are enlarged so that a grid can be looked at: about this many pixels an image.
 LEGIBLE = 56
+GAP = 2
 
 
 def picture(samples: Tensor, columns: int | None = None) -> Picture:
@@ -33,11 +34,30 @@ def picture(samples: Tensor, columns: int | None = None) -> Picture:
     scale = max(1, LEGIBLE // max(height, width))
     images = samples.expand(n, 3, height, width) if channels == 1 else samples
     images = images.repeat_interleave(scale, 2).repeat_interleave(scale, 3).permute(0, 2, 3, 1)
-    high, wide, gap = height * scale + 2, width * scale + 2, 2
-    canvas = np.full((rows * high + gap, columns * wide + gap, 3), 64, dtype=np.uint8)
+    high, wide = height * scale + GAP, width * scale + GAP
+    canvas = np.full((rows * high + GAP, columns * wide + GAP, 3), 64, dtype=np.uint8)
     for i, image in enumerate(images.cpu().numpy()):
-        top, left = i // columns * high + gap, i % columns * wide + gap
-        canvas[top : top + high - gap, left : left + wide - gap] = image
+        top, left = i // columns * high + GAP, i % columns * wide + GAP
+        canvas[top : top + height * scale, left : left + width * scale] = image
+    return canvas
+
+
+def picture_with_neighbors(samples: Tensor, neighbors: Tensor) -> Picture:
+    """Return Figure 2 (H, W, 3): rows of samples, and last in each a framed training image.
+
+    Takes uint8 images (rows * columns, C, H, W) and the rows' neighbours (rows, C, H, W).
+    """
+    rows = len(neighbors)
+    columns = len(samples) // rows + 1
+    table = samples.view(rows, columns - 1, *samples.shape[1:])
+    canvas = picture(torch.cat([table, neighbors[:, None]], 1).flatten(0, 1), columns)
+    # The gaps around the last column's images become their frames.
+    high, wide = (canvas.shape[0] - GAP) // rows, (canvas.shape[1] - GAP) // columns
+    left = (columns - 1) * wide
+    frame = np.array([255, 210, 0], dtype=np.uint8)
+    for row in range(rows + 1):
+        canvas[row * high : row * high + GAP, left:] = frame
+    canvas[:, left : left + GAP] = canvas[:, -GAP:] = frame
     return canvas
 
 
@@ -48,6 +68,17 @@ def save_png(path: Path, image: Picture, origin: Mapping[str, object]) -> None:
         text.add_itxt(key, str(value))
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "png", pnginfo=text)
+    write_atomically(path, buffer.getvalue())
+
+
+def save_gif(path: Path, frames: Sequence[Picture], origin: Mapping[str, object]) -> None:
+    """Write frames (H, W, 3) as an endless GIF, 12 a second, with `origin` as its comment."""
+    first, *rest = [Image.fromarray(frame) for frame in frames]
+    buffer = io.BytesIO()
+    comment = "\n".join(f"{key}: {value}" for key, value in origin.items()).encode()
+    first.save(
+        buffer, "gif", save_all=True, append_images=rest, duration=80, loop=0, comment=comment
+    )
     write_atomically(path, buffer.getvalue())
 
 

@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 # The first line of the file, then the SHA-256 of what follows, then what torch.save wrote.
 MAGIC = b"gan checkpoint 1\n"
 KEEP = 2
+BEST = "best.ckpt"
 
 
 def save(directory: Path, content: dict[str, Any]) -> Path:
@@ -24,14 +25,23 @@ def save(directory: Path, content: dict[str, Any]) -> Path:
 
     Raises UserError where it can't be written; those there are stay.
     """
-    buffer = io.BytesIO()
-    torch.save(content, buffer)
-    payload = buffer.getvalue()
     path = directory / f"step-{content['step']:09d}.ckpt"
-    write_atomically(path, MAGIC + hashlib.sha256(payload).hexdigest().encode() + b"\n" + payload)
+    _write(path, content)
     for old in _newest_first(directory)[KEEP:]:
         old.unlink(missing_ok=True)
     return path
+
+
+def save_best(directory: Path, content: dict[str, Any]) -> None:
+    """Write `content` as the best checkpoint, in place of the one before."""
+    _write(directory / BEST, content)
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    payload = buffer.getvalue()
+    write_atomically(path, MAGIC + hashlib.sha256(payload).hexdigest().encode() + b"\n" + payload)
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -65,6 +75,18 @@ def load_newest(directory: Path) -> dict[str, Any]:
         except UserError as error:
             log.warning("%s The one before it is used.", error)
     raise UserError(f"{directory.parent} has no whole checkpoint yet; nothing can be read from it.")
+
+
+def load_chosen(directory: Path, which: str) -> dict[str, Any]:
+    """Read the `newest` whole checkpoint, or the `best`. Raises UserError where there is none."""
+    if which == "newest":
+        return load_newest(directory)
+    if not (directory / BEST).exists():
+        raise UserError(
+            f"checkpoint is best, but {directory.parent} has no best one yet: it takes a run with "
+            "monitor.every set, past its first estimate. checkpoint=newest is there in any run."
+        )
+    return load(directory / BEST)
 
 
 def fit(what: Any, saved: dict[str, Any], directory: Path) -> None:

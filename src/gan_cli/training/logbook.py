@@ -2,12 +2,12 @@
 
 import csv
 import logging
+import math
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
@@ -17,7 +17,9 @@ from gan_cli.training.step import METRICS
 
 log = logging.getLogger(__name__)
 
-COLUMNS = ("step", "epoch", *METRICS, "learning_rate", "momentum", "images_per_second")
+COLUMNS = (
+    "step", "epoch", *METRICS, "learning_rate", "momentum", "images_per_second", "parzen_valid",
+)  # fmt: skip
 
 
 class Logbook:
@@ -54,22 +56,30 @@ class Logbook:
         self._bar.update()
 
     def row(self, values: dict[str, float], images: int) -> None:
-        """Write a row: all COLUMNS but the rate, which is `images` over the time since the last."""
+        """Write a row: all COLUMNS but the rate, which is `images` over the time since the last.
+
+        A value of NaN was not measured, and is left out.
+        """
         now = time.perf_counter()
         values = {**values, "images_per_second": images / (now - self._since)}
         self._since = now
+        values = {k: v for k, v in values.items() if not math.isnan(v)}
         self._csv.writerow({k: v if isinstance(v, int) else f"{v:.7g}" for k, v in values.items()})
         for name in COLUMNS[2:]:
+            if name not in values:
+                continue
             self._tensorboard.add_scalar(
                 _GROUPS.get(name, "game/") + name, values[name], values["step"]
             )
         # V at the game's solution, to see the curve against.
-        self._tensorboard.add_scalar("game/value_at_equilibrium", -np.log(4), values["step"])
+        self._tensorboard.add_scalar("game/value_at_equilibrium", -math.log(4), values["step"])
         line = (
             f"epoch {values['epoch']:.1f}  step {values['step']}/{self._bar.total}  "
             f"D loss {values['d_loss']:.3f}  G loss {values['g_loss']:.3f}  "
             f"V {values['value']:.3f}  {values['images_per_second']:.0f} images/s"
         )
+        if "parzen_valid" in values:
+            line += f"  Parzen {values['parzen_valid']:.1f}"
         log.log(logging.DEBUG if self._terminal else logging.INFO, "%s", line)
         self._bar.set_postfix_str(
             f"epoch {values['epoch']:.1f}, D {values['d_loss']:.3f}, G {values['g_loss']:.3f}, "

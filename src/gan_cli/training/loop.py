@@ -46,6 +46,7 @@ class Intervals:
 
     log_every: int
     grid_every: int
+    monitor_every: int | None
     checkpoint_minutes: float
 
 
@@ -55,13 +56,16 @@ def train(
     intervals: Intervals,
     logbook: Logbook,
     draw: Callable[[], Picture],
+    monitor: Callable[[], float],
     save: Callable[[], None],
+    save_best: Callable[[], None],
     stop: Stop,
 ) -> None:
     """Play up to step `steps`, or until `stop` is told to.
 
-    `draw` pictures samples from the z that are watched, `save` writes a checkpoint. Raises
-    UserError at the first row in which a metric is NaN or infinite.
+    `draw` pictures samples from the z that are watched, `monitor` estimates log-likelihood in nats,
+    `save` and `save_best` write a checkpoint. Raises UserError at the first row in which a metric
+    is NaN or infinite.
     """
     state = training.state
     saved_at = time.monotonic()
@@ -70,9 +74,17 @@ def train(
         logbook.advance()
         last = state.step == steps
 
+        # The monitor's estimate goes into a row of its own step.
+        watched = intervals.monitor_every and (state.step % intervals.monitor_every == 0 or last)
+        estimate = monitor() if watched else math.nan
+
         # Write down the means since the last row; this is a sync point.
-        if state.step % intervals.log_every == 0 or last:
-            logbook.row(*_row(training))
+        if state.step % intervals.log_every == 0 or watched or last:
+            means, images = _row(training)
+            logbook.row({**means, "parzen_valid": estimate}, images)
+        if estimate > state.best:
+            state.best = estimate
+            save_best()
 
         if state.step % intervals.grid_every == 0 or last:
             logbook.grid(state.step, draw())

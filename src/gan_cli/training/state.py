@@ -1,6 +1,7 @@
 """All that changes while the game is played; save it and the run goes on bit for bit."""
 
 import copy
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,8 @@ class State:
 
     `rng` gives z and our own layers' masks. `global_seed` starts PyTorch's global stream, for
     networks of the user's that draw from it. `sums` holds the totals of the metrics of the
-    `summed` steps since they were last written, float32 on the device.
+    `summed` steps since they were last written, float32 on the device. `best` is the monitor's
+    best estimate so far, in nats.
     """
 
     generator: nn.Module
@@ -29,6 +31,7 @@ class State:
     sums: Tensor
     summed: int = 0
     step: int = 0
+    best: float = -math.inf
 
     def state_dict(self) -> dict[str, Any]:
         """Return all of it as tensors, numbers and dicts of them."""
@@ -41,6 +44,7 @@ class State:
             "sums": self.sums,
             "summed": self.summed,
             "step": self.step,
+            "best": self.best,
         }
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
@@ -52,7 +56,7 @@ class State:
         if saved["global_cuda_rng"] is not None and self.rng.device.type == "cuda":
             torch.cuda.set_rng_state(saved["global_cuda_rng"], self.rng.device)
         self.sums.copy_(saved["sums"])
-        self.summed, self.step = saved["summed"], saved["step"]
+        self.summed, self.step, self.best = saved["summed"], saved["step"], saved["best"]
 
 
 _STATEFUL = ("generator", "discriminator", "g_optimizer", "d_optimizer", "average")

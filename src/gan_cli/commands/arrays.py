@@ -1,0 +1,56 @@
+"""Arrays that a user brings."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gan_cli.errors import UserError
+
+
+def read_array(setting: str, path: Path) -> Tensor:
+    """Read a .npy file of finite numbers, (n, ...), as float32; pickled ones are never loaded.
+
+    Raises UserError, naming `setting`, for any other file.
+    """
+    try:
+        array = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise UserError(
+            f"{setting} is {path}, which can't be read as a .npy array of numbers ({reason})."
+        ) from error
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
+        raise UserError(f"{setting} is {path}; it must hold one .npy array of real numbers.")
+    if array.ndim < 2:
+        raise UserError(f"{setting} is {path} of shape {array.shape}; it must be (n, ...).")
+    values = torch.from_numpy(array.astype(np.float32))
+    if not values.isfinite().all():
+        raise UserError(f"{setting} is {path}, which holds NaN or infinite values.")
+    return values
+
+
+def read_samples(path: Path, source: Any) -> Tensor:
+    """Read samples (n, ...) of a source's shape and range, as float32 (n, C, H, W).
+
+    Raises UserError for others.
+    """
+    samples = read_array("samples", path)
+    n, dimension = len(samples), samples.flatten(1).shape[1]
+    if dimension != source.dimension:
+        raise UserError(
+            f"samples is {path} of {dimension} numbers each; dataset.shape is {source.shape}, "
+            f"which is {source.dimension}."
+        )
+    if n < 2:
+        raise UserError(f"samples is {path} with {n} of them; it takes at least 2.")
+    low, high = samples.min().item(), samples.max().item()
+    slack = 1e-3
+    if low < source.low - slack or high > source.high + slack:
+        raise UserError(
+            f"samples is {path} with values from {low:g} to {high:g}; this data set's are from "
+            f"{source.low:g} to {source.high:g}."
+        )
+    return samples.view(n, *source.shape)

@@ -1,0 +1,47 @@
+"""With which settings a run goes on."""
+
+from pathlib import Path
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import DictConfig, OmegaConf
+
+from gan_cli import outputs, runs
+from gan_cli.commands.build import relative
+from gan_cli.errors import UserError
+
+# What may change when a run is taken up again: its length, what is written, and the machine.
+FREE = (
+    "schedule.epochs", "schedule.steps", "dataset.epochs", "log", "checkpoint", "outputs", "device",
+    "threads", "data_dir", "dataset.data_dir", "resume", "dry_run",
+)  # fmt: skip
+
+
+def config_of_resumed(cfg: DictConfig, out: Path) -> tuple[DictConfig, Path]:
+    """Return the config with which the run in `out`, or at `cfg.resume`, goes on, and where it is.
+
+    With `resume`, that is the run's own config with the settings of this command line put in,
+    unless an experiment is named, which is a whole config itself. Raises UserError where anything
+    but FREE differs.
+    """
+    old, new = runs.Run(out).config() if cfg.resume is None else None, cfg
+    if cfg.resume is not None:
+        found = runs.find(cfg.resume, cfg.outputs)
+        if found.path.absolute() != out.absolute():
+            outputs.discard(out)
+            out = found.path
+        old = found.config()
+        overrides = OverridesParser.create().parse_overrides(list(HydraConfig.get().overrides.task))
+        keys = [override.key_or_group for override in overrides]
+        if "experiment" not in keys:
+            new = old.copy()
+            for key in keys:
+                OmegaConf.update(new, key, OmegaConf.select(cfg, key), force_add=True)
+    assert old is not None
+    different = runs.differences(old, new, FREE)
+    if different:
+        raise UserError(
+            f"{relative(out)} is a run with other settings, and can't go on with these "
+            f"({'; '.join(different)})."
+        )
+    return new, out

@@ -1,0 +1,28 @@
+"""Nearest neighbours, exact, over a whole training set."""
+
+import torch
+from torch import Tensor
+
+# The quantiles in which distances are told.
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+
+def nearest(x: Tensor, points: Tensor, chunk: int = 128) -> tuple[Tensor, Tensor]:
+    """Return the Euclidean distance to, and the index of, each row's nearest point.
+
+    x (N, ...) and points (n, ...) have equal dimension and share a device; the distances are
+    float64 (N,), the indices int64 (N,). The matrix products are in float64, so that no rounding
+    decides between neighbours.
+    """
+    x, points = x.flatten(1).double(), points.flatten(1).double()
+    half = 0.5 * points.square().sum(1)
+    indices = [torch.addmm(half, rows, points.T, alpha=-1).argmin(1) for rows in x.split(chunk)]
+    index = torch.cat(indices)
+    return (x - points[index]).norm(dim=1), index
+
+
+def quantiles(distances: Tensor) -> dict[str, float]:
+    """Return the QUANTILES of distances (N,), by name."""
+    at = torch.tensor(QUANTILES, dtype=distances.dtype, device=distances.device)
+    values = distances.quantile(at).tolist()
+    return {f"{q:.0%}": value for q, value in zip(QUANTILES, values, strict=True)}

@@ -1,0 +1,17 @@
+"""Saving matplotlib's figures."""
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from gan_cli.files import write_atomically
+
+
+def save_plot(path: Path, figure: Figure, origin: Mapping[str, object]) -> None:
+    """Write `figure` as a PNG, with `origin` (run, seed, command, ...) as its text fields."""
+    buffer = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(buffer, metadata={k: str(v) for k, v in origin.items()})
+    write_atomically(path, buffer.getvalue())

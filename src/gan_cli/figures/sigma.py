@@ -1,0 +1,32 @@
+"""Validation log-likelihood over sigma, as a plot."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from gan_cli.figures.plot import save_plot
+
+
+def plot_sigma(
+    path: Path,
+    sigmas: Sequence[float],
+    curves: Mapping[str, Sequence[float]],
+    origin: Mapping[str, object],
+) -> None:
+    """Draw each model's mean validation log-likelihood (nats) over sigma, the best marked."""
+    figure = Figure(figsize=(6, 4), dpi=150, layout="constrained")
+    axes = figure.subplots()
+    styles = ["-", "--", ":", "-."]
+    for (name, curve), style in zip(curves.items(), styles * len(curves), strict=False):
+        best = max(range(len(curve)), key=curve.__getitem__)
+        (line,) = axes.plot(sigmas, curve, style, marker=".", label=name)
+        axes.plot(sigmas[best], curve[best], "o", color=line.get_color(), markersize=8)
+    # A sigma far too small costs thousands of nats and would flatten all else.
+    top = max(max(curve) for curve in curves.values())
+    bottom = min(min(curve[len(curve) // 5 :], default=top) for curve in curves.values())
+    axes.set_ylim(bottom=max(bottom, top - 4 * (abs(top) + 50)), top=top + 0.1 * (abs(top) + 50))
+    axes.set(xscale="log", xlabel="sigma", ylabel="mean validation log-likelihood (nats)")
+    axes.legend()
+    axes.grid(alpha=0.3)
+    save_plot(path, figure, origin)

@@ -1,0 +1,71 @@
+"""Where Hydra lets a command write."""
+
+import functools
+import shutil
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig
+
+from gan_cli import runs
+from gan_cli.errors import UserError
+
+HYDRA = ".hydra"
+
+
+@functools.cache
+def directory(outputs: str, command: str, resume: str | None = None) -> str:
+    """Return where a command writes: the run it resumes, or a new directory named by the time.
+
+    Hydra asks more than once, hence the cache; a wrong `resume` is refused later, by `find`.
+    """
+    if resume is not None:
+        try:
+            return str(runs.find(resume, outputs).path)
+        except UserError:
+            pass
+    stem = Path(outputs) / command / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")  # local time
+    path, n = stem, 1
+    while path.exists():
+        path, n = stem.with_name(f"{stem.name}_{n}"), n + 1
+    return str(path)
+
+
+@functools.cache
+def record_directory(resume: str | None = None) -> str:
+    """Return where in it Hydra records a command: a resumed run keeps its first record."""
+    return HYDRA if resume is None else f"{HYDRA}/resumed-{datetime.now():%Y-%m-%d_%H-%M-%S}"
+
+
+def discard(out: Path) -> None:
+    """Remove a directory that Hydra made for a command that wrote nothing."""
+    names = [path.name for path in out.iterdir()] if out.is_dir() else [""]
+    if all(name == HYDRA or name.endswith(".log") for name in names) and out != Path.cwd():
+        shutil.rmtree(out)
+
+
+class RefuseUnwritable(Callback):
+    """Says in one sentence, not in a traceback of Hydra's, that a directory can't be written."""
+
+    def on_run_start(self, config: DictConfig, **_: Any) -> None:
+        """Try `hydra.run.dir`."""
+        self._try(config.hydra.run.dir)
+
+    def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
+        """Try `hydra.sweep.dir`."""
+        self._try(config.hydra.sweep.dir)
+
+    def _try(self, path: str) -> None:
+        try:
+            Path(path).mkdir(parents=True, exist_ok=True)
+            (Path(path) / ".writable").touch()
+            (Path(path) / ".writable").unlink()
+        except OSError as error:
+            reason = error.strerror or error
+            sys.exit(
+                f"Cannot write to the output directory {path}: {reason}; choose another with "
+                "outputs=DIRECTORY."
+            )

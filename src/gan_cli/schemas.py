@@ -1,0 +1,231 @@
+"""Typed schemas of the configs in `conf/`, with the range of each value; no value stands here."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from omegaconf import MISSING
+
+
+def number(low: float = -math.inf, high: float = math.inf, above: float = -math.inf) -> Any:
+    """Declare a number (or numbers) in [low, high], greater than `above`, and finite."""
+    return field(default=MISSING, metadata={"low": low, "high": high, "above": above})
+
+
+def choice(*names: str) -> Any:
+    """Declare a word (or words) out of `names`."""
+    return field(default=MISSING, metadata={"choices": names})
+
+
+@dataclass
+class Target:
+    _target_: str = MISSING
+
+
+@dataclass
+class Dataset(Target):
+    shape: list[int] = number(1)
+    epochs: float = number(above=0)
+
+
+@dataclass
+class ImageDataset(Dataset):
+    range: str = choice("unit", "signed")
+
+
+@dataclass
+class IDXDataset(ImageDataset):
+    name: str = choice("MNIST", "FashionMNIST")
+    data_dir: str = MISSING
+    valid: int = number(1)
+
+
+@dataclass
+class RingDataset(Dataset):
+    modes: int = number(1)
+    radius: float = number(0)
+    std: float = number(0)
+    n: int = number(1)
+    seed: int = number(0)
+
+
+ACTIVATIONS = ("relu", "leaky_relu", "tanh", "sigmoid")
+
+
+@dataclass
+class Generator(Target):
+    z_dim: int = number(1)
+    shape: list[int] = number(1)
+    widths: list[int] = number(1)
+    activations: list[str] = choice(*ACTIVATIONS)
+    batch_norm: list[bool] = MISSING
+    output: str = choice("sigmoid", "tanh", "linear")
+    irange: float | None = number(above=0)
+    marginal_bias: bool = MISSING
+
+
+@dataclass
+class MaxoutDiscriminator(Target):
+    shape: list[int] = number(1)
+    units: list[int] = number(1)
+    pieces: int = number(1)
+    irange: float = number(above=0)
+    keep_input: float = number(high=1, above=0)
+    keep_hidden: float = number(high=1, above=0)
+
+
+@dataclass
+class Discriminator(Target):
+    shape: list[int] = number(1)
+    widths: list[int] = number(1)
+    activations: list[str] = choice(*ACTIVATIONS)
+    batch_norm: list[bool] = MISSING
+    keep: float = number(high=1, above=0)
+
+
+@dataclass
+class FCNetwork:
+    generator: Generator = MISSING
+    discriminator: MaxoutDiscriminator = MISSING
+
+
+@dataclass
+class MLPNetwork:
+    generator: Generator = MISSING
+    discriminator: Discriminator = MISSING
+
+
+@dataclass
+class Prior(Target):
+    dim: int = number(1)
+
+
+@dataclass
+class MomentumOptimizer(Target):
+    lr: float = number(above=0)
+    lr_decay: float = number(1)
+    lr_min: float = number(above=0)
+    momentum: float = number(0, 1)
+    momentum_end: float = number(0, 1)
+    momentum_epochs: int = number(1)
+
+
+@dataclass
+class AdamOptimizer(Target):
+    lr: float = number(above=0)
+    beta1: float = number(0, 0.9999999)
+    beta2: float = number(0, 0.9999999)
+
+
+@dataclass
+class Schedule:
+    updates: str = choice("alternating", "simultaneous")
+    k: int = number(1)
+    batch_size: int = number(1)
+    epochs: float | None = number(above=0)
+    steps: int | None = number(1)
+
+
+@dataclass
+class Log:
+    every: int = number(1)
+    grid_every: int = number(1)
+    grid: int = number(1)
+
+
+@dataclass
+class Checkpoint:
+    every_minutes: float = number(0)
+
+
+@dataclass
+class Monitor:
+    every: float | None = number(above=0)
+    samples: int = number(2)
+    valid: int = number(1)
+    sigmas: list[float] = number(above=0)
+
+
+@dataclass
+class Command:
+    outputs: str = MISSING
+    device: str = MISSING
+    threads: int | None = number(1)
+
+
+@dataclass
+class Train(Command):
+    dataset: Any = MISSING
+    network: Any = MISSING
+    objective: Any = MISSING
+    prior: Any = MISSING
+    optimizer: Any = MISSING
+    schedule: Schedule = MISSING
+    seed: int = number(0, 2**63 - 1)
+    precision: str = choice("auto", "fp32", "bf16")
+    ema_decay: float = number(0, 0.9999999)
+    data_dir: str = MISSING
+    log: Log = MISSING
+    checkpoint: Checkpoint = MISSING
+    monitor: Monitor = MISSING
+    resume: str | None = MISSING
+    dry_run: bool = MISSING
+
+
+@dataclass
+class Trained(Command):
+    run: str = MISSING
+    weights: str = choice("raw", "ema")
+    checkpoint: str = choice("newest", "best")
+    data_dir: str = MISSING
+    seed: int = number(0, 2**63 - 1)
+
+
+@dataclass
+class Sample(Trained):
+    n: int | None = number(1)
+    columns: int | None = number(1)
+    save: str | None = MISSING
+    neighbors: bool = MISSING
+
+
+@dataclass
+class Interpolate(Trained):
+    rows: int = number(1)
+    points: int = number(2)
+    steps: int = number(1)
+    path: str = choice("linear", "slerp")
+    loop: bool = MISSING
+    z: str | None = MISSING
+    format: str = choice("png", "gif")
+
+
+@dataclass
+class EvalParzen(Trained):
+    samples: str | None = MISSING
+    dataset: Any = MISSING
+    n_samples: int = number(2)
+    draws: int = number(1)
+    sigmas: list[float] = number(above=0)
+    refine: bool = MISSING
+    valid_limit: int | None = number(1)
+    test_limit: int | None = number(2)
+    references: list[str] = choice("train", "kmeans")
+    centroids: int = number(2)
+
+
+SCHEMAS = {
+    "train": Train,
+    "sample": Sample,
+    "interpolate": Interpolate,
+    "eval_parzen": EvalParzen,
+    "dataset/images": ImageDataset,
+    "dataset/idx": IDXDataset,
+    "dataset/ring": RingDataset,
+    "network/fc": FCNetwork,
+    "network/mlp": MLPNetwork,
+    "objective": Target,
+    "prior": Prior,
+    "optimizer/momentum": MomentumOptimizer,
+    "optimizer/adam": AdamOptimizer,
+}
