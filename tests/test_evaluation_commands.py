@@ -1,0 +1,301 @@
+"""`gan eval-parzen`, `gan interpolate` and `gan sample neighbors=true`, as a person uses them."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import SMALL, Result
+from PIL import Image
+
+from gan_cli.data.sources import Digits
+from gan_cli.evaluation.parzen import log_likelihood
+
+Gan = Callable[..., Result]
+
+
+def only(pattern: str, cwd: Path) -> Path:
+    (path,) = cwd.glob(pattern)
+    return path
+
+
+@pytest.fixture
+def trained(gan: Gan, tmp_path: Path) -> Path:
+    result = gan("train", *SMALL, "schedule.steps=60", "monitor.every=0.5", "prior=gaussian")
+    assert result.code == 0, result.err
+    return only("outputs/train/*", tmp_path)
+
+
+def test_eval_parzen_of_a_run(gan: Gan, trained: Path, tmp_path: Path) -> None:
+    result = gan("eval-parzen", "n_samples=300", "draws=3", "centroids=20", "refine=true")
+    assert result.code == 0, result.err
+    content = json.loads(only("outputs/eval-parzen/*/parzen.json", tmp_path).read_text())
+    assert content["n_samples"] == 300
+    assert content["weights"] == "raw"
+    assert content["seed"] == 0
+    assert content["settings"]["valid_limit"] == 1000
+    assert set(content["references"]) == {"300 training images", "20 k-means centroids"}
+
+    # The very number, from the samples themselves.
+    assert gan("sample", "n=300", "save=samples.npy").code == 0
+    samples, data = torch.from_numpy(np.load(tmp_path / "samples.npy")), Digits((1, 8, 8)).load()
+    sigmas = np.logspace(-1, 0, 10).tolist()
+    curve = log_likelihood(data.valid.x / 255, samples, sigmas).mean(1)
+    best = sigmas[int(curve.argmax())]
+    test = log_likelihood(data.test.x / 255, samples, [best])[0]
+    assert content["sigma"] == pytest.approx(best)
+    assert content["log_likelihood"] == pytest.approx(test.mean().item(), abs=1e-4)
+    assert content["standard_error"] == pytest.approx(test.std().item() / 200**0.5, abs=1e-4)
+    np.testing.assert_allclose(content["validation"], curve, atol=1e-4)
+
+    # Draws differ, and are told with their mean and spread; refining stands beside the grid.
+    draws = [draw["log_likelihood"] for draw in content["draws"]]
+    assert len(set(draws)) == 3
+    assert (
+        f"mean {np.mean(draws):.2f}, standard deviation {np.std(draws, ddof=1):.2f}" in result.out
+    )
+    assert content["refined"]["sigma"] != content["sigma"]
+    assert "with sigma refined" in result.out
+    with Image.open(only("outputs/eval-parzen/*/parzen.png", tmp_path)) as png:
+        assert png.text["run"] == str(trained)
+        assert png.text["seed"] == "0"
+        assert "eval-parzen n_samples=300" in png.text["command"]
+
+
+def test_eval_parzen_of_a_file_equals_that_of_the_run(
+    gan: Gan, trained: Path, tmp_path: Path
+) -> None:
+    of_run = (f"run={trained}", "n_samples=200", "references=[]", "outputs=a")
+    assert gan("eval-parzen", *of_run).code == 0
+    assert gan("sample", "n=200", "save=samples.npy").code == 0
+    flat = np.load(tmp_path / "samples.npy").reshape(200, 64).astype(np.float64)
+    np.save(tmp_path / "flat.npy", flat)
+    of_file = ("dataset=digits", "references=[]", "outputs=b", "samples=flat.npy")
+    assert gan("eval-parzen", *of_file).code == 0
+    a = json.loads(only("a/eval-parzen/*/parzen.json", tmp_path).read_text())
+    b = json.loads(only("b/eval-parzen/*/parzen.json", tmp_path).read_text())
+    assert a["log_likelihood"] == pytest.approx(b["log_likelihood"], abs=1e-6)
+    assert b["weights"] is None
+
+
+def test_centroids_are_cached_and_beat_training_images(
+    gan: Gan, trained: Path, tmp_path: Path
+) -> None:
+    assert trained.is_dir()
+    for _ in range(2):
+        assert gan("eval-parzen", "n_samples=100", "centroids=100").code == 0
+    cache = only("outputs/cache/*", tmp_path)
+    assert cache.name.endswith("k100-seed0.npy")
+    first, second = sorted(tmp_path.glob("outputs/eval-parzen/*/parzen.json"))
+    content = json.loads(first.read_text())["references"]
+    assert json.loads(second.read_text())["references"] == content
+    means = {name: value["log_likelihood"] for name, value in content.items()}
+    assert means["100 k-means centroids"] > means["100 training images"]
+
+
+def test_a_sigma_at_the_edge_is_a_warning(gan: Gan, trained: Path) -> None:
+    assert trained.is_dir()
+    result = gan("eval-parzen", "n_samples=50", "sigmas=[0.01,0.02]", "references=[train]")
+    assert result.code == 0
+    assert result.out.count("at the edge of the grid") == 2
+
+
+def test_folds_are_told_with_an_error_across_them(gan: Gan, tmp_path: Path) -> None:
+    (tmp_path / "folded.py").write_text(
+        "from gan_cli.data.sources import Data, Digits, Split\n"
+        "class Folded(Digits):\n"
+        "    def folds(self):\n"
+        "        train, valid, test = self.load()\n"
+        "        cut = lambda s, i: Split(s.x[i::4], None)\n"
+        "        return [Data(train, cut(valid, i), cut(test, i)) for i in range(4)]\n"
+    )
+    (tmp_path / "conf/dataset").mkdir(parents=True)
+    (tmp_path / "conf/dataset/folded.yaml").write_text(
+        "_target_: folded.Folded\nshape: [1, 8, 8]\nrange: unit\n"
+    )
+    np.save(tmp_path / "s.npy", np.random.default_rng(0).random((50, 64)))
+    result = gan("eval-parzen", "--config-dir", "conf", "dataset=folded", "samples=s.npy")
+    assert result.code == 0, result.err
+    assert "200 in 4" in result.out
+
+
+def test_the_monitor_finds_the_best_checkpoint(gan: Gan, trained: Path, tmp_path: Path) -> None:
+    import csv
+
+    from gan_cli.training import checkpoints
+
+    with (trained / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    watched = {int(row["step"]): float(row["parzen_valid"]) for row in rows if row["parzen_valid"]}
+    assert list(watched) == [34, 60]  # 34.5 steps are half an epoch; the end is watched too
+    best = max(watched, key=lambda step: watched[step])
+    saved = checkpoints.load(trained / "checkpoints/best.ckpt")
+    assert saved["step"] == best
+    assert saved["best"] == pytest.approx(watched[best], rel=1e-5)
+    result = gan("sample", "n=4", "checkpoint=best")
+    assert f"step {best}" in result.out
+    for path in (trained / "checkpoints").glob("best*"):
+        path.unlink()
+    result = gan("sample", "n=4", "checkpoint=best")
+    assert result.code == 1
+    assert "monitor.every" in result.err
+    assert len(list(tmp_path.glob("outputs/sample/*"))) == 1
+
+
+def test_figure_2(gan: Gan, trained: Path, tmp_path: Path) -> None:
+    result = gan("sample", "neighbors=true", "n=6", "columns=3", "seed=5")
+    assert result.code == 0, result.err
+    with Image.open(only("outputs/sample/*/figure2.png", tmp_path)) as png:
+        assert png.text["run"] == str(trained)
+        figure = np.asarray(png)
+    assert figure.shape == (2 * 58 + 2, 4 * 58 + 2, 3)
+    assert gan("sample", "n=6", "seed=5", "save=s.npy").code == 0
+    samples = np.load(tmp_path / "s.npy").reshape(6, 64)
+    train = (Digits((1, 8, 8)).load().train.x.flatten(1) / 255).numpy()
+    for row in range(2):
+        distance = ((train - samples[3 * row + 2]) ** 2).sum(1)
+        expected = np.rint(train[distance.argmin()] * 255).reshape(8, 8)
+        shown = figure[row * 58 + 2 + 3 : row * 58 + 58 : 7, 3 * 58 + 2 + 3 : 4 * 58 : 7, 0]
+        np.testing.assert_array_equal(shown[:8, :8], expected)
+    content = json.loads(only("outputs/sample/*/neighbors.json", tmp_path).read_text())
+    assert list(content["samples"]) == ["5%", "25%", "50%", "75%", "95%"]
+    assert 0 < content["test images"]["5%"] < content["test images"]["95%"]
+
+
+def test_figure_3(gan: Gan, trained: Path, tmp_path: Path) -> None:
+    assert gan("interpolate", "rows=2", "steps=4", "seed=1").code == 0
+    with Image.open(only("outputs/interpolate/*/interpolation.png", tmp_path)) as png:
+        assert png.text["run"] == str(trained)
+        assert png.size == (5 * 58 + 2, 2 * 58 + 2)
+
+    gif = ("path=slerp", "points=3", "loop=true", "steps=4", "format=gif", "outputs=b")
+    assert gan("interpolate", f"run={trained}", *gif).code == 0
+    with Image.open(only("b/interpolate/*/interpolation.gif", tmp_path)) as image:
+        assert image.n_frames == 12
+        assert f"run: {trained}" in image.info["comment"].decode()
+
+
+def test_paths_through_points_of_a_file(gan: Gan, trained: Path, tmp_path: Path) -> None:
+    """The ends of a path are the samples of its end points."""
+    from gan_cli.evaluation.sampling import draw_z
+    from gan_cli.training.priors import Gaussian
+
+    assert trained.is_dir()
+    np.save(tmp_path / "z.npy", draw_z(Gaussian(100), 2, seed=0).numpy())
+    assert gan("interpolate", "z=z.npy", "steps=3").code == 0
+    assert gan("sample", "n=2", "seed=0", "columns=2").code == 0
+    with Image.open(only("outputs/interpolate/*/*.png", tmp_path)) as png:
+        path = np.asarray(png)
+    with Image.open(only("outputs/sample/*/*.png", tmp_path)) as png:
+        ends = np.asarray(png)
+    np.testing.assert_array_equal(path[:, :58], ends[:, :58])
+    np.testing.assert_array_equal(path[:, -58:], ends[:, -58:])
+
+
+class Hostile:
+    def __reduce__(self) -> tuple:
+        return (Path.touch, (Path("was here"),))
+
+
+def write_bad_files(cwd: Path) -> None:
+    rng = np.random.default_rng(0)
+    np.save(cwd / "good.npy", rng.random((20, 64)))
+    np.save(cwd / "narrow.npy", rng.random((20, 63)))
+    np.save(cwd / "grey.npy", 255 * rng.random((20, 64)))
+    np.save(cwd / "nan.npy", np.full((20, 64), np.nan))
+    np.save(cwd / "inf.npy", np.full((20, 64), np.inf))
+    np.save(cwd / "one.npy", rng.random((1, 64)))
+    np.save(cwd / "line.npy", rng.random(64))
+    np.save(cwd / "words.npy", np.array([["a", "b"]]))
+    np.save(cwd / "pickled.npy", np.array([Hostile()], dtype=object), allow_pickle=True)
+    (cwd / "text.npy").write_text("not an array")
+    (cwd / "empty.npy").write_bytes(b"")
+    (cwd / "cut.npy").write_bytes((cwd / "good.npy").read_bytes()[:500])
+    np.savez(cwd / "several.npz", a=rng.random((20, 64)))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("samples=missing.npy", ["samples is missing.npy", "No such file"]),
+        ("samples=narrow.npy", ["63 numbers", "dataset.shape is (1, 8, 8), which is 64"]),
+        ("samples=grey.npy", ["values from", "this data set's are from 0 to 1"]),
+        ("samples=nan.npy", ["NaN or infinite"]),
+        ("samples=inf.npy", ["NaN or infinite"]),
+        ("samples=one.npy", ["at least 2"]),
+        ("samples=line.npy", ["shape (64,)", "(n, ...)"]),
+        ("samples=words.npy", ["real numbers"]),
+        ("samples=pickled.npy", ["can't be read as a .npy array", "allow_pickle=False"]),
+        ("samples=text.npy", ["can't be read as a .npy array"]),
+        ("samples=empty.npy", ["can't be read as a .npy array"]),
+        ("samples=cut.npy", ["can't be read as a .npy array"]),
+        ("samples=several.npz", ["one .npy array"]),
+        ("samples=good.npy sigmas=[]", ["sigmas is empty"]),
+        ("samples=good.npy sigmas=[0.1,-0.2]", ["sigmas is [0.1, -0.2]", "greater than 0"]),
+        ("samples=good.npy sigmas=[0]", ["sigmas is [0.0]", "greater than 0"]),
+        ("samples=good.npy sigmas=[a]", ["sigmas", "Float"]),
+        ("samples=good.npy references=[gsn]", ["references is ['gsn']", "train, kmeans"]),
+        ("samples=good.npy draws=2", ["draws must be 1"]),
+        ("samples=good.npy n_samples=1", ["n_samples is 1", "at least 2"]),
+        ("run=nowhere", ["nowhere is not a run"]),
+    ],
+)
+def test_bad_samples(arguments: str, words: list[str], gan: Gan, tmp_path: Path) -> None:
+    write_bad_files(tmp_path)
+    result = gan("eval-parzen", "dataset=digits", *arguments.split())
+    assert result.code == 1
+    assert "Traceback" not in result.err
+    for word in words:
+        assert word in result.err
+    assert list(tmp_path.glob("outputs/*/*")) == []
+    assert not (tmp_path / "was here").exists()
+
+
+def test_samples_without_a_dataset(gan: Gan, tmp_path: Path) -> None:
+    write_bad_files(tmp_path)
+    result = gan("eval-parzen", "samples=good.npy")
+    assert result.code == 1
+    assert "dataset=... must name" in result.err
+
+
+def test_a_run_without_a_checkpoint(gan: Gan, trained: Path) -> None:
+    for path in (trained / "checkpoints").iterdir():
+        path.unlink()
+    for command in ("eval-parzen", "interpolate", "sample"):
+        result = gan(command)
+        assert result.code == 1
+        assert "no whole checkpoint yet" in result.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("path=spline", ["path is spline", "linear, slerp"]),
+        ("points=1", ["points is 1", "at least 2"]),
+        ("steps=0", ["steps is 0", "at least 1"]),
+        ("format=avi", ["format is avi", "png, gif"]),
+        ("z=narrow.npy", ["shape (20, 63)", "(points, 100)"]),
+        ("z=nan.npy", ["NaN or infinite"]),
+        ("z=missing.npy", ["z is missing.npy"]),
+    ],
+)
+def test_bad_paths(
+    arguments: str, words: list[str], gan: Gan, trained: Path, tmp_path: Path
+) -> None:
+    assert trained.is_dir()
+    write_bad_files(tmp_path)
+    result = gan("interpolate", *arguments.split())
+    assert result.code == 1
+    assert "Traceback" not in result.err
+    for word in words:
+        assert word in result.err
+    assert list(tmp_path.glob("outputs/interpolate/*")) == []
+
+
+def test_slerp_is_not_for_a_cube(gan: Gan) -> None:
+    assert gan("train", *SMALL, "schedule.steps=2").code == 0
+    result = gan("interpolate", "path=slerp")
+    assert result.code == 1
+    assert "prior is uniform" in result.err
