@@ -33,6 +33,7 @@ format: .venv/ready  ## put the code in ruff's format
 
 bench: .venv/ready  ## speed against the usual loop, as ratios; needs MNIST under GAN_DATA
 	$(BIN)/python bench/train.py
+	$(BIN)/python bench/parzen.py
 
 clean:           ## remove .venv, caches and builds; outputs and data stay
 	rm -rf .venv build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache

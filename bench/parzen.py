@@ -1,4 +1,4 @@
-"""How fast is the Parzen protocol, against KernelDensity of scikit-learn and bare products?
+"""The speed of the Parzen protocol, against scikit-learn's KernelDensity and bare products.
 
     python bench/parzen.py      (GAN_DATA names the directory with MNIST)
 

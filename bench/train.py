@@ -1,4 +1,4 @@
-"""How many times faster is `gan train` than the loop that people write? Ratios of one process.
+"""The speed of `gan train`, against the loop that people write, as ratios of one process.
 
     python bench/train.py [setting=value ...]      (GAN_DATA names the directory with MNIST)
 

@@ -112,6 +112,18 @@ def test_sample_from_damaged_runs(gan: Gan, tmp_path: Path) -> None:
     assert "Traceback" not in result.err
 
 
+def test_a_truncated_idx_file(gan: Gan, tmp_path: Path) -> None:
+    raw = tmp_path / "MNIST/raw"
+    raw.mkdir(parents=True)
+    for part in ("train", "t10k"):
+        (raw / f"{part}-images-idx3-ubyte").write_bytes(bytes([0, 0, 8, 3, 0, 0, 0, 9]))
+        (raw / f"{part}-labels-idx1-ubyte").write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 9]))
+    result = gan("train", "dataset=mnist", "data_dir=.")
+    assert result.code == 1
+    assert "Traceback" not in result.err
+    assert f"train-labels-idx1-ubyte in {raw} are truncated" in result.err
+
+
 def test_a_diverging_game_stops(gan: Gan, tmp_path: Path) -> None:
     result = gan("train", *SMALL, "optimizer.lr=1e30", "schedule.steps=500", "log.every=10")
     assert result.code == 1

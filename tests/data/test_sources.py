@@ -17,12 +17,13 @@ def write_idx(path: Path, array: np.ndarray) -> None:
 
 @pytest.fixture
 def idx_dir(tmp_path: Path) -> Path:
-    raw = tmp_path / "MNIST/raw"
-    raw.mkdir(parents=True)
-    rng = np.random.default_rng(0)
-    for part, n in (("train", 60), ("t10k", 20)):
-        write_idx(raw / f"{part}-images-idx3-ubyte", rng.integers(0, 256, (n, 28, 28)))
-        write_idx(raw / f"{part}-labels-idx1-ubyte", rng.integers(0, 10, n))
+    for name in ("MNIST", "FashionMNIST"):
+        raw = tmp_path / name / "raw"
+        raw.mkdir(parents=True)
+        rng = np.random.default_rng(0)
+        for part, n in (("train", 60), ("t10k", 20)):
+            write_idx(raw / f"{part}-images-idx3-ubyte", rng.integers(0, 256, (n, 28, 28)))
+            write_idx(raw / f"{part}-labels-idx1-ubyte", rng.integers(0, 10, n))
     return tmp_path
 
 
@@ -49,9 +50,10 @@ def test_digits_are_the_real_ones_once_each() -> None:
     assert data.fingerprint() == Digits((1, 8, 8)).load().fingerprint()
 
 
-def test_mnist_files_and_split(idx_dir: Path) -> None:
-    data = IDX("MNIST", idx_dir, valid=10).load()
-    raw = (idx_dir / "MNIST/raw/train-images-idx3-ubyte").read_bytes()[16:]
+@pytest.mark.parametrize("name", ["MNIST", "FashionMNIST"])
+def test_idx_files_and_split(name: str, idx_dir: Path) -> None:
+    data = IDX(name, idx_dir, valid=10).load()
+    raw = (idx_dir / name / "raw/train-images-idx3-ubyte").read_bytes()[16:]
     images = torch.frombuffer(bytearray(raw), dtype=torch.uint8).view(60, 1, 28, 28)
     assert torch.equal(data.train.x, images[:50])
     assert torch.equal(data.valid.x, images[50:])
