@@ -55,6 +55,10 @@ def run(cfg: DictConfig, out: Path) -> None:
 
     scores = [measure(draw) for draw in draws]
     rows = {model: scores[0], **dict(_references(cfg, source, folds, measure))}
+    log.info(
+        "Windows of %d samples, seed %d; sigma out of %d by %d validation points; nats.",
+        len(draws[0]), cfg.seed, len(cfg.sigmas), len(measure.folds[0].valid),
+    )  # fmt: skip
     lines = list(_table(rows, TABLE_1.get(source.name, {})))
     if len(scores) > 1:
         values = torch.tensor([s.estimate.log_likelihood for s in scores])
