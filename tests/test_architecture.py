@@ -62,4 +62,6 @@ def test_only_the_top_knows_hydra() -> None:
 
 def test_modules_have_one_subject() -> None:
     for path in modules():
-        assert len(path.read_text().splitlines()) <= 240, path
+        # The schemas are a list, one entry a setting.
+        if path.stem != "schemas":
+            assert len(path.read_text().splitlines()) <= 220, path

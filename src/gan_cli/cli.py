@@ -18,6 +18,7 @@ COMMANDS = {
     "sample": "draw samples from a trained generator; beside their nearest training images",
     "interpolate": "draw images along paths through z-space",
     "eval-parzen": "estimate the log-likelihood of the test set by a Parzen window",
+    "theory": "draw Figure 1, and check the theory of section 4 by numbers",
 }
 
 

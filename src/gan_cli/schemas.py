@@ -214,11 +214,53 @@ class EvalParzen(Trained):
     centroids: int = number(2)
 
 
+@dataclass
+class Density:
+    means: list[float] = number()
+    stds: list[float] = number(above=0)
+    weights: list[float] = number(above=0)
+
+
+@dataclass
+class LineGenerator:
+    units: int = number(1)
+    shift: float = number()
+    spread: float = number(above=0)
+
+
+@dataclass
+class LineDiscriminator:
+    widths: list[int] = number(1)
+
+
+@dataclass
+class LineSchedule:
+    before: int = number(1)
+    inner: int = number(1)
+    g_steps: int = number(1)
+    after: int = number(1)
+    k: int = number(1)
+    batch_size: int = number(1)
+    lr: float = number(high=1, above=0)
+
+
+@dataclass
+class Theory(Command):
+    objective: Any = MISSING
+    p_data: Density = MISSING
+    generator: LineGenerator = MISSING
+    discriminator: LineDiscriminator = MISSING
+    schedule: LineSchedule = MISSING
+    quadrature: int = number(100, 100_000)
+    seed: int = number(0, 2**63 - 1)
+
+
 SCHEMAS = {
     "train": Train,
     "sample": Sample,
     "interpolate": Interpolate,
     "eval_parzen": EvalParzen,
+    "theory": Theory,
     "dataset/images": ImageDataset,
     "dataset/idx": IDXDataset,
     "dataset/ring": RingDataset,
