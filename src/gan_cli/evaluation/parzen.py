@@ -49,8 +49,10 @@ def log_likelihood(
             nearest = (least.squeeze(1) + 0.5 * x[block].square().sum(1)).clamp_min_(0)
             terms = torch.empty_like(behind)
             for s, sigma in enumerate(sigmas):
-                # The nearest sample's term is 1, so that the sum is at least 1 whatever sigma is.
-                total = torch.mul(behind, 1 / sigma**2, out=terms).exp_().sum(1).double()
+                # The nearest sample's term is 1, so that the sum is at least 1 whatever sigma is,
+                # and terms below e^-80 don't count; exp is many times slower where it underflows.
+                torch.mul(behind, 1 / sigma**2, out=terms).clamp_min_(-80).exp_()
+                total = terms.sum(1).double()
                 result[s, block] = total.log() - nearest / sigma**2
     scales = torch.tensor([math.log(s * math.sqrt(2 * math.pi)) for s in sigmas])
     return result - math.log(len(mu)) - dimension * scales.to(result)[:, None]
