@@ -150,9 +150,9 @@ def test_train_then_sample(gan: Gan, tmp_path: Path) -> None:
     picture = only("outputs/sample/*/samples.png", tmp_path)
     assert str(picture.relative_to(tmp_path)) in result.out
     with Image.open(picture) as png:
-        assert png.text["run"] == str(run)
+        assert png.text["run"] == str(run.relative_to(tmp_path))
         assert png.text["seed"] == "1"
-        assert png.text["command"].endswith("sample n=300 seed=1 save=few")
+        assert png.text["command"] == "gan sample n=300 seed=1 save=few"
     few = np.load(tmp_path / "few.npy")
     assert few.shape == (300, 1, 8, 8)
     assert few.dtype == np.float32
@@ -193,6 +193,30 @@ def test_experiments_are_whole(recipe: str, gan: Gan, tmp_path: Path, mnist_dir:
     for words in expected:
         assert words in result.out
     assert list(tmp_path.glob("outputs/train/*")) == []
+
+
+@pytest.mark.parametrize(
+    ("recipe", "words"),
+    [
+        ("tfd_pretrain", ["out=8000", "-> 2304"]),
+        ("cifar10_fc", ["-> 3072"]),
+        (
+            "cifar10_conv",
+            ["-> 64 x 33 x 33", "-> 32 x 16 x 16", "-> 64 x 15 x 15", "-> 32 x 7 x 7",
+             "-> 384 x 9 x 9", "-> 192 x 5 x 5", "-> 4800", "-> 80 x 10 x 10", "-> 3 x 32 x 32"],
+        ),
+    ],
+)  # fmt: skip
+def test_dry_run_shows_the_papers_shapes_without_data(
+    recipe: str, words: list[str], gan: Gan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    result = gan("train", f"experiment={recipe}", "dry_run=true", "data_dir=nowhere")
+    assert result.code == 0, result.err
+    assert "the plan is without data" in result.out
+    for word in words:
+        assert word in result.out
 
 
 def test_mnist_alone_plays_algorithm_1(gan: Gan, mnist_dir: Path) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from conftest import run_gan
 
-from gan_cli.data.sources import Ring
+from gan_cli.data.ring import Ring
 
 
 @pytest.mark.slow

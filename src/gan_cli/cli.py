@@ -55,7 +55,8 @@ def main() -> None:
             sys.exit(f"gan --completion is for bash, not for {' '.join(rest) or 'nothing'!r}.")
         print(BASH.format(commands=" ".join(COMMANDS)))
     elif command in COMMANDS:
-        sys.argv = [f"{sys.argv[0]} {command}", *rest]
+        # As a person would say it: pictures and records tell the command that made them.
+        sys.argv = [f"gan {command}", *rest]
         play(command)
     else:
         close = difflib.get_close_matches(command, COMMANDS, n=1)

@@ -30,7 +30,7 @@ class Dataset(Target):
 
 @dataclass
 class ImageDataset(Dataset):
-    range: str = choice("unit", "signed")
+    range: str = choice("unit", "signed", "gcn")
 
 
 @dataclass
@@ -38,6 +38,18 @@ class IDXDataset(ImageDataset):
     name: str = choice("MNIST", "FashionMNIST")
     data_dir: str = MISSING
     valid: int = number(1)
+
+
+@dataclass
+class CIFAR10Dataset(ImageDataset):
+    data_dir: str = MISSING
+    valid: int = number(1)
+
+
+@dataclass
+class TFDDataset(ImageDataset):
+    data_dir: str = MISSING
+    fold: int = number(0, 4)
 
 
 @dataclass
@@ -60,8 +72,11 @@ class Generator(Target):
     activations: list[str] = choice(*ACTIVATIONS)
     batch_norm: list[bool] = MISSING
     output: str = choice("sigmoid", "tanh", "linear")
-    irange: float | None = number(above=0)
+    irange: list[float] | None = number(above=0)
+    biases: list[float] = number()
+    sparse: int | None = number(1)
     marginal_bias: bool = MISSING
+    max_col_norm: float | None = number(above=0)
 
 
 @dataclass
@@ -69,9 +84,10 @@ class MaxoutDiscriminator(Target):
     shape: list[int] = number(1)
     units: list[int] = number(1)
     pieces: int = number(1)
-    irange: float = number(above=0)
+    irange: list[float] = number(above=0)
     keep_input: float = number(high=1, above=0)
     keep_hidden: float = number(high=1, above=0)
+    max_col_norm: float | None = number(above=0)
 
 
 @dataclass
@@ -81,6 +97,69 @@ class Discriminator(Target):
     activations: list[str] = choice(*ACTIVATIONS)
     batch_norm: list[bool] = MISSING
     keep: float = number(high=1, above=0)
+
+
+@dataclass
+class DeconvGenerator(Target):
+    z_dim: int = number(1)
+    shape: list[int] = number(1)
+    widths: list[int] = number(1)
+    activations: list[str] = choice(*ACTIVATIONS)
+    channels: int = number(1)
+    kernel: int = number(1)
+    stride: int = number(1)
+    irange: list[float] = number(above=0)
+    output: str = choice("sigmoid", "tanh", "linear")
+    max_col_norm: float | None = number(above=0)
+
+
+@dataclass
+class ConvMaxoutDiscriminator(MaxoutDiscriminator):
+    channels: list[int] = number(1)
+    kernels: list[int] = number(1)
+    pads: list[int] = number(0)
+    pools: list[int] = number(1)
+    strides: list[int] = number(1)
+    conv_pieces: int = number(1)
+
+
+@dataclass
+class DCGANGenerator(Target):
+    z_dim: int = number(1)
+    shape: list[int] = number(1)
+    width: int = number(1)
+    output: str = choice("sigmoid", "tanh", "linear")
+
+
+@dataclass
+class DCGANDiscriminator(Target):
+    shape: list[int] = number(1)
+    width: int = number(1)
+
+
+@dataclass
+class StackedGenerator(Target):
+    front: Generator = MISSING
+    back: Generator = MISSING
+    max_col_norm: float | None = number(above=0)
+
+
+@dataclass
+class ConvNetwork:
+    generator: DeconvGenerator = MISSING
+    discriminator: ConvMaxoutDiscriminator = MISSING
+
+
+@dataclass
+class DCGANNetwork:
+    generator: DCGANGenerator = MISSING
+    discriminator: DCGANDiscriminator = MISSING
+
+
+@dataclass
+class StackedNetwork:
+    generator: StackedGenerator = MISSING
+    discriminator: MaxoutDiscriminator = MISSING
 
 
 @dataclass
@@ -168,6 +247,7 @@ class Train(Command):
     log: Log = MISSING
     checkpoint: Checkpoint = MISSING
     monitor: Monitor = MISSING
+    init_from: str | None = MISSING
     resume: str | None = MISSING
     dry_run: bool = MISSING
 
@@ -263,9 +343,14 @@ SCHEMAS = {
     "theory": Theory,
     "dataset/images": ImageDataset,
     "dataset/idx": IDXDataset,
+    "dataset/cifar10": CIFAR10Dataset,
+    "dataset/tfd": TFDDataset,
     "dataset/ring": RingDataset,
     "network/fc": FCNetwork,
     "network/mlp": MLPNetwork,
+    "network/conv": ConvNetwork,
+    "network/dcgan": DCGANNetwork,
+    "network/stacked": StackedNetwork,
     "objective": Target,
     "prior": Prior,
     "optimizer/momentum": MomentumOptimizer,

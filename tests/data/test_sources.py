@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from gan_cli.data.sources import IDX, Digits, Ring, Source
+from gan_cli.data.ring import Ring
+from gan_cli.data.sources import IDX, Digits, Source
 from gan_cli.errors import UserError
 
 

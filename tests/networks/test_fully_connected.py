@@ -15,8 +15,8 @@ def count(network: nn.Module) -> int:
 
 
 def test_the_papers_mnist_pair() -> None:
-    g = Generator(100, SHAPE, [1200, 1200], irange=0.05, marginal_bias=True)
-    d = MaxoutDiscriminator(SHAPE, [240, 240], 5, 0.005)
+    g = Generator(100, SHAPE, [1200, 1200], irange=[0.05], marginal_bias=True)
+    d = MaxoutDiscriminator(SHAPE, [240, 240], 5, [0.005])
     assert count(g) == 100 * 1200 + 1200 + 1200 * 1200 + 1200 + 1200 * 784 + 784 == 2_503_984
     assert count(d) == 784 * 1200 + 1200 + 240 * 1200 + 1200 + 240 + 1 == 1_231_441
     assert g(torch.randn(3, 100)).shape == (3, *SHAPE)
@@ -32,7 +32,7 @@ def test_the_papers_mnist_pair() -> None:
 def test_a_generator_without_input_gives_the_mean_image() -> None:
     mean = torch.rand(SHAPE)
     mean[0, 0, :5] = 0
-    g = Generator(4, SHAPE, [8], irange=1e-9, marginal_bias=True)
+    g = Generator(4, SHAPE, [8], irange=[1e-9], marginal_bias=True)
     g.set_mean(mean)
     torch.testing.assert_close(g(torch.randn(2, 4))[0], mean, atol=2e-7, rtol=0)
     assert g.output.bias.min().item() == pytest.approx(math.log(1e-7 / (1 - 1e-7)), rel=1e-6)

@@ -46,8 +46,8 @@ def training(
 ) -> Training:
     torch.manual_seed(0)
     # Larger weights than the paper's, so that every path through the pair matters.
-    generator = Generator(Z, SHAPE, [5, 7], irange=0.8).double()
-    discriminator = discriminator or MaxoutDiscriminator(SHAPE, [4, 6], PIECES, 0.8).double()
+    generator = Generator(Z, SHAPE, [5, 7], irange=[0.8]).double()
+    discriminator = discriminator or MaxoutDiscriminator(SHAPE, [4, 6], PIECES, [0.8]).double()
     images = torch.randint(0, 256, (20, *SHAPE), dtype=torch.uint8)
     device = torch.device("cpu")
     minibatches = Minibatches(
@@ -173,7 +173,7 @@ def test_one_backward_pass_equals_two(objective: str, bias: float) -> None:
     """Whatever D's logits: G's gradient is exact where D's own has all but vanished."""
     results = []
     for joint in (True, False):
-        plain = MaxoutDiscriminator(SHAPE, [4, 6], PIECES, 0.8, keep_input=1, keep_hidden=1)
+        plain = MaxoutDiscriminator(SHAPE, [4, 6], PIECES, [0.8], keep_input=1, keep_hidden=1)
         t = training(objective, "simultaneous", discriminator=plain.double(), joint=joint)
         with torch.no_grad():
             t.state.discriminator.layers[-1].bias.fill_(bias)
@@ -189,7 +189,7 @@ def test_one_backward_pass_equals_two(objective: str, bias: float) -> None:
 
 def test_batch_norm_in_d_is_found_and_kept_apart() -> None:
     x = torch.randn(8, *SHAPE)
-    assert judges_each_alone(MaxoutDiscriminator(SHAPE, [4, 6], PIECES, 0.005), x)
+    assert judges_each_alone(MaxoutDiscriminator(SHAPE, [4, 6], PIECES, [0.005]), x)
     assert judges_each_alone(Discriminator(SHAPE, [8], keep=0.5), x)
     assert not judges_each_alone(Discriminator(SHAPE, [8], batch_norm=[True]), x)
 
@@ -218,7 +218,7 @@ def test_a_condition_reaches_both_players(updates: str) -> None:
     optimizer = Momentum(lr=0.1)
     state = new_state(
         ConditionalG(Z, SHAPE, [5]),
-        ConditionalD(SHAPE, [4], PIECES, 0.1),
+        ConditionalD(SHAPE, [4], PIECES, [0.1]),
         optimizer,
         len(METRICS),
         0,
@@ -235,7 +235,7 @@ def test_a_condition_reaches_both_players(updates: str) -> None:
 
 
 def test_metrics_of_a_clueless_discriminator() -> None:
-    t = training(discriminator=MaxoutDiscriminator(SHAPE, [4, 6], PIECES, 1e-30).double())
+    t = training(discriminator=MaxoutDiscriminator(SHAPE, [4, 6], PIECES, [1e-30]).double())
     row = dict(zip(METRICS, t.update(t.state, t.game, [t.minibatches[0]]).tolist(), strict=True))
     assert row["d_loss"] == pytest.approx(np.log(2))
     assert row["g_loss"] == pytest.approx(np.log(2), rel=0.1)
@@ -262,8 +262,8 @@ def test_bf16_plays_the_same_game() -> None:
         torch.manual_seed(0)
         optimizer = Momentum(lr=0.1)
         state = new_state(
-            Generator(16, (1, 8, 8), [64], irange=0.1),
-            MaxoutDiscriminator((1, 8, 8), [32], 5, 0.1),
+            Generator(16, (1, 8, 8), [64], irange=[0.1]),
+            MaxoutDiscriminator((1, 8, 8), [32], 5, [0.1]),
             optimizer,
             len(METRICS),
             0,

@@ -1,7 +1,7 @@
 """From configs to objects: the only way from a setting to what it stands for."""
 
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,14 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
+from gan_cli import runs
 from gan_cli.data.minibatches import Minibatches
 from gan_cli.data.sources import Data
 from gan_cli.errors import UserError
 from gan_cli.evaluation.sampling import draw_z, generate
+from gan_cli.networks.fully_connected import Generator
 from gan_cli.streams import stream_seed
+from gan_cli.training import checkpoints
 from gan_cli.training.device import autocast_type, pick_device
 from gan_cli.training.loop import Training
 from gan_cli.training.state import new_state
@@ -106,10 +109,10 @@ def assemble(cfg: DictConfig, source: Any, data: Data) -> Training:
         data.train, cfg.schedule.batch_size, cfg.seed, source.to_model, device
     )
     generator, discriminator = build_generator(cfg, source), _seeded(cfg, "network.discriminator")
-    # Where G has a use for it: a user's own need not.
-    set_mean: Callable[[Tensor], None] | None = getattr(generator, "set_mean", None)
-    if set_mean is not None:
-        set_mean(source.to_model(data.train.x).mean(0))
+    if cfg.init_from is not None:
+        _start_from(generator, runs.find(cfg.init_from, cfg.outputs))
+    elif isinstance(generator, Generator) and generator.marginal_bias:
+        generator.set_mean(_mean_image(source, data.train.x))
     optimizer = build(cfg, "optimizer")
 
     def set_rates(torch_optimizer: torch.optim.Optimizer, t: int) -> None:
@@ -131,6 +134,26 @@ def assemble(cfg: DictConfig, source: Any, data: Data) -> Training:
         minibatches,
         optimizer,
     )
+
+
+def _start_from(generator: nn.Module, finished: runs.Run) -> None:
+    """Load a finished generator's weights, where G has a place for them or else as a whole."""
+    saved = checkpoints.load_newest(finished.checkpoints)["generator"]
+    load = getattr(generator, "start_from", generator.load_state_dict)
+    try:
+        load(saved)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())
+        raise UserError(
+            f"init_from is {finished.path}, whose generator does not fit this one: {reason}"
+        ) from error
+
+
+def _mean_image(source: Any, x: Tensor) -> Tensor:
+    # In parts: in float32 the whole of a large training set would take gigabytes.
+    parts = [source.to_model(part).double().sum(0) for part in x.split(10000)]
+    mean: Tensor = sum(parts[1:], parts[0]) / len(x)
+    return mean
 
 
 def relative(path: str | Path) -> Path:

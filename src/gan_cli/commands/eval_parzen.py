@@ -49,7 +49,7 @@ def run(cfg: DictConfig, out: Path) -> None:
             )
         source = build_source(cfg)
         draws, folds = [read_samples(Path(cfg.samples), source)[: cfg.n_samples]], source.folds()
-        origin = {"samples": str(Path(cfg.samples).absolute()), "command": " ".join(sys.argv)}
+        origin = {"samples": str(relative(cfg.samples)), "command": " ".join(sys.argv)}
         model = Path(cfg.samples).name
     measure = _Measure(cfg, source, folds, device)
 

@@ -65,7 +65,7 @@ def run(cfg: DictConfig, out: Path) -> None:
     table = _table(moments)
     for line in table:
         log.info("%s", line)
-    origin = {"run": str(out.absolute()), "seed": cfg.seed, "command": " ".join(sys.argv)}
+    origin = {"run": str(relative(out)), "seed": cfg.seed, "command": " ".join(sys.argv)}
     content = {
         **origin,
         "settings": OmegaConf.to_container(cfg, resolve=True),

@@ -4,6 +4,7 @@ import logging
 import math
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 from omegaconf import DictConfig
@@ -11,7 +12,7 @@ from omegaconf import DictConfig
 from gan_cli import outputs, runs
 from gan_cli.commands.build import assemble, build_source, relative
 from gan_cli.commands.resume import config_of_resumed
-from gan_cli.data.sources import Data
+from gan_cli.data.sources import Data, Split
 from gan_cli.errors import UserError
 from gan_cli.evaluation.parzen import log_likelihood
 from gan_cli.evaluation.sampling import draw_z, generate
@@ -30,11 +31,11 @@ def run(cfg: DictConfig, out: Path) -> None:
     if cfg.resume is not None or runs.Run.exists(out):
         cfg, out = config_of_resumed(cfg, out)
     source = build_source(cfg)
-    data = source.load()
-    training = assemble(cfg, source, data)
+    data = _load(cfg, source)
+    training = assemble(cfg, source, data or _stand_in(cfg, source))
     state, per_epoch = training.state, training.minibatches.per_epoch
     steps = cfg.schedule.steps or math.ceil(cfg.schedule.epochs * per_epoch / training.k)
-    if cfg.dry_run:
+    if cfg.dry_run or data is None:
         _show_plan(training, steps, data)
         outputs.discard(out)
         return
@@ -67,7 +68,12 @@ def run(cfg: DictConfig, out: Path) -> None:
             return picture(source.to_pixels(generate(state.generator, watched_z, device)))
 
         def save_grid(step: int, image: Picture) -> None:
-            origin = {"run": out, "step": step, "seed": cfg.seed, "command": " ".join(sys.argv)}
+            origin = {
+                "run": relative(out),
+                "step": step,
+                "seed": cfg.seed,
+                "command": " ".join(sys.argv),
+            }
             save_png(directory.grid_path(step), image, origin)
 
         valid = source.to_measure(source.to_model(data.valid.x[: cfg.monitor.valid])).to(device)
@@ -116,10 +122,27 @@ def _conclude(directory: runs.Run, step: int, stop: Stop) -> None:
     log.info("The last grid of samples: %s", relative(directory.grid_path(step)))
 
 
-def _show_plan(training: Training, steps: int, data: Data) -> None:
+def _load(cfg: DictConfig, source: Any) -> Data | None:
+    """Return the data, or None where a dry run finds them missing: it shows the networks still."""
+    try:
+        data: Data = source.load()
+    except UserError as error:
+        if not cfg.dry_run:
+            raise
+        log.warning("%s Until then, the plan is without data.", error)
+        return None
+    return data
+
+
+def _stand_in(cfg: DictConfig, source: Any) -> Data:
+    part = Split(torch.zeros(cfg.schedule.batch_size, *source.shape, dtype=torch.uint8), None)
+    return Data(part, part, part)
+
+
+def _show_plan(training: Training, steps: int, data: Data | None) -> None:
     state, minibatches, k = training.state, training.minibatches, training.k
     m = minibatches.batch_size
-    for name, part in data._asdict().items():
+    for name, part in (data._asdict() if data else {}).items():
         labels = "no labels" if part.y is None else f"{len(part.y.unique())} classes"
         log.info("%-6s %s %s, %s", name, tuple(part.x.shape), part.x.dtype, labels)
     real = minibatches[0]
@@ -127,7 +150,8 @@ def _show_plan(training: Training, steps: int, data: Data) -> None:
     d_rows = plan.layers(state.discriminator, torch.cat([real, real]))
     for line in [*plan.table("Generator", g_rows), *plan.table("Discriminator", d_rows)]:
         log.info("%s", line)
-    log.info(
+    if data:
+        log.info(
         "%d steps, %s, with %d x %d training images each: %.4g epochs of %d minibatches.",
         steps, training.update.__name__, k, m, steps * k / minibatches.per_epoch,
         minibatches.per_epoch,

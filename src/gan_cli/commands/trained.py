@@ -40,7 +40,7 @@ class Trained:
     def origin(self, seed: int) -> dict[str, object]:
         """Return what a picture says of where it comes from."""
         return {
-            "run": self.run.path.absolute(),
+            "run": relative(self.run.path),
             "step": self.step,
             "weights": self.weights,
             "seed": seed,

@@ -11,10 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gan_cli.data.spaces import SPACES
 from gan_cli.errors import UserError
-from gan_cli.streams import stream
-
-RANGES = {"unit": (0.0, 1.0), "signed": (-1.0, 1.0)}
 
 
 class Split(NamedTuple):
@@ -43,14 +41,15 @@ class Source:
     """A data set's shape and range, known before any file is read, and the way to read it.
 
     `shape` is (C, H, W). `range` names the model space that pixels are mapped to: `unit`, [0, 1],
-    or `signed`, [-1, 1]. `name` is the data set's in the literature.
+    `signed`, [-1, 1], or `gcn`, contrast-normalised. `name` is the data set's in the literature.
     """
 
     name = ""
 
     def __init__(self, shape: Sequence[int], range: str = "unit") -> None:  # noqa: A002
         self.shape = tuple(shape)
-        self.low, self.high = RANGES[range]
+        self.space = SPACES[range]
+        self.low, self.high = self.space.low, self.space.high
 
     @property
     def dimension(self) -> int:
@@ -65,18 +64,17 @@ class Source:
         """Return each fold for evaluation; most data sets have but one."""
         return [self.load()]
 
-    def to_measure(self, x: Tensor) -> Tensor:
-        """Map model space to the one in which log-likelihoods are told: images to [0, 1]."""
-        return (x - self.low) / (self.high - self.low)
-
     def to_model(self, x: Tensor) -> Tensor:
         """Map uint8 pixels (N, C, H, W) to float32 model space."""
-        return x.float().mul_((self.high - self.low) / 255).add_(self.low)
+        return self.space.to_model(x)
 
     def to_pixels(self, x: Tensor) -> Tensor:
-        """Map model space to uint8 pixels; the inverse of `to_model`, clamped to 0..255."""
-        grey = (x.float() - self.low) * (255 / (self.high - self.low))
-        return grey.round_().clamp_(0, 255).to(torch.uint8)
+        """Map model space to uint8 pixels for display; for affine spaces the way back."""
+        return self.space.to_pixels(x)
+
+    def to_measure(self, x: Tensor) -> Tensor:
+        """Map model space to the one in which log-likelihoods are told: images to [0, 1]."""
+        return self.space.to_measure(x)
 
 
 class Digits(Source):
@@ -157,50 +155,6 @@ class IDX(Source):
                 f"{self.shape} and as many labels."
             )
         return x, y
-
-
-class Ring(Source):
-    """Gaussians of standard deviation `std` around points on a circle of the given `radius`.
-
-    The usual test for missing modes; `x` is float32 (N, 2, 1, 1), `y` the mode.
-    """
-
-    def __init__(
-        self,
-        shape: Sequence[int] = (2, 1, 1),
-        modes: int = 8,
-        radius: float = 2.0,
-        std: float = 0.05,
-        n: int = 50000,
-        seed: int = 0,
-    ) -> None:
-        super().__init__(shape)
-        self.low, self.high = float("-inf"), float("inf")
-        self.modes, self.radius, self.std, self.n, self.seed = modes, radius, std, n, seed
-
-    def centers(self) -> Tensor:
-        """Return the modes' centers (modes, 2)."""
-        angle = torch.arange(self.modes) * (2 * torch.pi / self.modes)
-        return self.radius * torch.stack([angle.cos(), angle.sin()], dim=1)
-
-    def load(self) -> Data:
-        """Draw the points: `n` for training, a fifth of that for each of validation and test."""
-        rng, fifth = stream(self.seed, "ring"), max(self.n // 5, 1)
-        y = torch.randint(self.modes, (self.n + 2 * fifth,), generator=rng)
-        x = self.centers()[y] + self.std * torch.randn(len(y), 2, generator=rng)
-        return split(x.view(-1, *self.shape), y, valid=fifth, test=fifth)
-
-    def to_model(self, x: Tensor) -> Tensor:
-        """Return the points as they are."""
-        return x
-
-    def to_pixels(self, x: Tensor) -> Tensor:
-        """Return the points as they are: there are no pixels."""
-        return x
-
-    def to_measure(self, x: Tensor) -> Tensor:
-        """Return the points as they are."""
-        return x
 
 
 def remove_empty(directory: Path) -> None:

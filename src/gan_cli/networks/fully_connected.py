@@ -7,15 +7,26 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli.errors import UserError
-from gan_cli.networks.layers import ACTIVATIONS, OUTPUTS, Dropout, Maxout, init_uniform, one_each
+from gan_cli.networks.layers import (
+    ACTIVATIONS,
+    OUTPUTS,
+    Dropout,
+    Maxout,
+    init_sparse,
+    init_uniform,
+    one_each,
+)
 
 
 class Generator(nn.Module):
     """G: z (m, z_dim) -> images (m, C, H, W), through hidden layers of the given `widths`.
 
     `activations` and `batch_norm` are one for all hidden layers or one for each; `output` is
-    `sigmoid`, `tanh` or `linear`. Weights come from U(-irange, irange) with biases 0, or as PyTorch
-    draws them where `irange` is None. `output_range` is the range of the values it can give.
+    `sigmoid`, `tanh` or `linear`. Weights come from U(-irange, irange), one irange for all layers
+    or one for each, or as PyTorch draws them where it is None; `biases` of the hidden layers, one
+    for all or one for each, go with the former. With `sparse`, each output unit has that many
+    weights from N(0, 1) instead, and no others. `max_col_norm` bounds each unit's incoming weights.
+    `output_range` is the range of the values that G can give.
     """
 
     def __init__(
@@ -26,8 +37,11 @@ class Generator(nn.Module):
         activations: Sequence[str] = ("relu",),
         batch_norm: Sequence[bool] = (False,),
         output: str = "sigmoid",
-        irange: float | None = None,
+        irange: Sequence[float] | None = None,
+        biases: Sequence[float] = (0.0,),
+        sparse: int | None = None,
         marginal_bias: bool = False,
+        max_col_norm: float | None = None,
     ) -> None:
         super().__init__()
         if marginal_bias and output != "sigmoid":
@@ -36,12 +50,18 @@ class Generator(nn.Module):
                 "so output must be sigmoid."
             )
         self.shape, self.marginal_bias = tuple(shape), marginal_bias
+        self.max_col_norm = max_col_norm
         activate, self.output_range = OUTPUTS[output]
-        self.hidden = _hidden_layers(z_dim, widths, activations, batch_norm)
+        self.hidden = hidden_layers(z_dim, widths, activations, batch_norm)
         self.output = nn.Linear(([z_dim, *widths])[-1], math.prod(self.shape))
         self.activate = activate()
         if irange is not None:
             init_uniform(self, irange)
+            linear = [layer for layer in self.hidden if isinstance(layer, nn.Linear)]
+            for layer, bias in zip(linear, one_each("biases", biases, len(linear)), strict=True):
+                nn.init.constant_(layer.bias, bias)
+        if sparse is not None:
+            init_sparse(self.output, sparse)
 
     def set_mean(self, mean: Tensor) -> None:
         """Start at the mean training image (C, H, W) in model space, where `marginal_bias` says so.
@@ -76,7 +96,7 @@ class Discriminator(nn.Module):
     ) -> None:
         super().__init__()
         inputs = math.prod(shape)
-        self.hidden = _hidden_layers(inputs, widths, activations, batch_norm, keep)
+        self.hidden = hidden_layers(inputs, widths, activations, batch_norm, keep)
         self.output = nn.Linear(([inputs, *widths])[-1], 1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -89,7 +109,8 @@ class MaxoutDiscriminator(nn.Module):
 
     Layer i has `units[i]` units of `pieces` affine maps each. The first layer's input keeps a unit
     with probability `keep_input`, every other layer's, the last one's too, with `keep_hidden`.
-    Weights come from U(-irange, irange), biases are 0.
+    Weights come from U(-irange, irange), one irange for all layers or one for each; biases are 0.
+    `max_col_norm` bounds each unit's incoming weights.
     """
 
     def __init__(
@@ -97,11 +118,13 @@ class MaxoutDiscriminator(nn.Module):
         shape: Sequence[int],
         units: Sequence[int],
         pieces: int,
-        irange: float,
+        irange: Sequence[float],
         keep_input: float = 0.8,
         keep_hidden: float = 0.5,
+        max_col_norm: float | None = None,
     ) -> None:
         super().__init__()
+        self.max_col_norm = max_col_norm
         sizes = [math.prod(shape), *units]
         keeps = [keep_input] + [keep_hidden] * len(units)
         layers: list[nn.Module] = []
@@ -115,13 +138,14 @@ class MaxoutDiscriminator(nn.Module):
         return self.layers(x.flatten(1)).squeeze(1)
 
 
-def _hidden_layers(
+def hidden_layers(
     inputs: int,
     widths: Sequence[int],
     activations: Sequence[str],
     batch_norm: Sequence[bool],
     keep: float = 1.0,
 ) -> nn.Sequential:
+    """Return linear layers of the given widths, each with its activation, (m, inputs) -> (m, w)."""
     layers: list[nn.Module] = []
     for width, activation, norm in zip(
         widths,
@@ -137,3 +161,25 @@ def _hidden_layers(
             layers.append(Dropout(keep))
         inputs = width
     return nn.Sequential(*layers)
+
+
+class Stacked(nn.Module):
+    """G of TFD's second stage: `back`, a finished generator, behind `front`, all of it trainable.
+
+    `front` maps z (m, z_dim) to what `back` takes as its z; a run's generator to start from goes
+    into `back`.
+    """
+
+    def __init__(self, front: nn.Module, back: nn.Module, max_col_norm: float | None = None):
+        super().__init__()
+        self.front, self.back, self.max_col_norm = front, back, max_col_norm
+        if hasattr(back, "output_range"):
+            self.output_range = back.output_range
+
+    def start_from(self, finished: dict[str, Tensor]) -> None:
+        """Load the weights of a finished generator."""
+        self.back.load_state_dict(finished)
+
+    def forward(self, z: Tensor) -> Tensor:
+        """Return back(front(z))."""
+        return self.back(self.front(z))

@@ -78,25 +78,55 @@ class Maxout(nn.Module):
         return self.linear(x).view(-1, self.pieces, self.units).amax(1)
 
 
-def init_uniform(module: nn.Module, irange: float) -> None:
-    """Draw the weights of `module`'s linear layers from U(-irange, irange); biases become 0."""
-    for layer in module.modules():
-        if isinstance(layer, nn.Linear):
-            nn.init.uniform_(layer.weight, -irange, irange)
+WEIGHTED = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
+
+
+def init_uniform(module: nn.Module, irange: Sequence[float]) -> None:
+    """Draw weights from U(-r, r), r being one `irange` for all layers or one for each; biases 0."""
+    layers = [layer for layer in module.modules() if isinstance(layer, WEIGHTED)]
+    for layer, r in zip(layers, one_each("irange", irange, len(layers), ""), strict=True):
+        nn.init.uniform_(layer.weight, -r, r)
+        if layer.bias is not None:
             nn.init.zeros_(layer.bias)
+
+
+def init_sparse(layer: nn.Linear, n: int) -> None:
+    """Give each output unit n weights from N(0, 1), at places drawn for it, and zeros elsewhere.
+
+    Raises UserError where the layer has fewer than n inputs.
+    """
+    if n > layer.in_features:
+        raise UserError(
+            f"sparse is {n}; the output layer has {layer.in_features} inputs, so it can be that at "
+            "most."
+        )
+    with torch.no_grad():
+        places = torch.rand_like(layer.weight).argsort(1)[:, :n]
+        layer.weight.zero_().scatter_(1, places, torch.randn(len(layer.weight), n))
+
+
+def bound_columns(network: nn.Module, c: float) -> None:
+    """Scale each unit's incoming weight vector with norm above c down to c (`max_col_norm`).
+
+    A maxout unit's pieces each have their own; a convolution's runs over its inputs and kernel.
+    """
+    for layer in network.modules():
+        if isinstance(layer, WEIGHTED):
+            unit = 1 if isinstance(layer, nn.ConvTranspose2d) else 0
+            layer.weight.data.renorm_(2, unit, c)
 
 
 T = TypeVar("T")
 
 
-def one_each(setting: str, values: Sequence[T], layers: int) -> list[T]:
+def one_each(setting: str, values: Sequence[T], layers: int, kind: str = "hidden ") -> list[T]:
     """Spread `values`, one for all or one for each, over the layers.
 
     Raises UserError, naming `setting`, for any other number.
     """
     if len(values) not in (1, layers):
         raise UserError(
-            f"{setting} has {len(values)} entries; it takes one for all of the {layers} hidden "
+            f"{setting} has {len(values)} entries; it takes one for all of the {layers} {kind}"
             "layers, or one for each."
         )
     return list(values) * (1 if len(values) == layers else layers)

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gan_cli.networks.layers import Dropout
+from gan_cli.networks.layers import Dropout, bound_columns
 from gan_cli.streams import stream, stream_seed
 
 
@@ -62,6 +62,13 @@ class State:
 _STATEFUL = ("generator", "discriminator", "g_optimizer", "d_optimizer", "average")
 
 
+def bound(network: nn.Module) -> None:
+    """Bring a network's weights within its `max_col_norm`, where it has one."""
+    c = getattr(network, "max_col_norm", None)
+    if c is not None:
+        bound_columns(network, c)
+
+
 def new_state(
     generator: nn.Module,
     discriminator: nn.Module,
@@ -75,6 +82,8 @@ def new_state(
     `optimizer` builds one for each player, `metrics` is how many numbers a step returns.
     """
     generator, discriminator = generator.to(device), discriminator.to(device)
+    for network in (generator, discriminator):
+        bound(network)
     rng = stream(seed, "game", device=device)
     for network in (generator, discriminator):
         for layer in network.modules():

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from gan_cli.training.objectives import value
-from gan_cli.training.state import State
+from gan_cli.training.state import State, bound
 
 # What a step returns, in this order, as one float32 tensor on the device.
 METRICS = ("d_loss", "g_loss", "value", "d_real", "d_fake", "d_accuracy_real", "d_accuracy_fake")
@@ -95,8 +95,8 @@ def simultaneous(state: State, game: Game, xs: Sequence[Tensor], y: Tensor | Non
 
     game.set_rates(state.d_optimizer, state.step)
     game.set_rates(state.g_optimizer, state.step)
-    _apply(state.d_optimizer, d_parameters, d_gradients)
-    _apply(state.g_optimizer, g_parameters, g_gradients)
+    _apply(state.discriminator, state.d_optimizer, d_parameters, d_gradients)
+    _apply(state.generator, state.g_optimizer, g_parameters, g_gradients)
     _average(state, game)
     return _metrics(game, real_logits, fake_logits, g_loss)
 
@@ -141,16 +141,20 @@ def _trainable(network: nn.Module) -> list[nn.Parameter]:
 def _update(network: nn.Module, optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
     # Gradients of the one player alone: those of the other are never computed.
     parameters = _trainable(network)
-    _apply(optimizer, parameters, torch.autograd.grad(loss, parameters))
+    _apply(network, optimizer, parameters, torch.autograd.grad(loss, parameters))
 
 
 def _apply(
-    optimizer: torch.optim.Optimizer, parameters: Sequence[Tensor], gradients: Sequence[Tensor]
+    network: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    parameters: Sequence[Tensor],
+    gradients: Sequence[Tensor],
 ) -> None:
     for parameter, gradient in zip(parameters, gradients, strict=True):
         parameter.grad = gradient
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
+    bound(network)
 
 
 @torch.no_grad()

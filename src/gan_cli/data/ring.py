@@ -1,0 +1,53 @@
+"""Points in the plane, to see which modes of a distribution are found."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from gan_cli.data.sources import Data, Source, split
+from gan_cli.streams import stream
+
+
+class Ring(Source):
+    """Gaussians of standard deviation `std` around points on a circle of the given `radius`.
+
+    The usual test for missing modes; `x` is float32 (N, 2, 1, 1), `y` the mode.
+    """
+
+    def __init__(
+        self,
+        shape: Sequence[int] = (2, 1, 1),
+        modes: int = 8,
+        radius: float = 2.0,
+        std: float = 0.05,
+        n: int = 50000,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(shape)
+        self.low, self.high = float("-inf"), float("inf")
+        self.modes, self.radius, self.std, self.n, self.seed = modes, radius, std, n, seed
+
+    def centers(self) -> Tensor:
+        """Return the modes' centers (modes, 2)."""
+        angle = torch.arange(self.modes) * (2 * torch.pi / self.modes)
+        return self.radius * torch.stack([angle.cos(), angle.sin()], dim=1)
+
+    def load(self) -> Data:
+        """Draw the points: `n` for training, a fifth of that for each of validation and test."""
+        rng, fifth = stream(self.seed, "ring"), max(self.n // 5, 1)
+        y = torch.randint(self.modes, (self.n + 2 * fifth,), generator=rng)
+        x = self.centers()[y] + self.std * torch.randn(len(y), 2, generator=rng)
+        return split(x.view(-1, *self.shape), y, valid=fifth, test=fifth)
+
+    def to_model(self, x: Tensor) -> Tensor:
+        """Return the points as they are."""
+        return x
+
+    def to_pixels(self, x: Tensor) -> Tensor:
+        """Return the points as they are: there are no pixels."""
+        return x
+
+    def to_measure(self, x: Tensor) -> Tensor:
+        """Return the points as they are."""
+        return x

@@ -1,0 +1,75 @@
+"""Model spaces: what pixels are mapped to before a network sees them, and back for display."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+# The L2 norm that contrast normalisation gives each image in the paper's CIFAR-10 recipes.
+GCN_NORM = 55.0
+
+
+class Affine(NamedTuple):
+    """Pixels 0..255 mapped evenly to [low, high]."""
+
+    low: float
+    high: float
+
+    def to_model(self, pixels: Tensor) -> Tensor:
+        """Map uint8 pixels (N, C, H, W) to float32."""
+        return pixels.float().mul_((self.high - self.low) / 255).add_(self.low)
+
+    def to_pixels(self, x: Tensor) -> Tensor:
+        """Map back to uint8, clamped."""
+        return _grey((x.float() - self.low) / (self.high - self.low))
+
+    def to_measure(self, x: Tensor) -> Tensor:
+        """Map to [0, 1], where log-likelihoods of images are told."""
+        return (x - self.low) / (self.high - self.low)
+
+
+class GCN(NamedTuple):
+    """Global contrast normalisation: each image with mean 0 and L2 norm GCN_NORM."""
+
+    low: float = float("-inf")
+    high: float = float("inf")
+
+    def to_model(self, pixels: Tensor) -> Tensor:
+        """Map uint8 pixels (N, C, H, W) to float32."""
+        return contrast_normalize(pixels.float())[0]
+
+    def to_pixels(self, x: Tensor) -> Tensor:
+        """Show each image divided by its largest absolute value, as the paper does: grey is 0."""
+        largest = x.float().abs().flatten(1).amax(1).clamp_min(1e-12).view(-1, 1, 1, 1)
+        return _grey(0.5 + 0.5 * x.float() / largest)
+
+    def to_measure(self, x: Tensor) -> Tensor:
+        """Return x as it is."""
+        return x
+
+
+def contrast_normalize(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return images (N, C, H, W) with mean 0 and norm GCN_NORM, and the means and norms they had.
+
+    An image of one grey level has no contrast to scale, and becomes 0.
+    """
+    mean = x.flatten(1).mean(1).view(-1, 1, 1, 1)
+    centered = x - mean
+    norm = centered.flatten(1).norm(dim=1).view(-1, 1, 1, 1)
+    return centered * (GCN_NORM / norm.clamp_min(1e-3)), mean, norm
+
+
+def contrast_restore(x: Tensor, mean: Tensor, norm: Tensor) -> Tensor:
+    """Undo `contrast_normalize`."""
+    return x * (norm / GCN_NORM) + mean
+
+
+def _grey(x: Tensor) -> Tensor:
+    return (255 * x).round_().clamp_(0, 255).to(torch.uint8)
+
+
+SPACES: dict[str, Affine | GCN] = {
+    "unit": Affine(0.0, 1.0),
+    "signed": Affine(-1.0, 1.0),
+    "gcn": GCN(),
+}

@@ -1,0 +1,99 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import Result
+from scipy.io import savemat
+
+from gan_cli.data.tfd import TFD
+from gan_cli.errors import UserError
+
+N = 200
+
+
+def fields() -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(1, 8, N)
+    folds = rng.integers(0, 4, (N, 5)).astype(np.uint8)
+    return {
+        "images": rng.integers(0, 256, (N, 48, 48), dtype=np.uint8),
+        "folds": folds,
+        "labs_ex": np.where(rng.random(N) < 0.5, -1, labels)[:, None].astype(np.int16),
+        "labs_id": rng.integers(-1, 900, (N, 1)).astype(np.int16),
+    }
+
+
+def write(directory: Path, **replaced: np.ndarray | None) -> Path:
+    (directory / "TFD").mkdir(exist_ok=True)
+    content = {k: v for k, v in {**fields(), **replaced}.items() if v is not None}
+    path = directory / "TFD/TFD_48x48.mat"
+    savemat(path, content)
+    return path
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_the_right_images_for_every_split_and_fold(last: bool, tmp_path: Path) -> None:
+    original = fields()
+    images = original["images"]
+    write(tmp_path, images=np.moveaxis(images, 0, -1) if last else images)
+    for fold, data in enumerate(TFD(tmp_path).folds()):
+        for part, kind in zip(data, (0, 2, 3), strict=True):
+            rows = original["folds"][:, fold] == kind
+            np.testing.assert_array_equal(part.x[:, 0].numpy(), images[rows])
+            np.testing.assert_array_equal(part.y.numpy(), original["labs_ex"][rows, 0])
+    chosen = TFD(tmp_path, fold=3).load()
+    assert len(chosen.train.x) == (original["folds"][:, 3] == 0).sum()
+
+
+def test_bad_files(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"TFD needs .*TFD/TFD_48x48.mat"):
+        TFD(tmp_path).load()
+    write(tmp_path, folds=None)
+    with pytest.raises(UserError, match="lacks folds"):
+        TFD(tmp_path).load()
+    write(tmp_path, images=np.zeros((N, 32, 32), np.uint8))
+    with pytest.raises(UserError, match=r"\(200, 32, 32\)"):
+        TFD(tmp_path).load()
+    write(tmp_path, folds=np.zeros((N, 5)))
+    with pytest.raises(UserError, match="no images of kind 2 in fold 0"):
+        TFD(tmp_path).load()
+    path = write(tmp_path)
+    whole = path.read_bytes()
+    for content in (b"", b"not a mat file", whole[:1000], whole[: len(whole) // 2]):
+        path.write_bytes(content)
+        with pytest.raises(UserError, match=r"TFD_48x48.mat (can't be read|lacks)"):
+            TFD(tmp_path).load()
+
+
+def test_both_stages_from_end_to_end(gan: Callable[..., Result], tmp_path: Path) -> None:
+    """Trains through both stages, samples, and is evaluated over five folds."""
+    write(tmp_path)
+    small = (
+        "schedule.epochs=2", "schedule.batch_size=10", "data_dir=.", "threads=1", "monitor.every=1",
+        "network.discriminator.units=[10,10]",
+    )  # fmt: skip
+    first = ("network.generator.widths=[30,40]", "network.generator.sparse=20")
+    result = gan("train", "experiment=tfd_pretrain", *small, *first, "hydra.run.dir=one")
+    assert result.code == 0, result.err
+    second = (
+        "network.generator.front.widths=[30]", "network.generator.back.widths=[30,40]",
+        "network.generator.back.sparse=20", "init_from=one",
+    )  # fmt: skip
+    result = gan("train", "experiment=tfd", *small, *second, "hydra.run.dir=two")
+    assert result.code == 0, result.err
+    assert gan("sample", "run=two", "n=4").code == 0
+    result = gan(
+        "eval-parzen", "run=two", "n_samples=100", "valid_limit=null", "centroids=5", "data_dir=."
+    )
+    assert result.code == 0, result.err
+    assert " in 5" in result.out
+    assert "Adversarial nets (quoted, Table 1)" in result.out
+
+    wrong = ("network.generator.back.widths=[30,41]", *second[:1], *second[2:])
+    result = gan("train", "experiment=tfd", *small, *wrong)
+    assert result.code == 1
+    assert "init_from is one, whose generator does not fit" in result.err
+    result = gan("train", "experiment=tfd", *small, "dataset.fold=7")
+    assert result.code == 1
+    assert "dataset.fold is 7; it must be a number" in result.err

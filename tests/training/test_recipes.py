@@ -1,0 +1,210 @@
+"""Each recipe, at reduced widths, moves as a plain float64 version of it does."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+import reference_layers as ref
+import torch
+from hydra import compose, initialize_config_module
+from omegaconf import DictConfig
+from reference import d_slope, g_slope
+from torch import Tensor, nn
+
+from gan_cli import config
+from gan_cli.commands.build import assemble, build_source
+from gan_cli.data.sources import Data, Split
+from gan_cli.networks import layers
+from gan_cli.networks.convolutional import MaxoutConv
+from gan_cli.networks.layers import Dropout, Maxout
+from gan_cli.training.loop import Training
+
+M = 4
+# Many units, lest dropout leave a layer none: at zero, a maximum's pieces tie.
+FC = ["network.generator.widths=[12,14]", "network.discriminator.units=[25,26]"]
+RECIPES = {
+    "mnist": [*FC, "dataset.shape=[1,6,6]"],
+    "tfd_pretrain": [*FC, "dataset.shape=[1,6,6]", "network.generator.sparse=3"],
+    "tfd": [
+        "network.generator.front.widths=[11]",
+        "network.generator.back.widths=[12,14]",
+        "network.generator.back.sparse=3",
+        "network.discriminator.units=[25,26]",
+        "dataset.shape=[1,6,6]",
+    ],
+    "cifar10_fc": [*FC, "dataset.shape=[3,6,6]"],
+    "cifar10_conv": [
+        "dataset.shape=[3,14,14]",
+        "network.generator.widths=[9]",
+        "network.generator.channels=2",
+        "network.discriminator.channels=[2,2,3]",
+        "network.discriminator.kernels=[4,4,3]",
+        "network.discriminator.pads=[2,2,1]",
+        "network.discriminator.pools=[4,2,2]",
+        "network.discriminator.units=[25]",
+    ],
+}
+
+
+class Double:
+    """A prior in float64 that remembers what it drew."""
+
+    def __init__(self, prior: object) -> None:
+        self.prior, self.dim = prior, prior.dim
+
+    def __call__(self, n: int, rng: torch.Generator) -> Tensor:
+        self.drawn = self.prior(n, rng).double()
+        return self.drawn
+
+
+def compose_reduced(recipe: str) -> DictConfig:
+    config.register()
+    reduced = ["schedule.batch_size=4", "prior.dim=5", "precision=fp32", "device=cpu", "data_dir=x"]
+    with initialize_config_module("gan_cli.conf", version_base="1.3"):
+        return compose("train", [f"experiment={recipe}", *reduced, *RECIPES[recipe]])
+
+
+def reduced_training(recipe: str) -> Training:
+    cfg = compose_reduced(recipe)
+    rng = torch.Generator().manual_seed(0)
+    x = torch.randint(0, 256, (3 * M, *cfg.dataset.shape), dtype=torch.uint8, generator=rng)
+    part = Split(x, None)
+    t = assemble(cfg, build_source(cfg), Data(part, part, part))
+    for network in (t.state.generator, t.state.discriminator, t.state.average):
+        network.double()
+    to_model = t.minibatches.to_model
+    t.minibatches.to_model = lambda x: to_model(x).double()
+    # The recipe's weights are so small that D's say little: larger ones test more.
+    with torch.no_grad():
+        for p in t.state.discriminator.parameters():
+            p.mul_(20)
+    return dataclasses.replace(t, game=dataclasses.replace(t.game, prior=Double(t.game.prior)))
+
+
+def layer_by_layer(network: nn.Module) -> list[ref.Layer]:
+    """Return the NumPy counterpart of a network of ours."""
+
+    def numpy(*tensors: Tensor) -> list[np.ndarray]:
+        return [t.detach().numpy() for t in tensors]
+
+    result: list[ref.Layer] = []
+    for module in network.children():
+        match module:
+            case nn.Linear():
+                result.append(ref.Dense(*numpy(module.weight, module.bias)))
+            case nn.ReLU():
+                result.append(ref.ReLU())
+            case nn.Sigmoid():
+                result.append(ref.Sigmoid())
+            case nn.Identity():
+                result.append(ref.Linear())
+            case Dropout():
+                result.append(ref.Drop(module.keep))
+            case Maxout():
+                result.append(ref.Dense(*numpy(module.linear.weight, module.linear.bias)))
+                result.append(ref.MaxPieces(module.pieces))
+            case MaxoutConv():
+                w, b = numpy(module.conv.weight, module.conv.bias)
+                result.append(ref.Conv(w, b, module.conv.padding[0]))
+                result.append(ref.MaxPieces(module.pieces))
+                result.append(ref.Pool(module.pool.kernel_size, module.pool.stride))
+            case nn.Unflatten():
+                result.append(ref.Reshape(*module.unflattened_size))
+            case nn.Flatten():
+                result.append(ref.Reshape(-1))
+            case nn.ConvTranspose2d():
+                result.append(ref.Deconv(*numpy(module.weight), module.stride[0]))
+                result.append(ref.Bias(*numpy(network.bias)))
+            case _:
+                result += layer_by_layer(module)
+    return result
+
+
+def compare(network: nn.Module, theirs: list[ref.Layer]) -> None:
+    ours = layer_by_layer(network)
+    for a, b in zip(ours, theirs, strict=True):
+        for p, q in zip(a.parameters, b.parameters, strict=True):
+            np.testing.assert_allclose(p, q, rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_two_updates_equal_numpy(recipe: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    masks: list[np.ndarray] = []
+    original = layers.keep_mask
+
+    def record(like: Tensor, keep: float, rng: torch.Generator | None) -> Tensor:
+        masks.append(original(like, keep, rng).double().numpy())
+        return torch.from_numpy(masks[-1]).bool()
+
+    monkeypatch.setattr(layers, "keep_mask", record)
+    t = reduced_training(recipe)
+    state = t.state
+    g, d = layer_by_layer(state.generator), layer_by_layer(state.discriminator)
+    for step in range(2):
+        masks.clear()
+        t.step()
+        x = t.minibatches[step].numpy()
+        fake = ref.forward(g, t.game.prior.drawn.numpy()).reshape(x.shape)
+        both = np.concatenate([x, fake])
+        if not isinstance(d[1], ref.Conv):
+            both = both.reshape(len(both), -1)
+        drops = [layer for layer in d if isinstance(layer, ref.Drop)]
+        for drop, mask in zip(drops, masks, strict=True):
+            drop.mask = mask
+        logits = ref.forward(d, both)[:, 0]
+        g_only = np.concatenate([np.zeros(M), g_slope(logits[M:], "non_saturating")])
+        at_x = ref.backward(d, g_only[:, None])[M:]
+        deconvolved = isinstance(g[-2], ref.Bias)
+        ref.backward(g, at_x.reshape(fake.shape) if deconvolved else at_x.reshape(M, -1))
+        slope = np.concatenate([d_slope(logits[:M], True), d_slope(logits[M:], False)])
+        ref.backward(d, slope[:, None])
+        rates = t.optimizer.rates(step, 1)
+        for layer in g:
+            layer.update(*rates, state.generator.max_col_norm)
+        for layer in d:
+            layer.update(*rates, state.discriminator.max_col_norm)
+        compare(state.generator, g)
+        compare(state.discriminator, d)
+
+
+def count(network: nn.Module) -> int:
+    return sum(p.numel() for p in network.parameters())
+
+
+@pytest.mark.parametrize(
+    ("recipe", "g", "d"),
+    [
+        (
+            "tfd_pretrain",
+            100 * 8000 + 8000 + 8000 * 8000 + 8000 + 8000 * 2304 + 2304,
+            2304 * 6000 + 6000 + 1200 * 6000 + 6000 + 1200 + 1,
+        ),
+        (
+            "tfd",
+            (100 * 8000 + 8000 + 8000 * 100 + 100)
+            + (100 * 8000 + 8000 + 8000 * 8000 + 8000 + 8000 * 2304 + 2304),
+            2304 * 6000 + 6000 + 1200 * 6000 + 6000 + 1200 + 1,
+        ),
+        (
+            "cifar10_fc",
+            100 * 8000 + 8000 + 8000 * 8000 + 8000 + 8000 * 3072 + 3072,
+            3072 * 8000 + 8000 + 1600 * 8000 + 8000 + 1600 + 1,
+        ),
+        (
+            "cifar10_conv",
+            (100 * 8000 + 8000) + (8000 * 8000 + 8000) + (80 * 3 * 5 * 5 + 3 * 32 * 32),
+            (3 * 8 * 8 * 64 + 64) + (32 * 8 * 8 * 64 + 64) + (32 * 5 * 5 * 384 + 384)
+            + (4800 * 2500 + 2500) + (500 + 1),
+        ),
+    ],
+)  # fmt: skip
+def test_parameters_of_the_whole_recipes(recipe: str, g: int, d: int, tmp_path: Path) -> None:
+    from hydra.utils import instantiate
+
+    config.register()
+    with initialize_config_module("gan_cli.conf", version_base="1.3"):
+        cfg = compose("train", [f"experiment={recipe}", f"data_dir={tmp_path}"])
+    with torch.device("meta"):
+        assert count(instantiate(cfg.network.generator)) == g
+        assert count(instantiate(cfg.network.discriminator)) == d
