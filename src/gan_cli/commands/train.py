@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from omegaconf import DictConfig
+from torch import Tensor
 
 from gan_cli import outputs, runs
 from gan_cli.commands.build import assemble, build_source, relative
@@ -21,7 +22,7 @@ from gan_cli.training import checkpoints, plan
 from gan_cli.training.environment import environment
 from gan_cli.training.logbook import Logbook
 from gan_cli.training.loop import Intervals, Training, train
-from gan_cli.training.signals import Stop, stop_signals
+from gan_cli.training.signals import stop_signals
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +45,9 @@ def run(cfg: DictConfig, out: Path) -> None:
     directory = runs.Run(out) if runs.Run.exists(out) else runs.Run.create(out, cfg)
     with directory.lock():
         if any(directory.checkpoints.iterdir()):
-            newest = checkpoints.load_newest(directory.checkpoints)
-            checkpoints.fit(state, newest, directory.checkpoints)
+            checkpoints.fit(
+                state, checkpoints.load_newest(directory.checkpoints), directory.checkpoints
+            )
         if state.step >= steps:
             raise UserError(
                 f"{relative(out)} is finished at step {state.step}; to go on with it, "
@@ -60,66 +62,66 @@ def run(cfg: DictConfig, out: Path) -> None:
             "Resuming" if state.step else "Training", relative(out), state.step + 1, steps,
             device, "bf16" if autocast else "fp32", torch.get_num_threads(),
         )  # fmt: skip
-
-        # The same z each time, so that progress can be watched.
-        watched_z = draw_z(training.game.prior, cfg.log.grid, cfg.seed)
-
-        def draw() -> Picture:
-            return picture(source.to_pixels(generate(state.generator, watched_z, device)))
-
-        def save_grid(step: int, image: Picture) -> None:
-            origin = {
-                "run": relative(out),
-                "step": step,
-                "seed": cfg.seed,
-                "command": " ".join(sys.argv),
-            }
-            save_png(directory.grid_path(step), image, origin)
-
-        valid = source.to_measure(source.to_model(data.valid.x[: cfg.monitor.valid])).to(device)
-        monitor_z = draw_z(training.game.prior, cfg.monitor.samples, cfg.seed)
-
-        def monitor() -> float:
-            samples = source.to_measure(generate(state.generator, monitor_z, device)).to(device)
-            curve = log_likelihood(valid, samples, list(cfg.monitor.sigmas)).mean(1)
-            return curve.max().item()
-
-        def save() -> None:
-            checkpoints.save(directory.checkpoints, state.state_dict())
-
-        def save_best() -> None:
-            checkpoints.save_best(directory.checkpoints, state.state_dict())
-
-        logbook = Logbook(
-            directory.metrics_path, directory.tensorboard, save_grid, state.step, steps
-        )
-        every = cfg.monitor.every
-        intervals = Intervals(
-            cfg.log.every,
-            cfg.log.grid_every,
-            every and max(1, round(every * per_epoch / training.k)),
-            cfg.checkpoint.every_minutes,
-        )
         try:
-            with stop_signals() as stop:
-                train(training, steps, intervals, logbook, draw, monitor, save, save_best, stop)
+            signal = _play(cfg, directory, training, steps, source, data.valid.x)
         except BaseException as error:
             directory.set_status("failed", state.step, str(error) or type(error).__name__)
             raise
-        finally:
-            logbook.close()
-        _conclude(directory, state.step, stop)
+        _conclude(directory, state.step, signal)
 
 
-def _conclude(directory: runs.Run, step: int, stop: Stop) -> None:
-    where = relative(directory.path)
-    if stop.signal is not None:
-        directory.set_status("interrupted", step, f"signal {stop.signal}")
+def _play(
+    cfg: DictConfig, run: runs.Run, training: Training, steps: int, source: Any, valid: Tensor
+) -> int | None:
+    """Train, and return the signal that stopped it, or None."""
+    state, prior, device = training.state, training.game.prior, training.state.rng.device
+    # The same z each time, so that progress can be watched.
+    watched_z = draw_z(prior, cfg.log.grid, cfg.seed)
+    monitor_z = draw_z(prior, cfg.monitor.samples, cfg.seed)
+    points = source.to_measure(source.to_model(valid[: cfg.monitor.valid])).to(device)
+
+    def draw() -> Picture:
+        return picture(source.to_pixels(generate(state.generator, watched_z, device)))
+
+    def save_grid(step: int, image: Picture) -> None:
+        origin = {"run": relative(run.path), "step": step, "seed": cfg.seed}
+        save_png(run.grid_path(step), image, {**origin, "command": " ".join(sys.argv)})
+
+    def monitor() -> float:
+        samples = source.to_measure(generate(state.generator, monitor_z, device)).to(device)
+        return log_likelihood(points, samples, list(cfg.monitor.sigmas)).mean(1).max().item()
+
+    def save() -> None:
+        checkpoints.save(run.checkpoints, state.state_dict())
+
+    def save_best() -> None:
+        checkpoints.save_best(run.checkpoints, state.state_dict())
+
+    epochs = cfg.monitor.every
+    intervals = Intervals(
+        cfg.log.every,
+        cfg.log.grid_every,
+        epochs and max(1, round(epochs * training.minibatches.per_epoch / training.k)),
+        cfg.checkpoint.every_minutes,
+    )
+    logbook = Logbook(run.metrics_path, run.tensorboard, save_grid, state.step, steps)
+    try:
+        with stop_signals() as stop:
+            train(training, steps, intervals, logbook, draw, monitor, save, save_best, stop)
+    finally:
+        logbook.close()
+    return stop.signal
+
+
+def _conclude(run: runs.Run, step: int, signal: int | None) -> None:
+    where = relative(run.path)
+    if signal is not None:
+        run.set_status("interrupted", step, f"signal {signal}")
         log.info("Stopped at step %d; `gan train resume=%s` goes on.", step, where)
-        sys.exit(128 + stop.signal)
-    directory.set_status("finished", step)
+        sys.exit(128 + signal)
+    run.set_status("finished", step)
     log.info("Finished at step %d: %s", step, where)
-    log.info("The last grid of samples: %s", relative(directory.grid_path(step)))
+    log.info("The last grid of samples: %s", relative(run.grid_path(step)))
 
 
 def _load(cfg: DictConfig, source: Any) -> Data | None:
@@ -152,10 +154,10 @@ def _show_plan(training: Training, steps: int, data: Data | None) -> None:
         log.info("%s", line)
     if data:
         log.info(
-        "%d steps, %s, with %d x %d training images each: %.4g epochs of %d minibatches.",
-        steps, training.update.__name__, k, m, steps * k / minibatches.per_epoch,
-        minibatches.per_epoch,
-    )  # fmt: skip
+            "%d steps, %s, with %d x %d training images each: %.4g epochs of %d minibatches.",
+            steps, training.update.__name__, k, m, steps * k / minibatches.per_epoch,
+            minibatches.per_epoch,
+        )  # fmt: skip
     activations = sum(row[-1] for row in g_rows + d_rows)
     size = plan.memory(
         state.generator, state.discriminator, training.optimizer.slots, activations,
