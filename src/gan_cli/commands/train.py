@@ -44,10 +44,7 @@ def run(cfg: DictConfig, out: Path) -> None:
     # The run directory, which this process alone may write from here on.
     directory = runs.Run(out) if runs.Run.exists(out) else runs.Run.create(out, cfg)
     with directory.lock():
-        if any(directory.checkpoints.iterdir()):
-            checkpoints.fit(
-                state, checkpoints.load_newest(directory.checkpoints), directory.checkpoints
-            )
+        checkpoints.restore(state, directory.checkpoints)
         if state.step >= steps:
             raise UserError(
                 f"{relative(out)} is finished at step {state.step}; to go on with it, "

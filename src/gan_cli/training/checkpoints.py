@@ -89,6 +89,15 @@ def load_chosen(directory: Path, which: str) -> dict[str, Any]:
     return load(directory / BEST)
 
 
+def restore(state: Any, directory: Path) -> None:
+    """Load the newest whole checkpoint into a State, or nothing where none was written yet.
+
+    Raises UserError where none of those there is whole, or where they are of other networks.
+    """
+    if _newest_first(directory):
+        fit(state, load_newest(directory), directory)
+
+
 def fit(what: Any, saved: dict[str, Any], directory: Path) -> None:
     """Load `saved` into `what`, a module or a State. Raises UserError where the networks differ."""
     try:
