@@ -41,7 +41,10 @@ def _declared(node: DictConfig, prefix: str = "") -> Iterator[tuple[str, Any, Fi
     schema = OmegaConf.get_type(node)
     declared = {f.name: f for f in fields(schema)} if is_dataclass(schema) else {}
     for name in node:
-        key, value = f"{prefix}{name!s}", node[name]
+        key = f"{prefix}{name!s}"
+        if OmegaConf.is_missing(node, name):
+            raise UserError(f"{key} has no value yet; give it one with {key}=...")
+        value = node[name]
         if isinstance(value, DictConfig):
             yield from _declared(value, f"{key}.")
         # A value that follows another setting is that one's to answer for.
@@ -52,7 +55,7 @@ def _declared(node: DictConfig, prefix: str = "") -> Iterator[tuple[str, Any, Fi
 def _wanted(value: Any, rule: Any) -> str | None:
     """Return what would be right in place of `value`, or None where it is."""
     if "choices" in rule and value not in rule["choices"]:
-        return f"one of {', '.join(rule['choices'])}"
+        return f"one of {', '.join(map(str, rule['choices']))}"
     if "low" not in rule:
         return None
     low, high, above = rule["low"], rule["high"], rule["above"]

@@ -1,6 +1,8 @@
 """Writing files so that what is on disk is always whole."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from gan_cli.errors import UserError
@@ -11,24 +13,32 @@ def write_atomically(path: Path, content: bytes) -> None:
 
     Raises UserError where the disk is full or the place can't be written; `path` is then as before.
     """
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary path to write to, whose file takes the place of `path` once it is whole.
+
+    Raises UserError where the disk is full or the place can't be written; `path` is then as before.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         try:
-            with open(temporary, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
+            yield temporary
+            _sync(temporary)
             os.replace(temporary, path)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-        _sync_directory(path.parent)
+        # Without this the rename itself may be lost in a power cut.
+        _sync(path.parent)
     except OSError as error:
         raise UserError(f"Cannot write {path}: {error.strerror or error}.") from error
 
 
-def _sync_directory(path: Path) -> None:
-    # Without this the rename itself may be lost in a power cut.
+def _sync(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -12,9 +12,9 @@ def number(low: float = -math.inf, high: float = math.inf, above: float = -math.
     return field(default=MISSING, metadata={"low": low, "high": high, "above": above})
 
 
-def choice(*names: str) -> Any:
-    """Declare a word (or words) out of `names`."""
-    return field(default=MISSING, metadata={"choices": names})
+def choice(*values: str | int) -> Any:
+    """Declare a value (or values) out of `values`."""
+    return field(default=MISSING, metadata={"choices": values})
 
 
 @dataclass
@@ -50,6 +50,21 @@ class CIFAR10Dataset(ImageDataset):
 class TFDDataset(ImageDataset):
     data_dir: str = MISSING
     fold: int = number(0, 4)
+
+
+@dataclass
+class FolderDataset(Target):
+    path: str = MISSING
+    cache: str = MISSING
+    shape: list[int] | None = number(1)
+    size: int | None = number(1)
+    channels: int | None = choice(1, 3)
+    range: str = choice("unit", "signed", "gcn")
+    valid: float = number(high=1, above=0)
+    test: float = number(high=1, above=0)
+    seed: int = number(0)
+    skip_broken: bool = MISSING
+    epochs: float = number(above=0)
 
 
 @dataclass
@@ -345,6 +360,7 @@ SCHEMAS = {
     "dataset/idx": IDXDataset,
     "dataset/cifar10": CIFAR10Dataset,
     "dataset/tfd": TFDDataset,
+    "dataset/folder": FolderDataset,
     "dataset/ring": RingDataset,
     "network/fc": FCNetwork,
     "network/mlp": MLPNetwork,

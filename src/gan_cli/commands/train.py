@@ -33,6 +33,9 @@ def run(cfg: DictConfig, out: Path) -> None:
         cfg, out = config_of_resumed(cfg, out)
     source = build_source(cfg)
     data = _load(cfg, source)
+    if cfg.dataset.get("shape", source.shape) is None:
+        # Known from here on: the networks follow it, and the run's own config has it.
+        cfg.dataset.shape = list(source.shape)
     training = assemble(cfg, source, data or _stand_in(cfg, source))
     state, per_epoch = training.state, training.minibatches.per_epoch
     steps = cfg.schedule.steps or math.ceil(cfg.schedule.epochs * per_epoch / training.k)
@@ -126,7 +129,7 @@ def _load(cfg: DictConfig, source: Any) -> Data | None:
     try:
         data: Data = source.load()
     except UserError as error:
-        if not cfg.dry_run:
+        if not (cfg.dry_run and source.shape):
             raise
         log.warning("%s Until then, the plan is without data.", error)
         return None

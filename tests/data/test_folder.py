@@ -1,0 +1,221 @@
+import shutil
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import Result
+from PIL import Image
+
+from gan_cli.data.folder import Folder
+from gan_cli.errors import UserError
+
+Gan = Callable[..., Result]
+
+
+def write(
+    path: Path, seed: int = 0, size: tuple[int, int] = (8, 8), mode: str = "RGB"
+) -> np.ndarray:
+    """Write a random picture (losslessly but for JPEG) and return its pixels."""
+    rng = np.random.default_rng(seed)
+    shape = (size[1], size[0]) if mode == "L" else (size[1], size[0], len(mode))
+    pixels = rng.integers(0, 256, shape, dtype=np.uint8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels, mode).save(path)
+    return pixels
+
+
+def source(path: Path, **settings: object) -> Folder:
+    return Folder(path, path.parent / "cache", **settings)
+
+
+def zipped(path: Path) -> Path:
+    return Path(shutil.make_archive(str(path.parent / "zipped"), "zip", path))
+
+
+@pytest.fixture
+def plain(tmp_path: Path) -> Path:
+    """Ten pictures without classes or splits."""
+    for i in range(10):
+        write(tmp_path / f"own/{i}.png", i)
+    return tmp_path / "own"
+
+
+@pytest.fixture
+def sorted_ones(tmp_path: Path) -> Path:
+    """Two classes in train and test."""
+    for i in range(12):
+        write(tmp_path / f"own/train/{'cat' if i % 3 else 'dog'}/{i:02}.png", i)
+    for i in range(4):
+        write(tmp_path / f"own/test/{'cat' if i % 2 else 'dog'}/{i:02}.png", 100 + i)
+    return tmp_path / "own"
+
+
+@pytest.mark.parametrize("pack", [lambda path: path, zipped])
+def test_every_picture_is_in_one_split(pack: Callable[[Path], Path], plain: Path) -> None:
+    data = source(pack(plain)).load()
+    assert [len(part.x) for part in data] == [8, 1, 1]
+    assert all(part.y is None for part in data)
+    ours = {part.x[i].numpy().tobytes() for part in data for i in range(len(part.x))}
+    theirs = {write(plain / f"{i}.png", i).transpose(2, 0, 1).tobytes() for i in range(10)}
+    assert ours == theirs
+
+
+def test_the_split_is_the_seeds(plain: Path) -> None:
+    def valid(seed: int) -> torch.Tensor:
+        return source(plain, seed=seed, valid=0.5).load().valid.x
+
+    assert len(valid(1)) == 5
+    assert torch.equal(valid(1), valid(1))
+    assert not torch.equal(valid(1), valid(2))
+
+
+@pytest.mark.parametrize("pack", [lambda path: path, zipped])
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_folders_are_splits_and_classes(
+    pack: Callable[[Path], Path], wrapped: bool, sorted_ones: Path, tmp_path: Path
+) -> None:
+    if wrapped:
+        sorted_ones.rename(tmp_path / "inner")
+        sorted_ones.mkdir()
+        (tmp_path / "inner").rename(sorted_ones / "inner")
+    data = source(pack(sorted_ones), valid=0.25).load()
+    assert [len(part.x) for part in data] == [9, 3, 4]
+    assert data.test.y.tolist() == [0, 0, 1, 1]  # cat, cat, dog, dog
+    assert torch.cat([data.train.y, data.valid.y]).bincount().tolist() == [8, 4]
+
+
+def test_resizing_and_colours(tmp_path: Path) -> None:
+    for i, (size, mode) in enumerate([((20, 10), "RGB"), ((9, 30), "L"), ((12, 12), "RGBA")]):
+        write(tmp_path / f"own/{i}.png", i, size, mode)
+    assert source(tmp_path / "own", size=6, channels=3).load().train.x.shape == (1, 3, 6, 6)
+    grey = source(tmp_path / "own", size=6, channels=1)
+    assert grey.load().valid.x.shape == (1, 1, 6, 6)
+    assert grey.shape == (1, 6, 6)
+
+
+def test_the_centre_is_cut_out(tmp_path: Path) -> None:
+    wide = np.zeros((10, 30, 3), np.uint8)
+    wide[:, 10:20] = 200
+    for i in range(3):
+        (tmp_path / "own").mkdir(exist_ok=True)
+        Image.fromarray(wide).save(tmp_path / f"own/{i}.png")
+    assert (source(tmp_path / "own", size=10).load().train.x == 200).all()
+
+
+@pytest.mark.parametrize("pack", [lambda path: path, zipped])
+def test_pictures_are_decoded_once(
+    pack: Callable[[Path], Path], plain: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = pack(plain)
+    first = source(path).load()
+
+    def never(*_: object) -> None:
+        raise AssertionError("decoded again")
+
+    monkeypatch.setattr("gan_cli.data.folder.decode_all", never)
+    again = source(path).load()
+    assert all(torch.equal(a.x, b.x) for a, b in zip(first, again, strict=True))
+    for changed in ({"size": 4}, {"channels": 1}):
+        with pytest.raises(AssertionError, match="decoded again"):
+            source(path, **changed).load()
+
+
+def test_other_pictures_are_decoded_anew(plain: Path) -> None:
+    source(plain).load()
+    write(plain / "0.png", seed=99)
+    write(plain / "extra.png", seed=100)
+    assert sum(len(part.x) for part in source(plain).load()) == 11
+
+
+def test_broken_pictures_are_named_or_left_out(
+    plain: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for i in range(15):
+        (plain / f"text{i:02}.png").write_text("not a picture")
+    write(plain / "cut.jpg", size=(64, 64))
+    (plain / "cut.jpg").write_bytes((plain / "cut.jpg").read_bytes()[:1500])
+    with pytest.raises(UserError) as error:
+        source(plain).load()
+    message = str(error.value)
+    assert "16 of 26 pictures" in message
+    assert "cut.jpg: " in message
+    assert "text08.png: not a picture; ...)" in message
+    assert "text09" not in message
+    assert "dataset.skip_broken=true" in message
+    assert sum(len(part.x) for part in source(plain, skip_broken=True).load()) == 10
+    assert "16 of 26 pictures" in caplog.text
+
+
+def bomb(path: Path) -> None:
+    """A small PNG that decodes to 20000 x 20000."""
+    Image.new("1", (20000, 20000)).save(path, optimize=True)
+
+
+def test_a_picture_too_large_is_not_decoded(plain: Path) -> None:
+    bomb(plain / "bomb.png")
+    with pytest.raises(UserError, match=r"bomb.png: 20000 x 20000, over 100 megapixels"):
+        source(plain).load()
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("nothing", "neither a directory nor a whole zip"),
+        ("empty", "holds no .png"),
+        ("one", "takes at least 3"),
+        ("sizes", r"different size, .*dataset.size=64"),
+        ("colours", r"different channels, .*dataset.channels=1 or =3"),
+        ("cut.zip", "neither a directory nor a whole zip"),
+        ("escape.zip", r"'\.\./0\.png': names must stay below"),
+        ("absolute.zip", r"'/0\.png': names must stay below"),
+        ("encrypted.zip", "encrypted; it must be plain"),
+    ],
+)
+def test_bad_paths(name: str, words: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    pixels = tmp_path / "good/0.png"
+    for i in range(3):
+        write(tmp_path / f"good/{i}.png", i)
+    if name in ("empty", "one", "sizes", "colours"):
+        path.mkdir()
+        for i in range({"empty": 0, "one": 1}.get(name, 3)):
+            size = (8, 8 + i) if name == "sizes" else (8, 8)
+            write(path / f"{i}.png", i, size, "L" if name == "colours" and i else "RGB")
+    elif name == "cut.zip":
+        path.write_bytes(zipped(tmp_path / "good").read_bytes()[:-100])
+    elif name.endswith(".zip"):
+        with zipfile.ZipFile(path, "w") as archive:
+            prefix = {"escape.zip": "../", "absolute.zip": "/"}.get(name, "")
+            archive.write(pixels, "x.png")
+            archive.getinfo("x.png").filename = f"{prefix}0.png"
+            if name == "encrypted.zip":
+                archive.getinfo("x.png").flag_bits |= 1
+    with pytest.raises(UserError, match=words):
+        source(path).load()
+    assert sorted(p.name for p in tmp_path.iterdir() if p.name in ("0.png", "was here")) == []
+
+
+def test_a_run_on_ones_own_pictures(gan: Gan, sorted_ones: Path) -> None:
+    small = ("network.generator.widths=[16]", "network.discriminator.units=[8,8]", "threads=1")
+    folder = ("dataset=folder", f"dataset.path={sorted_ones}", "schedule.batch_size=4")
+    result = gan("train", *folder, *small, "schedule.steps=4")
+    assert result.code == 0, result.err
+    assert gan("sample", "n=4").code == 0
+    result = gan("eval-parzen", "n_samples=20", "centroids=4")
+    assert result.code == 0, result.err
+    result = gan("train", "dataset=folder")
+    assert result.code == 1
+    assert "dataset.path has no value yet; give it one with dataset.path=..." in result.err
+
+
+def test_the_shared_cifar_pictures(mnist_dir: Path, tmp_path: Path) -> None:
+    path = mnist_dir / "cifar10-jpeg.zip"
+    if not path.is_file():
+        pytest.skip("needs cifar10-jpeg.zip beside MNIST")
+    data = Folder(path, tmp_path).load()
+    assert [len(part.x) for part in data] == [45000, 5000, 10000]
+    assert data.test.y.bincount().tolist() == [1000] * 10
+    assert data.train.x.shape[1:] == (3, 32, 32)
