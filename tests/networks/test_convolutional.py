@@ -67,7 +67,8 @@ def test_max_col_norm_bounds_each_units_incoming_weights() -> None:
         [nn.Linear(30, 20), nn.Conv2d(3, 6, 5), nn.ConvTranspose2d(4, 3, 5), nn.BatchNorm1d(3)]
     )
     with torch.no_grad():
-        network[0].weight.mul_(10)
+        for layer in network[:3]:
+            layer.weight.mul_(10)
         network[0].weight[0].mul_(1e-3)
     before = [layer.weight.clone() for layer in network]
     bound_columns(network, 1.5)

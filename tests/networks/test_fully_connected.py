@@ -32,10 +32,13 @@ def test_the_papers_mnist_pair() -> None:
 def test_a_generator_without_input_gives_the_mean_image() -> None:
     mean = torch.rand(SHAPE)
     mean[0, 0, :5] = 0
+    mean[0, 1, :5] = 1
     g = Generator(4, SHAPE, [8], irange=[1e-9], marginal_bias=True)
     g.set_mean(mean)
     torch.testing.assert_close(g(torch.randn(2, 4))[0], mean, atol=2e-7, rtol=0)
-    assert g.output.bias.min().item() == pytest.approx(math.log(1e-7 / (1 - 1e-7)), rel=1e-6)
+    limit = math.log((1 - 1e-7) / 1e-7)
+    assert g.output.bias.min().item() == pytest.approx(-limit, rel=1e-6)
+    assert g.output.bias.max().item() == pytest.approx(limit, rel=1e-6)
 
 
 def test_marginal_bias_needs_a_sigmoid() -> None:

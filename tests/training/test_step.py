@@ -243,6 +243,18 @@ def test_metrics_of_a_clueless_discriminator() -> None:
     assert row["d_real"] == row["d_fake"] == pytest.approx(0.5)
 
 
+def test_metrics_of_a_discriminator_that_believes_everything() -> None:
+    discriminator = MaxoutDiscriminator(SHAPE, [4, 6], PIECES, [1e-30]).double()
+    with torch.no_grad():
+        discriminator.layers[-1].bias.fill_(3.0)
+    t = training(discriminator=discriminator)
+    row = dict(zip(METRICS, t.update(t.state, t.game, [t.minibatches[0]]).tolist(), strict=True))
+    assert row["d_real"] == row["d_fake"] == pytest.approx(1 / (1 + np.exp(-3)))
+    assert (row["d_accuracy_real"], row["d_accuracy_fake"]) == (1, 0)
+    assert row["value"] == pytest.approx(-np.log1p(np.exp(-3)) - np.log1p(np.exp(3)))
+    assert row["d_loss"] == pytest.approx(-row["value"] / 2)
+
+
 def test_average_follows_the_generator() -> None:
     t = training(ema_decay=0.9)
     average = [w.detach().clone() for w in t.state.average.parameters()]

@@ -1,0 +1,89 @@
+"""The state is everything: saved and loaded, the game goes on bit for bit."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from gan_cli.data.minibatches import Minibatches
+from gan_cli.data.sources import Split
+from gan_cli.networks.fully_connected import Generator, MaxoutDiscriminator
+from gan_cli.training import checkpoints
+from gan_cli.training.loop import Training
+from gan_cli.training.objectives import NonSaturating
+from gan_cli.training.optimizers import Adam, Momentum
+from gan_cli.training.priors import Uniform
+from gan_cli.training.state import new_state
+from gan_cli.training.step import METRICS, Game, alternating, simultaneous
+
+SHAPE, CPU = (1, 3, 3), torch.device("cpu")
+MOMENTUM = Momentum(0.1, lr_decay=1.01, lr_min=1e-6, momentum=0.5, momentum_end=0.9)
+
+
+class Noisy(MaxoutDiscriminator):
+    """Draws from PyTorch's global stream as well, as a user's own network may."""
+
+    def __init__(self) -> None:
+        super().__init__(SHAPE, [4, 6], 3, [0.5])
+        self.noise = nn.Dropout(0.3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(self.noise(x))
+
+
+def training(optimizer: Momentum | Adam, update, ema_decay: float) -> Training:
+    torch.manual_seed(0)
+    images = torch.randint(0, 256, (20, *SHAPE), dtype=torch.uint8)
+    minibatches = Minibatches(Split(images, None), 6, 1, lambda x: x.float() / 255, CPU)
+
+    def set_rates(torch_optimizer: torch.optim.Optimizer, t: int) -> None:
+        optimizer.set(torch_optimizer, t, t // 3 + 1)
+
+    generator = Generator(4, SHAPE, [5, 7], batch_norm=[True])
+    state = new_state(generator, Noisy(), optimizer, len(METRICS), 0, CPU)
+    game = Game(NonSaturating(), Uniform(4), set_rates, joint=True, ema_decay=ema_decay)
+    return Training(state, game, update, 1, minibatches, optimizer)
+
+
+@pytest.mark.parametrize("optimizer", [MOMENTUM, Adam(1e-3)], ids=["momentum", "adam"])
+@pytest.mark.parametrize("update", [alternating, simultaneous])
+@pytest.mark.parametrize("ema_decay", [0.0, 0.9])
+def test_a_saved_game_goes_on_bit_for_bit(
+    optimizer: Momentum | Adam, update, ema_decay: float, tmp_path: Path
+) -> None:
+    whole = training(optimizer, update, ema_decay)
+    for _ in range(7):
+        whole.step()
+    whole.state.best = 1.5
+    checkpoints.save(tmp_path, whole.state.state_dict())
+    for _ in range(8):
+        whole.step()
+
+    resumed = training(optimizer, update, ema_decay)
+    for _ in range(3):
+        resumed.step()  # whatever happened before loading must leave no trace
+    checkpoints.restore(resumed.state, tmp_path)
+    assert (resumed.state.step, resumed.state.summed, resumed.state.best) == (7, 7, 1.5)
+    for _ in range(8):
+        resumed.step()
+
+    def flat(value: object) -> list[object]:
+        if isinstance(value, dict):
+            return [x for key in sorted(value, key=str) for x in flat(value[key])]
+        if isinstance(value, list):
+            return [x for item in value for x in flat(item)]
+        return [value.tolist() if isinstance(value, torch.Tensor) else value]
+
+    assert flat(resumed.state.state_dict()) == flat(whole.state.state_dict())
+
+
+def test_weights_are_within_their_bound_from_the_start() -> None:
+    generator = Generator(4, SHAPE, [5, 7], irange=[3.0], max_col_norm=0.5)
+    discriminator = MaxoutDiscriminator(SHAPE, [4, 6], 3, [3.0], max_col_norm=0.25)
+    new_state(generator, discriminator, MOMENTUM, len(METRICS), 0, CPU)
+    for network, c in ((generator, 0.5), (discriminator, 0.25)):
+        for layer in network.modules():
+            if isinstance(layer, nn.Linear):
+                norms = layer.weight.norm(dim=1)
+                torch.testing.assert_close(norms, torch.full_like(norms, c))
