@@ -34,7 +34,7 @@ def points(n: int, seed: int, d: int = 30) -> Tensor:
     ("x", "samples"),
     [
         (points(20, 1), points(50, 2)),
-        (points(20, 1) + 1e6, points(50, 2) + 1e6),
+        (points(20, 1).double() + 1e6, points(50, 2).double() + 1e6),
         (points(20, 1) * 100, points(50, 2)),
         (points(20, 1, 784), points(50, 2, 784)),
         (points(5, 1).repeat(4, 1), points(1, 2).repeat(50, 1)),
