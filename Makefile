@@ -1,6 +1,7 @@
 # Every target does the set-up it needs: a virtual environment in .venv, made once.
 PYTHON ?= python3
 BIN := .venv/bin
+CODE := src conf tests bench
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -12,7 +13,7 @@ install: .venv/ready  ## set up .venv with gan and what its development needs
 	$(BIN)/pip install --quiet --editable '.[dev]'
 	@touch $@
 
-demo: .venv/ready  ## train on digits for about a minute and a half, and show where the pictures are
+demo: .venv/ready  ## train on digits for a minute or two, and say where the pictures are
 	$(BIN)/gan train
 	$(BIN)/gan sample
 
@@ -23,13 +24,13 @@ test-slow: .venv/ready  ## the tests that train for minutes
 	$(BIN)/pytest -m slow
 
 lint: .venv/ready  ## ruff and mypy
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/mypy
 
 format: .venv/ready  ## put the code in ruff's format
-	$(BIN)/ruff check --fix .
-	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix $(CODE)
+	$(BIN)/ruff format $(CODE)
 
 bench: .venv/ready  ## speed against the usual loop, as ratios; needs MNIST under GAN_DATA
 	$(BIN)/python bench/train.py

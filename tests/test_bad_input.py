@@ -14,6 +14,9 @@ Gan = Callable[..., Result]
     [
         ("dataset=nonsense", ["dataset/nonsense", "mnist"]),
         ("nonsense=1", ["nonsense"]),
+        ("sede=1", ["'sede'", "did you mean 'seed'?"]),
+        ("dataset", ["Error parsing override 'dataset'"]),
+        ("dataset=folder", ["dataset.path has no value yet"]),
         ("schedule.nonsense=1", ["nonsense", "schedule"]),
         ("schedule.k=abc", ["schedule.k", "abc", "Integer"]),
         ("network.generator.widths=[a]", ["network.generator.widths", "Integer"]),
@@ -44,8 +47,8 @@ Gan = Callable[..., Result]
             ["network.generator: activations has 3 entries", "2 hidden layers"],
         ),
         ("network.generator.activations=[swish]", ["network.generator.activations", "leaky_relu"]),
-        ("resume=nowhere", ["nowhere is not a run"]),
-        ("resume=latest", ["run is latest, but", "holds no finished or interrupted run"]),
+        ("resume=nowhere", ["resume is nowhere, which is not a run"]),
+        ("resume=latest", ["resume is latest, but", "holds no finished or interrupted run"]),
         ("network.generator._target_=no.such.Class", ["no.such.Class"]),
         ("dataset=mnist data_dir=nowhere", ["MNIST", "nowhere/MNIST/raw", "GAN_DATA"]),
     ],
@@ -57,19 +60,39 @@ def test_train(
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     result = gan("train", *arguments.split())
     assert result.code == 1
-    assert "Traceback" not in result.err
+    assert len(result.err.splitlines()) == 1
     for word in words:
         assert word in result.err
-    assert list(tmp_path.glob("outputs/*/*")) == []
-    assert not (tmp_path / "nowhere").exists()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_early_interrupt_leaves_nothing(
+    gan: Gan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("gan_cli.config.check", interrupt)
+    result = gan("train")
+    assert (result.code, result.err) == (130, "Interrupted.\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failing_job_of_a_sweep_leaves_the_others(gan: Gan, tmp_path: Path) -> None:
+    result = gan("train", "-m", *SMALL, "schedule.steps=2", "optimizer.lr=-1,0.1")
+    assert result.code == 1
+    assert "optimizer.lr is -1.0; it must be a number greater than 0." in result.err
+    assert "Traceback" not in result.err
+    (status,) = tmp_path.glob("outputs/sweep/*/*/status.json")
+    assert '"finished"' in status.read_text()
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
         ("", ["run is latest, but", "gan train"]),
-        ("run=nowhere", ["nowhere is not a run"]),
-        ("run=.", ["not a run"]),
+        ("run=nowhere", ["run is nowhere, which is not a run: it is no directory"]),
+        ("run=.", ["run is ., which is not a run: it has no config.yaml"]),
         ("n=0", ["n is 0", "at least 1"]),
         ("weights=best", ["weights is best", "raw, ema"]),
         ("n=many", ["n", "Integer"]),

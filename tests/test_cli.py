@@ -257,7 +257,7 @@ def test_a_users_own_network(gan: Gan, tmp_path: Path) -> None:
     assert result.code == 0, result.err
     lost = run_gan("sample", "n=2", cwd=tmp_path)
     assert lost.code == 1
-    assert "network.generator._target_ is my_networks.G, which can't be imported" in lost.err
+    assert "network.generator._target_ is my_networks.G, which can't be imported (Error" in lost.err
     assert gan("sample", "n=2", "--config-dir", str(own)).code == 0
     result = gan("train", *own_pair, "+network.generator.depth=3")
     assert result.code == 1

@@ -239,7 +239,7 @@ def write_bad_files(cwd: Path) -> None:
         ("samples=good.npy references=[gsn]", ["references is ['gsn']", "train, kmeans"]),
         ("samples=good.npy draws=2", ["draws must be 1"]),
         ("samples=good.npy n_samples=1", ["n_samples is 1", "at least 2"]),
-        ("run=nowhere", ["nowhere is not a run"]),
+        ("run=nowhere", ["run is nowhere, which is not a run"]),
     ],
 )
 def test_bad_samples(arguments: str, words: list[str], gan: Gan, tmp_path: Path) -> None:
@@ -266,7 +266,7 @@ def test_a_run_without_a_checkpoint(gan: Gan, trained: Path) -> None:
     for command in ("eval-parzen", "interpolate", "sample"):
         result = gan(command)
         assert result.code == 1
-        assert "no whole checkpoint yet" in result.err
+        assert "has no whole checkpoint; nothing can be read" in result.err
 
 
 @pytest.mark.parametrize(

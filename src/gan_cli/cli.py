@@ -3,6 +3,7 @@
 import difflib
 import importlib
 import os
+import signal
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -45,6 +46,15 @@ def usage() -> str:
 
 def main() -> None:
     """Entry point of the `gan` script."""
+    try:
+        dispatch()
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        sys.exit(128 + signal.SIGINT)
+
+
+def dispatch() -> None:
+    """Do what the command line says."""
     command, *rest = sys.argv[1:] or ["--help"]
     if command in ("-h", "--help"):
         print(usage())
@@ -68,7 +78,8 @@ def play(command: str) -> None:
     """Run one command under Hydra, with the user's own modules importable."""
     import hydra
     from hydra.core.hydra_config import HydraConfig
-    from hydra.errors import CompactHydraException
+    from hydra.errors import CompactHydraException, HydraException
+    from hydra.types import RunMode
 
     from gan_cli import config, outputs
     from gan_cli.errors import UserError
@@ -85,6 +96,25 @@ def play(command: str) -> None:
             run(cfg, out)
         except UserError as error:
             outputs.discard(out)
-            raise CompactHydraException(str(error)) from None
+            # In a sweep the other jobs go on; alone, Hydra would put lines of its own around it.
+            if HydraConfig.get().mode == RunMode.MULTIRUN:
+                raise CompactHydraException(str(error)) from None
+            sys.exit(str(error))
+        except KeyboardInterrupt:
+            outputs.discard(out)
+            raise
 
-    hydra.main(version_base="1.3", config_path="pkg://gan_cli.conf", config_name=command)(task)()
+    # With this set Hydra raises its errors, in place of printing them over many lines.
+    told_in_full = "HYDRA_FULL_ERROR" in os.environ
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")
+    try:
+        hydra.main(version_base="1.3", config_path="pkg://gan_cli.conf", config_name=command)(
+            task
+        )()
+    except HydraException as error:
+        if told_in_full:
+            raise
+        sys.exit(config.complaint(error))
+    finally:
+        if not told_in_full:
+            del os.environ["HYDRA_FULL_ERROR"]

@@ -1,12 +1,15 @@
 """Makes the schemas known to Hydra, and checks that values are in their declared ranges."""
 
+import difflib
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import Field, fields, is_dataclass
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from gan_cli import outputs
 from gan_cli.errors import UserError
@@ -26,6 +29,20 @@ def register() -> None:
 def _logspace(start: float, stop: float, n: int) -> list[float]:
     """Return n numbers from 10**start to 10**stop, evenly apart in the exponent."""
     return [10 ** (start + (stop - start) * i / max(n - 1, 1)) for i in range(n)]
+
+
+def complaint(error: Exception) -> str:
+    """Return Hydra's error of composing a config as one line, with the setting that was near."""
+    text = re.split(r"\n(?:Config search path|See https|To append)", str(error))[0]
+    parts = [" ".join(line.split()) for line in text.splitlines() if line.strip()]
+    cause = error.__cause__
+    if isinstance(cause, OmegaConfBaseException):
+        parts.append(str(cause).splitlines()[0])
+        settings = list(cause.parent_node) if isinstance(cause.parent_node, DictConfig) else []
+        near = difflib.get_close_matches(str(cause.key), map(str, settings), n=1)
+        if near and near[0] != cause.key:
+            parts.append(f"did you mean {near[0]!r}?")
+    return "; ".join(part.rstrip(".;:") if part != parts[-1] else part for part in parts)
 
 
 def check(cfg: DictConfig) -> None:

@@ -45,6 +45,9 @@ def discard(out: Path) -> None:
     names = [path.name for path in out.iterdir()] if out.is_dir() else [""]
     if all(name == HYDRA or name.endswith(".log") for name in names) and out != Path.cwd():
         shutil.rmtree(out)
+        for parent in (out.parent, out.parent.parent):
+            if parent != Path.cwd() and not any(parent.iterdir()):
+                parent.rmdir()
 
 
 class RefuseUnwritable(Callback):

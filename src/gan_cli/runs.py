@@ -117,20 +117,26 @@ class Run:
         write_atomically(self.environment_path, content.encode())
 
 
-def find(run: str, outputs: str) -> Run:
+def find(run: str, outputs: str, setting: str = "run") -> Run:
     """Return the run at path `run`; `latest` is the newest one under `outputs` that has stopped.
 
-    Raises UserError where there is none.
+    Raises UserError, naming `setting`, where there is none.
     """
     if run != "latest":
+        if not Run.exists(Path(run)):
+            reason = "has no config.yaml" if Path(run).is_dir() else "is no directory"
+            raise UserError(
+                f"{setting} is {run}, which is not a run: it {reason}; give a run's directory, or "
+                "latest."
+            )
         return Run(Path(run))
     paths = [*Path(outputs).glob("train/*"), *Path(outputs).glob("sweep/*/*")]
     candidates = [Run(path) for path in paths if Run.exists(path)]
     stopped = [r for r in candidates if r.status() in ("finished", "interrupted")]
     if not stopped:
         raise UserError(
-            f"run is latest, but {Path(outputs).absolute()} holds no finished or interrupted run; "
-            "train one with `gan train`, or name one with run=DIRECTORY."
+            f"{setting} is latest, but {Path(outputs).absolute()} holds no finished or interrupted "
+            f"run; train one with `gan train`, or name one with {setting}=DIRECTORY."
         )
     return max(
         stopped, key=lambda r: r.status_path.stat().st_mtime if r.status_path.exists() else 0

@@ -48,8 +48,9 @@ def build(cfg: DictConfig, key: str, without: Collection[str] = ()) -> Any:
         if isinstance(error.__cause__, TypeError):
             raise UserError(f"{key} does not fit {node._target_}: {error.__cause__}") from error
         if isinstance(error.__cause__, ImportError):
+            reason = str(error.__cause__).splitlines()[0].rstrip(":")
             raise UserError(
-                f"{key}._target_ is {node._target_}, which can't be imported ({error.__cause__}); "
+                f"{key}._target_ is {node._target_}, which can't be imported ({reason}); "
                 "a class of your own is looked for here and in the --config-dir."
             ) from error
         raise
@@ -110,7 +111,7 @@ def assemble(cfg: DictConfig, source: Any, data: Data) -> Training:
     )
     generator, discriminator = build_generator(cfg, source), _seeded(cfg, "network.discriminator")
     if cfg.init_from is not None:
-        _start_from(generator, runs.find(cfg.init_from, cfg.outputs))
+        _start_from(generator, runs.find(cfg.init_from, cfg.outputs, "init_from"))
     elif isinstance(generator, Generator) and generator.marginal_bias:
         generator.set_mean(_mean_image(source, data.train.x))
     optimizer = build(cfg, "optimizer")

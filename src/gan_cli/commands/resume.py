@@ -26,7 +26,7 @@ def config_of_resumed(cfg: DictConfig, out: Path) -> tuple[DictConfig, Path]:
     """
     old, new = runs.Run(out).config() if cfg.resume is None else None, cfg
     if cfg.resume is not None:
-        found = runs.find(cfg.resume, cfg.outputs)
+        found = runs.find(cfg.resume, cfg.outputs, "resume")
         if found.path.absolute() != out.absolute():
             outputs.discard(out)
             out = found.path

@@ -69,12 +69,13 @@ def load_newest(directory: Path) -> dict[str, Any]:
 
     Raises UserError where there is none.
     """
-    for path in _newest_first(directory):
+    paths = _newest_first(directory)
+    for path, before in zip(paths, [*paths[1:], None], strict=False):
         try:
             return load(path)
         except UserError as error:
-            log.warning("%s The one before it is used.", error)
-    raise UserError(f"{directory.parent} has no whole checkpoint yet; nothing can be read from it.")
+            log.warning("%s%s", error, " The one before it is used." if before else "")
+    raise UserError(f"{directory.parent} has no whole checkpoint; nothing can be read from it.")
 
 
 def load_chosen(directory: Path, which: str) -> dict[str, Any]:

@@ -107,8 +107,8 @@ def _row(training: Training) -> tuple[dict[str, float], int]:
     for name, value in means.items():
         if not math.isfinite(value):
             raise UserError(
-                f"{name} is {value} at step {state.step}: the game has diverged. Try a smaller "
-                "optimizer.lr; the run's checkpoints are from before."
+                f"{name} is {value} at step {state.step}: the game has diverged; a smaller "
+                "optimizer.lr is the first thing to try."
             )
     per_epoch = training.minibatches.per_epoch
     lr, momentum = training.optimizer.rates(t - 1, (t - 1) // per_epoch + 1)
