@@ -15,7 +15,7 @@ install: .venv/ready  ## set up .venv with gan and what its development needs
 
 demo: .venv/ready  ## train on digits for a minute or two, and say where the pictures are
 	$(BIN)/gan train
-	$(BIN)/gan sample
+	$(BIN)/gan sample weights=ema
 
 test: .venv/ready  ## the tests, in minutes; those on MNIST run where GAN_DATA has it
 	$(BIN)/pytest
