@@ -51,7 +51,7 @@ def keep_mask(like: Tensor, keep: float, rng: torch.Generator | None) -> Tensor:
     """Return a bool mask in the shape of `like`, each element True with probability `keep`.
 
     A random byte an element where `keep` is a multiple of 1/256, two otherwise (`keep` is then
-    exact to 2**-17): `bernoulli_` costs over 20 times as much on a CPU.
+    exact to 2**-17): `bernoulli_` costs ten times as much and more on a CPU.
     """
     dtype, bits = (torch.int8, 8) if (keep * 256).is_integer() else (torch.int16, 16)
     words = -(-like.numel() * bits // 64)
