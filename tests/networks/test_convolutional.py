@@ -37,7 +37,7 @@ def test_pairs_fit_the_data(shape: tuple[int, int, int]) -> None:
     z = torch.randn(3, 10)
     g = DeconvGenerator(10, shape, [20], ["relu", "sigmoid"], 4, 5, 3, [0.05])
     assert g(z).shape == (3, *shape)
-    assert g.bias.shape == shape
+    assert g.bias.bias.shape == shape
     assert discriminator(shape)(g(z)).shape == (3,)
     g, d = DCGANGenerator(10, shape, width=8), DCGANDiscriminator(shape, width=8)
     assert g(z).shape == (3, *shape)

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from gan_cli.networks.layers import Dropout, Maxout, keep_mask
+from gan_cli.networks.layers import Dropout, Maxout, keep_mask, max_of_pieces
 
 
 def rng(seed: int = 0) -> torch.Generator:
@@ -48,3 +48,30 @@ def test_maxout_is_the_largest_piece() -> None:
     bias = layer.linear.bias.view(5, 4)
     expected = torch.stack([x @ weight[p].T + bias[p] for p in range(5)]).max(0).values
     torch.testing.assert_close(layer(x), expected)
+
+
+@pytest.mark.parametrize("order", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("pieces", [1, 2, 3])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_max_of_pieces_is_amax_with_its_gradient(
+    order: torch.memory_format, pieces: int, dtype: torch.dtype
+) -> None:
+    """Ties included, of which bfloat16 has many; to the bit, as a third is rounded alike."""
+    torch.manual_seed(0)
+    a = torch.randint(-2, 3, (5, 4 * pieces, 3, 7)).to(dtype).to(memory_format=order)
+    a.requires_grad_()
+    slow = a.unflatten(1, (pieces, 4)).amax(1)
+    fast = max_of_pieces(a, pieces)
+    assert torch.equal(slow, fast)
+    along = torch.randn(5, 4, 3, 7).to(dtype)
+    (expected,) = torch.autograd.grad(slow, a, along)
+    (gradient,) = torch.autograd.grad(fast, a, along)
+    assert torch.equal(expected, gradient)
+    assert fast.data_ptr() != a.data_ptr()
+
+
+def test_masks_lie_in_memory_as_what_they_mask() -> None:
+    x = torch.empty(2, 3, 4, 5).to(memory_format=torch.channels_last)
+    mask = keep_mask(x, 0.5, rng())
+    assert mask.stride() == x.stride()
+    assert torch.equal(mask.permute(0, 2, 3, 1).flatten(), keep_mask(torch.empty(120), 0.5, rng()))

@@ -80,22 +80,21 @@ class Drop(Layer):
 
 
 class MaxPieces(Layer):
-    """The maximum over pieces, the outer of (pieces, channels) along axis 1."""
+    """The maximum over pieces, the outer of (pieces, channels) along axis 1; ties share alike."""
 
     def __init__(self, pieces: int) -> None:
         super().__init__()
         self.pieces = pieces
 
     def forward(self, x: Array) -> Array:
-        self.shape = x.shape
         split = x.reshape(len(x), self.pieces, -1, *x.shape[2:])
-        self.winner = split.argmax(1)[:, None]
-        return np.take_along_axis(split, self.winner, 1)[:, 0]
+        self.shape, self.winners = x.shape, split == split.max(1, keepdims=True)
+        return split.max(1)
 
     def backward(self, delta: Array) -> Array:
-        spread = np.zeros((len(delta), self.pieces, *delta.shape[1:]))
-        np.put_along_axis(spread, self.winner, delta[:, None], 1)
-        return spread.reshape(self.shape)
+        return (delta[:, None] * self.winners / self.winners.sum(1, keepdims=True)).reshape(
+            self.shape
+        )
 
 
 class Reshape(Layer):

@@ -17,11 +17,10 @@ from gan_cli.commands.build import assemble, build_source
 from gan_cli.data.sources import Data, Split
 from gan_cli.networks import layers
 from gan_cli.networks.convolutional import MaxoutConv
-from gan_cli.networks.layers import Dropout, Maxout
+from gan_cli.networks.layers import Dropout, Maxout, UntiedBias
 from gan_cli.training.loop import Training
 
 M = 4
-# Many units, lest dropout leave a layer none: at zero, a maximum's pieces tie.
 FC = ["network.generator.widths=[12,14]", "network.discriminator.units=[25,26]"]
 RECIPES = {
     "mnist": [*FC, "dataset.shape=[1,6,6]"],
@@ -115,7 +114,8 @@ def layer_by_layer(network: nn.Module) -> list[ref.Layer]:
                 result.append(ref.Reshape(-1))
             case nn.ConvTranspose2d():
                 result.append(ref.Deconv(*numpy(module.weight), module.stride[0]))
-                result.append(ref.Bias(*numpy(network.bias)))
+            case UntiedBias():
+                result.append(ref.Bias(*numpy(module.bias)))
             case _:
                 result += layer_by_layer(module)
     return result

@@ -20,7 +20,7 @@ from gan_cli.evaluation.sampling import draw_z, generate
 from gan_cli.networks.fully_connected import Generator
 from gan_cli.streams import stream_seed
 from gan_cli.training import checkpoints
-from gan_cli.training.device import autocast_type, pick_device
+from gan_cli.training.device import autocast_type, keep_freed_memory, pick_device
 from gan_cli.training.loop import Training
 from gan_cli.training.state import new_state
 from gan_cli.training.step import METRICS, Game, alternating, judges_each_alone, simultaneous
@@ -104,6 +104,7 @@ def assemble(cfg: DictConfig, source: Any, data: Data) -> Training:
             "both players move at once."
         )
     device = pick_device(cfg.device)
+    keep_freed_memory()
     if cfg.threads:
         torch.set_num_threads(cfg.threads)
     minibatches = Minibatches(

@@ -8,7 +8,14 @@ from torch import Tensor, nn
 
 from gan_cli.errors import UserError
 from gan_cli.networks.fully_connected import hidden_layers
-from gan_cli.networks.layers import OUTPUTS, Dropout, Maxout, init_uniform
+from gan_cli.networks.layers import (
+    OUTPUTS,
+    Dropout,
+    Maxout,
+    UntiedBias,
+    init_uniform,
+    max_of_pieces,
+)
 
 
 class MaxoutConv(nn.Module):
@@ -28,14 +35,13 @@ class MaxoutConv(nn.Module):
         stride: int,
     ) -> None:
         super().__init__()
-        self.channels, self.pieces = channels, pieces
+        self.pieces = pieces
         self.conv = nn.Conv2d(inputs, channels * pieces, kernel, padding=pad)
         self.pool = nn.MaxPool2d(pool, stride, ceil_mode=True)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the pooled maxima."""
-        a = self.conv(x)
-        return self.pool(a.unflatten(1, (self.pieces, self.channels)).amax(1))
+        return self.pool(max_of_pieces(self.conv(x), self.pieces))
 
     @staticmethod
     def sizes(size: int, kernel: int, pad: int, pool: int, stride: int) -> tuple[int, int]:
@@ -108,7 +114,8 @@ class ConvMaxoutDiscriminator(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the logit of D(x)."""
-        return self.layers(x).squeeze(1)
+        # With the channels innermost, pooling takes a tenth of the time on a CPU.
+        return self.layers(x.contiguous(memory_format=torch.channels_last)).squeeze(1)
 
 
 class DeconvGenerator(nn.Module):
@@ -148,7 +155,7 @@ class DeconvGenerator(nn.Module):
         self.hidden = hidden_layers(z_dim, widths, activations, [False])
         self.maps = nn.Unflatten(1, (channels, *small))
         self.deconv = nn.ConvTranspose2d(channels, self.shape[0], kernel, stride, bias=False)
-        self.bias = nn.Parameter(torch.zeros(self.shape))
+        self.bias = UntiedBias(self.shape)
         self.activate = activate()
         init_uniform(self, irange)
 
@@ -158,4 +165,4 @@ class DeconvGenerator(nn.Module):
         top, left = ((a - b) // 2 for a, b in zip(large.shape[2:], self.shape[1:], strict=True))
         _, height, width = self.shape
         x = large[:, :, top : top + height, left : left + width]
-        return self.activate(x + self.bias)
+        return self.activate(self.bias(x))

@@ -151,7 +151,10 @@ def _apply(
     gradients: Sequence[Tensor],
 ) -> None:
     for parameter, gradient in zip(parameters, gradients, strict=True):
-        parameter.grad = gradient
+        # A fused optimizer goes through memory as it lies: a gradient in another order than its
+        # parameter's, which convolutions may give, would be added to the wrong weights.
+        in_order = gradient.stride() == parameter.stride()
+        parameter.grad = gradient if in_order else torch.empty_like(parameter).copy_(gradient)
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
     bound(network)
