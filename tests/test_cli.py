@@ -3,12 +3,14 @@
 import csv
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -196,28 +198,57 @@ def test_experiments_are_whole(recipe: str, gan: Gan, tmp_path: Path, mnist_dir:
     assert list(tmp_path.glob("outputs/train/*")) == []
 
 
+def maxout(inputs: int, *units: int) -> list[int]:
+    """Parameters of maxout layers with 5 pieces, and of the logit."""
+    sizes = [inputs, *units]
+    return [5 * n * (m + 1) for m, n in pairwise(sizes)] + [sizes[-1] + 1]
+
+
+FACES = [100 * 8000 + 8000, 8000 * 8000 + 8000, 8000 * 2304 + 2304]
+
+
+# From the table of recipes: shapes that the plan must name, and parameters layer by layer.
 @pytest.mark.parametrize(
-    ("recipe", "words"),
+    ("recipe", "shapes", "parameters"),
     [
-        ("tfd_pretrain", ["out=8000", "-> 2304"]),
-        ("cifar10_fc", ["-> 3072"]),
+        (
+            "mnist", ["784"],
+            [100 * 1200 + 1200, 1200 * 1200 + 1200, 1200 * 784 + 784, *maxout(784, 240, 240)],
+        ),
+        ("tfd_pretrain", ["2304"], [*FACES, *maxout(2304, 1200, 1200)]),
+        (
+            "tfd", ["100", "2304"],
+            [100 * 8000 + 8000, 8000 * 100 + 100, *FACES, *maxout(2304, 1200, 1200)],
+        ),
+        (
+            "cifar10_fc", ["3072"],
+            [100 * 8000 + 8000, 8000 * 8000 + 8000, 8000 * 3072 + 3072,
+             *maxout(3072, 1600, 1600)],
+        ),
         (
             "cifar10_conv",
-            ["-> 64 x 33 x 33", "-> 32 x 16 x 16", "-> 64 x 15 x 15", "-> 32 x 7 x 7",
-             "-> 384 x 9 x 9", "-> 192 x 5 x 5", "-> 4800", "-> 80 x 10 x 10", "-> 3 x 32 x 32"],
+            ["64 x 33 x 33", "32 x 16 x 16", "64 x 15 x 15", "32 x 7 x 7", "384 x 9 x 9",
+             "192 x 5 x 5", "4800", "80 x 10 x 10", "3 x 32 x 32"],
+            [100 * 8000 + 8000, 8000 * 8000 + 8000, 80 * 5 * 5 * 3, 3 * 32 * 32,
+             2 * 32 * (3 * 8 * 8 + 1), 2 * 32 * (32 * 8 * 8 + 1), 2 * 192 * (32 * 5 * 5 + 1),
+             *maxout(4800, 500)],
         ),
     ],
 )  # fmt: skip
 def test_dry_run_shows_the_papers_shapes_without_data(
-    recipe: str, words: list[str], gan: Gan, monkeypatch: pytest.MonkeyPatch
+    recipe: str, shapes: list[str], parameters: list[int], gan: Gan, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("http_proxy", "https_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     result = gan("train", f"experiment={recipe}", "dry_run=true", "data_dir=nowhere")
     assert result.code == 0, result.err
     assert "the plan is without data" in result.out
-    for word in words:
-        assert word in result.out
+    rows = re.findall(r"-> (\S+(?: x \d+)*) +([\d,]+)$", result.out, re.MULTILINE)
+    assert {*shapes} <= {shape for shape, _ in rows}
+    counts = [int(count.replace(",", "")) for _, count in rows]
+    assert [count for count in counts if count] == parameters
+    totals = re.findall(r"or: ([\d,]+) parameters", result.out)
+    assert sum(int(total.replace(",", "")) for total in totals) == sum(parameters)
 
 
 def test_mnist_alone_plays_algorithm_1(gan: Gan, mnist_dir: Path) -> None:

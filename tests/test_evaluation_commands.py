@@ -164,6 +164,30 @@ def test_figure_2(gan: Gan, trained: Path, tmp_path: Path) -> None:
     assert 0 < content["test images"]["5%"] < content["test images"]["95%"]
 
 
+def test_real_images_stand_beside_samples(gan: Gan, trained: Path, tmp_path: Path) -> None:
+    result = gan("sample", "real=true", "n=9", f"run={trained}")
+    assert result.code == 0, result.err
+    with Image.open(only("outputs/sample/*/samples.png", tmp_path)) as png:
+        figure = np.asarray(png)[..., 0]
+    side = 3 * 58 + 2
+    assert figure.shape == (side, 2 * side + 28)
+    assert (figure[:, side : side + 28] == 255).all()
+    train = np.rint(Digits((1, 8, 8)).load().train.x.flatten(1).numpy())
+    shown = set()
+    for row in range(3):
+        for column in range(3):
+            corner = figure[row * 58 + 5 :, side + 28 + column * 58 + 5 :]
+            (found,) = (train == corner[:56:7, :56:7].flatten()).all(1).nonzero()[0]
+            shown.add(found)
+    assert len(shown) == 9
+
+    for setting, words in (("n=2000", "n is 2000; with real=true"), ("neighbors=true", "one of")):
+        result = gan("sample", "real=true", setting, f"run={trained}", "outputs=c")
+        assert result.code == 1
+        assert words in result.err
+        assert not list(tmp_path.glob("c/**/*.png"))
+
+
 def test_figure_3(gan: Gan, trained: Path, tmp_path: Path) -> None:
     assert gan("interpolate", "rows=2", "steps=4", "seed=1").code == 0
     with Image.open(only("outputs/interpolate/*/interpolation.png", tmp_path)) as png:

@@ -282,6 +282,7 @@ class Sample(Trained):
     columns: int | None = number(1)
     save: str | None = MISSING
     neighbors: bool = MISSING
+    real: bool = MISSING
 
 
 @dataclass

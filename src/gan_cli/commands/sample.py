@@ -8,13 +8,15 @@ from pathlib import Path
 import numpy as np
 import torch
 from omegaconf import DictConfig
+from torch import Tensor
 
 from gan_cli.commands.build import relative
 from gan_cli.commands.trained import Trained, load_data, load_trained
 from gan_cli.errors import UserError
 from gan_cli.evaluation.neighbors import nearest, quantiles
-from gan_cli.figures.grid import picture, picture_with_neighbors, save_png
+from gan_cli.figures.grid import picture, picture_with_neighbors, save_png, side_by_side
 from gan_cli.files import write_atomically
+from gan_cli.streams import stream
 
 log = logging.getLogger(__name__)
 
@@ -24,11 +26,14 @@ COMPARED = 1000
 
 def run(cfg: DictConfig, out: Path) -> None:
     """Write a grid of `cfg.n` samples to `out`, and the samples themselves to `cfg.save`."""
+    if cfg.neighbors and cfg.real:
+        raise UserError("real is true with neighbors=true; a picture shows one of them at a time.")
     trained = load_trained(cfg)
     if cfg.neighbors:
         _figure_2(cfg, out, trained)
         return
-    samples = trained.samples(cfg.n or 100, cfg.seed)
+    n = cfg.n or 100
+    samples = trained.samples(n, cfg.seed)
     if cfg.save is not None:
         buffer = io.BytesIO()
         np.save(buffer, samples.numpy())
@@ -36,8 +41,20 @@ def run(cfg: DictConfig, out: Path) -> None:
         write_atomically(path, buffer.getvalue())
         log.info("Samples %s of %s: %s", tuple(samples.shape), samples.dtype, relative(path))
     image = picture(trained.source.to_pixels(samples), cfg.columns)
+    if cfg.real:
+        image = side_by_side(image, picture(_real(cfg, trained, n), cfg.columns))
     save_png(out / "samples.png", image, trained.origin(cfg.seed))
     log.info("Picture: %s", relative(out / "samples.png"))
+
+
+def _real(cfg: DictConfig, trained: Trained, n: int) -> Tensor:
+    """Return n training images, none twice, as samples are shown."""
+    source, x = trained.source, load_data(cfg, trained)[0].train.x
+    if n > len(x):
+        raise UserError(f"n is {n}; with real=true it can be {len(x)} at most, the training set.")
+    index = torch.randperm(len(x), generator=stream(cfg.seed, "real"))[:n]
+    shown: Tensor = source.to_pixels(source.to_model(x[index]))
+    return shown
 
 
 def _figure_2(cfg: DictConfig, out: Path, trained: Trained) -> None:
@@ -59,7 +76,8 @@ def _figure_2(cfg: DictConfig, out: Path, trained: Trained) -> None:
 
     shown = samples[: rows * columns].view(rows, columns, *source.shape)
     _, index = nearest(shown[:, -1], train)
-    image = picture_with_neighbors(source.to_pixels(shown.flatten(0, 1)), data.train.x[index])
+    pixels = source.to_pixels(torch.cat([shown.flatten(0, 1), train[index]]))
+    image = picture_with_neighbors(*pixels.split([rows * columns, rows]))
     save_png(out / "figure2.png", image, trained.origin(cfg.seed))
 
     distances = {

@@ -61,6 +61,12 @@ def picture_with_neighbors(samples: Tensor, neighbors: Tensor) -> Picture:
     return canvas
 
 
+def side_by_side(left: Picture, right: Picture) -> Picture:
+    """Return two pictures of one height with a white bar between them."""
+    bar = np.full((left.shape[0], LEGIBLE // 2, 3), 255, dtype=np.uint8)
+    return np.concatenate([left, bar, right], axis=1)
+
+
 def save_png(path: Path, image: Picture, origin: Mapping[str, object]) -> None:
     """Write `image` (H, W, 3), with `origin` (run, seed, command, ...) as the PNG's text fields."""
     text = PngInfo()

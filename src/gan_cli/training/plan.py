@@ -4,32 +4,34 @@ from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 
 def layers(network: nn.Module, x: Tensor) -> list[tuple[str, tuple[int, ...], int, int]]:
-    """Return name, output shape, parameters and output bytes of each layer that has no parts.
+    """Return name, output shape, parameters and output bytes of each layer.
 
-    `x` is a minibatch of inputs; it is passed through once, in training mode.
+    Of modules with parts only those are layers that have parameters beside their parts'. `x` is
+    a minibatch of inputs; it is passed through once, in training mode.
     """
     rows: list[tuple[str, tuple[int, ...], int, int]] = []
-    hooks = [
-        module.register_forward_hook(
-            lambda module, _, out, name=name: rows.append(
-                (
-                    f"{name} {module}".replace("_features", ""),
-                    tuple(out.shape[1:]),
-                    sum(p.numel() for p in module.parameters(recurse=False)),
-                    out.nbytes,
-                )
-            )
+
+    def hook(name: str, module: nn.Module) -> RemovableHandle:
+        own = sum(p.numel() for p in module.parameters(recurse=False))
+        said = type(module).__name__ if list(module.children()) else str(module)
+        label = f"{name} {said}".replace("_features", "")
+        return module.register_forward_hook(
+            lambda _module, _x, out: rows.append((label, tuple(out.shape[1:]), own, out.nbytes))
         )
+
+    hooks = [
+        hook(name, module)
         for name, module in network.named_modules()
-        if not list(module.children())
+        if not list(module.children()) or list(module.parameters(recurse=False))
     ]
     with torch.no_grad():
         network(x)
-    for hook in hooks:
-        hook.remove()
+    for handle in hooks:
+        handle.remove()
     return rows
 
 
