@@ -16,6 +16,7 @@ from gan_cli.networks.layers import (
     init_uniform,
     max_of_pieces,
 )
+from gan_cli.networks.linear import Linear
 
 
 class MaxoutConv(nn.Module):
@@ -109,7 +110,7 @@ class ConvMaxoutDiscriminator(nn.Module):
         for outputs in units:
             layers += [Dropout(keep), Maxout(features, outputs, pieces)]
             features, keep = outputs, keep_hidden
-        self.layers = nn.Sequential(*layers, Dropout(keep), nn.Linear(features, 1))
+        self.layers = nn.Sequential(*layers, Dropout(keep), Linear(features, 1))
         init_uniform(self, irange)
 
     def forward(self, x: Tensor) -> Tensor:

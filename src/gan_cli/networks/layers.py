@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli.errors import UserError
+from gan_cli.networks.linear import Linear
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
@@ -112,7 +113,7 @@ class Maxout(nn.Module):
     def __init__(self, inputs: int, units: int, pieces: int) -> None:
         super().__init__()
         self.units, self.pieces = units, pieces
-        self.linear = nn.Linear(inputs, units * pieces)
+        self.linear = Linear(inputs, units * pieces)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return each unit's largest piece."""
