@@ -15,7 +15,7 @@ from gan_cli.training.objectives import NonSaturating
 from gan_cli.training.optimizers import Adam, Momentum
 from gan_cli.training.priors import Uniform
 from gan_cli.training.state import new_state
-from gan_cli.training.step import METRICS, Game, alternating, simultaneous
+from gan_cli.training.step import Game, alternating, simultaneous
 
 SHAPE, CPU = (1, 3, 3), torch.device("cpu")
 MOMENTUM = Momentum(0.1, lr_decay=1.01, lr_min=1e-6, momentum=0.5, momentum_end=0.9)
@@ -41,7 +41,7 @@ def training(optimizer: Momentum | Adam, update, ema_decay: float) -> Training:
         optimizer.set(torch_optimizer, t, t // 3 + 1)
 
     generator = Generator(4, SHAPE, [5, 7], batch_norm=[True])
-    state = new_state(generator, Noisy(), optimizer, len(METRICS), 0, CPU)
+    state = new_state(generator, Noisy(), optimizer, 0, CPU)
     game = Game(NonSaturating(), Uniform(4), set_rates, joint=True, ema_decay=ema_decay)
     return Training(state, game, update, 1, minibatches, optimizer)
 
@@ -64,7 +64,7 @@ def test_a_saved_game_goes_on_bit_for_bit(
     for _ in range(3):
         resumed.step()  # whatever happened before loading must leave no trace
     checkpoints.restore(resumed.state, tmp_path)
-    assert (resumed.state.step, resumed.state.summed, resumed.state.best) == (7, 7, 1.5)
+    assert (resumed.state.step, len(resumed.state.logits), resumed.state.best) == (7, 7, 1.5)
     for _ in range(8):
         resumed.step()
 
@@ -81,7 +81,7 @@ def test_a_saved_game_goes_on_bit_for_bit(
 def test_weights_are_within_their_bound_from_the_start() -> None:
     generator = Generator(4, SHAPE, [5, 7], irange=[3.0], max_col_norm=0.5)
     discriminator = MaxoutDiscriminator(SHAPE, [4, 6], 3, [3.0], max_col_norm=0.25)
-    new_state(generator, discriminator, MOMENTUM, len(METRICS), 0, CPU)
+    new_state(generator, discriminator, MOMENTUM, 0, CPU)
     for network, c in ((generator, 0.5), (discriminator, 0.25)):
         for layer in network.modules():
             if isinstance(layer, nn.Linear):

@@ -17,7 +17,14 @@ from gan_cli.training.objectives import Minimax, NonSaturating
 from gan_cli.training.optimizers import Momentum
 from gan_cli.training.priors import Gaussian, Uniform
 from gan_cli.training.state import new_state
-from gan_cli.training.step import METRICS, Game, alternating, judges_each_alone, simultaneous
+from gan_cli.training.step import (
+    METRICS,
+    Game,
+    alternating,
+    judges_each_alone,
+    metrics,
+    simultaneous,
+)
 
 M, Z, SHAPE, PIECES, KEEPS = 6, 4, (1, 3, 3), 3, [0.8, 0.5, 0.5]
 OBJECTIVES = {"non_saturating": NonSaturating(), "minimax": Minimax()}
@@ -58,7 +65,7 @@ def training(
         lr=0.5, lr_decay=1.2, lr_min=0.1, momentum=0.3, momentum_end=0.9, momentum_epochs=4
     )
     return Training(
-        new_state(generator, discriminator, optimizer, len(METRICS), 0, device),
+        new_state(generator, discriminator, optimizer, 0, device),
         Game(
             **{
                 "objective": OBJECTIVES[objective],
@@ -220,7 +227,6 @@ def test_a_condition_reaches_both_players(updates: str) -> None:
         ConditionalG(Z, SHAPE, [5]),
         ConditionalD(SHAPE, [4], PIECES, [0.1]),
         optimizer,
-        len(METRICS),
         0,
         torch.device("cpu"),
     )
@@ -234,9 +240,15 @@ def test_a_condition_reaches_both_players(updates: str) -> None:
     }
 
 
+def told(t: Training) -> dict[str, float]:
+    """The metrics of one step."""
+    logits = t.update(t.state, t.game, [t.minibatches[0]])
+    return dict(zip(METRICS, metrics(t.game.objective, logits[None]).tolist(), strict=True))
+
+
 def test_metrics_of_a_clueless_discriminator() -> None:
     t = training(discriminator=MaxoutDiscriminator(SHAPE, [4, 6], PIECES, [1e-30]).double())
-    row = dict(zip(METRICS, t.update(t.state, t.game, [t.minibatches[0]]).tolist(), strict=True))
+    row = told(t)
     assert row["d_loss"] == pytest.approx(np.log(2))
     assert row["g_loss"] == pytest.approx(np.log(2), rel=0.1)
     assert row["value"] == pytest.approx(-np.log(4))
@@ -248,19 +260,38 @@ def test_metrics_of_a_discriminator_that_believes_everything() -> None:
     with torch.no_grad():
         discriminator.layers[-1].bias.fill_(3.0)
     t = training(discriminator=discriminator)
-    row = dict(zip(METRICS, t.update(t.state, t.game, [t.minibatches[0]]).tolist(), strict=True))
+    row = told(t)
     assert row["d_real"] == row["d_fake"] == pytest.approx(1 / (1 + np.exp(-3)))
     assert (row["d_accuracy_real"], row["d_accuracy_fake"]) == (1, 0)
     assert row["value"] == pytest.approx(-np.log1p(np.exp(-3)) - np.log1p(np.exp(3)))
     assert row["d_loss"] == pytest.approx(-row["value"] / 2)
 
 
+def test_metrics_of_several_steps_are_the_mean_of_theirs() -> None:
+    logits = torch.randn(5, 3, M)
+    mean = torch.stack([metrics(NonSaturating(), each[None]) for each in logits]).mean(0)
+    torch.testing.assert_close(metrics(NonSaturating(), logits), mean)
+
+
+@pytest.mark.parametrize("updates", UPDATES)
+def test_a_step_returns_the_logits_that_were_judged_by(updates: str) -> None:
+    seen: list[Tensor] = []
+    t = training(updates=updates)
+    t.state.discriminator.register_forward_hook(lambda _m, _x, y: seen.append(y.detach()))
+    logits = t.update(t.state, t.game, [t.minibatches[0]])
+    assert torch.equal(logits[:2].flatten(), seen[0])
+    assert torch.equal(logits[2], seen[-1][-M:])
+    assert len(seen) == {"alternating": 2, "simultaneous": 1}[updates]
+
+
 def test_average_follows_the_generator() -> None:
     t = training(ema_decay=0.9)
     average = [w.detach().clone() for w in t.state.average.parameters()]
-    for step in range(40):
+    for step in range(41):
         t.step()
-        decay = min(0.9, (1 + step) / (10 + step))
+        if step % 10 != 9:
+            continue
+        decay = min(0.9, (1 + step) / (10 + step)) ** 10
         for mean, weight in zip(average, t.state.generator.parameters(), strict=True):
             mean.mul_(decay).add_((1 - decay) * weight.detach())
     for mean, ours in zip(average, t.state.average.parameters(), strict=True):
@@ -277,13 +308,12 @@ def test_bf16_plays_the_same_game() -> None:
             Generator(16, (1, 8, 8), [64], irange=[0.1]),
             MaxoutDiscriminator((1, 8, 8), [32], 5, [0.1]),
             optimizer,
-            len(METRICS),
             0,
             torch.device("cpu"),
         )
         game = Game(NonSaturating(), Uniform(16), lambda *_: None, joint=True, autocast=autocast)
         x = torch.rand(50, 1, 8, 8, generator=torch.Generator().manual_seed(1))
-        rows.append(simultaneous(state, game, [x])[:5])
+        rows.append(simultaneous(state, game, [x]))
         moved = torch.cat([p.detach().flatten() for p in state.generator.parameters()])
         rows.append(moved)
     torch.testing.assert_close(rows[0], rows[2], rtol=0.02, atol=0.02)

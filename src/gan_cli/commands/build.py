@@ -23,7 +23,7 @@ from gan_cli.training import checkpoints
 from gan_cli.training.device import autocast_type, keep_freed_memory, pick_device
 from gan_cli.training.loop import Training
 from gan_cli.training.state import new_state
-from gan_cli.training.step import METRICS, Game, alternating, judges_each_alone, simultaneous
+from gan_cli.training.step import Game, alternating, judges_each_alone, simultaneous
 
 
 def build(cfg: DictConfig, key: str, without: Collection[str] = ()) -> Any:
@@ -129,7 +129,7 @@ def assemble(cfg: DictConfig, source: Any, data: Data) -> Training:
         cfg.ema_decay,
     )
     return Training(
-        new_state(generator, discriminator, optimizer, len(METRICS), cfg.seed, device),
+        new_state(generator, discriminator, optimizer, cfg.seed, device),
         game,
         {"alternating": alternating, "simultaneous": simultaneous}[cfg.schedule.updates],
         cfg.schedule.k,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from gan_cli.data.minibatches import Minibatches
@@ -14,7 +15,7 @@ from gan_cli.figures.grid import Picture
 from gan_cli.training.logbook import Logbook
 from gan_cli.training.signals import Stop
 from gan_cli.training.state import State
-from gan_cli.training.step import METRICS, Game
+from gan_cli.training.step import METRICS, Game, metrics
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,7 @@ class Training:
         """Play one iteration."""
         state, t = self.state, self.state.step * self.k
         xs = [self.minibatches[t + i] for i in range(self.k)]
-        state.sums += self.update(state, self.game, xs)
-        state.summed += 1
+        state.logits.append(self.update(state, self.game, xs))
         state.step += 1
 
 
@@ -68,7 +68,7 @@ def train(
     is NaN or infinite.
     """
     state = training.state
-    saved_at = time.monotonic()
+    saved_at, told = time.monotonic(), state.step
     while state.step < steps and stop.signal is None:
         training.step()
         logbook.advance()
@@ -80,8 +80,9 @@ def train(
 
         # Write down the means since the last row; this is a sync point.
         if state.step % intervals.log_every == 0 or watched or last:
-            means, images = _row(training)
-            logbook.row({**means, "parzen_valid": estimate}, images)
+            images = (state.step - told) * training.k * training.minibatches.batch_size
+            logbook.row({**_row(training), "parzen_valid": estimate}, images)
+            told = state.step
         if estimate > state.best:
             state.best = estimate
             save_best()
@@ -97,13 +98,12 @@ def train(
         save()
 
 
-def _row(training: Training) -> tuple[dict[str, float], int]:
-    """Return the row for the steps since the last, and how many training images they took."""
+def _row(training: Training) -> dict[str, float]:
+    """Return the row for the steps since the last."""
     state, t = training.state, training.state.step * training.k
-    means = dict(zip(METRICS, (state.sums / state.summed).tolist(), strict=True))
-    images = state.summed * training.k * training.minibatches.batch_size
-    state.sums.zero_()
-    state.summed = 0
+    told = metrics(training.game.objective, torch.stack(list(state.logits))).tolist()
+    means = dict(zip(METRICS, told, strict=True))
+    state.logits.clear()
     for name, value in means.items():
         if not math.isfinite(value):
             raise UserError(
@@ -113,4 +113,4 @@ def _row(training: Training) -> tuple[dict[str, float], int]:
     per_epoch = training.minibatches.per_epoch
     lr, momentum = training.optimizer.rates(t - 1, (t - 1) // per_epoch + 1)
     times = {"step": state.step, "epoch": t / per_epoch}
-    return {**times, **means, "learning_rate": lr, "momentum": momentum}, images
+    return {**times, **means, "learning_rate": lr, "momentum": momentum}

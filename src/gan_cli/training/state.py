@@ -2,7 +2,8 @@
 
 import copy
 import math
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -11,15 +12,18 @@ from torch import Tensor, nn
 from gan_cli.networks.layers import Dropout, bound_columns
 from gan_cli.streams import stream, stream_seed
 
+# Of how many steps a row of metrics tells at most: their logits take a megabyte or so.
+KEPT = 1000
+
 
 @dataclass
 class State:
     """The two players, their optimizers, the average of G's weights, random numbers, the step.
 
     `rng` gives z and our own layers' masks. `global_seed` starts PyTorch's global stream, for
-    networks of the user's that draw from it. `sums` holds the totals of the metrics of the
-    `summed` steps since they were last written, float32 on the device. `best` is the monitor's
-    best estimate so far, in nats.
+    networks of the user's that draw from it. `logits` are what the steps since the last row of
+    metrics returned, KEPT at most, (3, m) each. `best` is the monitor's best estimate so far, in
+    nats.
     """
 
     generator: nn.Module
@@ -28,8 +32,7 @@ class State:
     d_optimizer: torch.optim.Optimizer
     average: nn.Module
     rng: torch.Generator
-    sums: Tensor
-    summed: int = 0
+    logits: deque[Tensor] = field(default_factory=lambda: deque(maxlen=KEPT))
     step: int = 0
     best: float = -math.inf
 
@@ -41,8 +44,7 @@ class State:
             "rng": self.rng.get_state(),
             "global_rng": torch.get_rng_state(),
             "global_cuda_rng": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
-            "sums": self.sums,
-            "summed": self.summed,
+            "logits": torch.stack(list(self.logits)) if self.logits else None,
             "step": self.step,
             "best": self.best,
         }
@@ -55,8 +57,10 @@ class State:
         torch.set_rng_state(saved["global_rng"])
         if saved["global_cuda_rng"] is not None and self.rng.device.type == "cuda":
             torch.cuda.set_rng_state(saved["global_cuda_rng"], self.rng.device)
-        self.sums.copy_(saved["sums"])
-        self.summed, self.step, self.best = saved["summed"], saved["step"], saved["best"]
+        self.logits.clear()
+        if saved["logits"] is not None:
+            self.logits.extend(saved["logits"].to(self.rng.device))
+        self.step, self.best = saved["step"], saved["best"]
 
 
 _STATEFUL = ("generator", "discriminator", "g_optimizer", "d_optimizer", "average")
@@ -73,13 +77,12 @@ def new_state(
     generator: nn.Module,
     discriminator: nn.Module,
     optimizer: Any,
-    metrics: int,
     seed: int,
     device: torch.device,
 ) -> State:
     """Return the state before the first step, all of it on `device`.
 
-    `optimizer` builds one for each player, `metrics` is how many numbers a step returns.
+    `optimizer` builds one for each player.
     """
     generator, discriminator = generator.to(device), discriminator.to(device)
     for network in (generator, discriminator):
@@ -97,5 +100,4 @@ def new_state(
         optimizer.build(discriminator.parameters()),
         copy.deepcopy(generator).requires_grad_(False),
         rng,
-        torch.zeros(metrics, device=device),
     )

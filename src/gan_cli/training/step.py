@@ -12,8 +12,11 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from gan_cli.training.objectives import value
 from gan_cli.training.state import State, bound
 
-# What a step returns, in this order, as one float32 tensor on the device.
+# What `metrics` tells, in this order.
 METRICS = ("d_loss", "g_loss", "value", "d_real", "d_fake", "d_accuracy_real", "d_accuracy_fake")
+
+# Steps from one weighing-in of G into its average to the next: it is a twentieth of a step's time.
+AVERAGE_EVERY = 10
 
 # Below this, a row's weight in D's loss is too small to change a float32 parameter.
 NEGLIGIBLE = 1e-20
@@ -41,7 +44,8 @@ def alternating(state: State, game: Game, xs: Sequence[Tensor], y: Tensor | None
     """Play one iteration of Algorithm 1: a D-step for each of the k minibatches, then a G-step.
 
     `xs` are (m, C, H, W) in model space, `y` a condition that both networks get, or None. Nothing
-    waits for the device. Returns METRICS, D's from the last D-step.
+    waits for the device. Returns the logits (3, m) that were judged by: of the real and of the
+    generated examples of the last D-step, and of those of the G-step.
     """
     t = state.step * len(xs)
     with _autocast(state, game):
@@ -50,21 +54,22 @@ def alternating(state: State, game: Game, xs: Sequence[Tensor], y: Tensor | None
             real_logits, fake_logits = _discriminator_step(state, game, x, y)
 
         fake = _generate(state, game, len(xs[-1]), y)
-        logits = _judge(state.discriminator, fake, y)
-        g_loss = game.objective.generator_loss(logits)
+        g_logits = _judge(state.discriminator, fake, y)
+        g_loss = game.objective.generator_loss(g_logits)
     game.set_rates(state.g_optimizer, t + len(xs) - 1)
     _update(state.generator, state.g_optimizer, g_loss)
     _average(state, game)
-    return _metrics(game, real_logits, fake_logits, g_loss)
+    return torch.stack([real_logits, fake_logits, g_logits.detach()])
 
 
 def simultaneous(state: State, game: Game, xs: Sequence[Tensor], y: Tensor | None = None) -> Tensor:
     """Update both players at their old parameters, from one forward pass: same z, same masks.
 
     Takes one minibatch in `xs`, (m, C, H, W) in model space, and a condition `y` or None. Returns
-    METRICS. Where the game is joint, one backward pass serves both (Shen et al., 2021, "Training
-    GANs in One Stage"): D has one logit an example, so the gradients of the two losses at an
-    example are the same up to a factor, the ratio of the losses' slopes at its logit.
+    logits as `alternating` does. Where the game is joint, one backward pass serves both (Shen et
+    al., 2021, "Training GANs in One Stage"): D has one logit an example, so the gradients of the
+    two losses at an example are the same up to a factor, the ratio of the losses' slopes at its
+    logit.
     """
     (x,) = xs
     g_parameters, d_parameters = _trainable(state.generator), _trainable(state.discriminator)
@@ -91,14 +96,17 @@ def simultaneous(state: State, game: Game, xs: Sequence[Tensor], y: Tensor | Non
     else:
         d_gradients = list(torch.autograd.grad(logits, d_parameters, d_slope, retain_graph=True))
         (at_fake,) = torch.autograd.grad(logits, leaf, g_slope)
-    g_gradients = torch.autograd.grad(fake, g_parameters, at_fake.to(fake.dtype))
 
+    # Each player moves as soon as its gradients are there, while they are in the cache: that of D
+    # with respect to G's samples is taken already.
     game.set_rates(state.d_optimizer, state.step)
-    game.set_rates(state.g_optimizer, state.step)
     _apply(state.discriminator, state.d_optimizer, d_parameters, d_gradients)
+    g_gradients = torch.autograd.grad(fake, g_parameters, at_fake.to(fake.dtype))
+    game.set_rates(state.g_optimizer, state.step)
     _apply(state.generator, state.g_optimizer, g_parameters, g_gradients)
     _average(state, game)
-    return _metrics(game, real_logits, fake_logits, g_loss)
+    real_logits, fake_logits = logits.detach().chunk(2)
+    return torch.stack([real_logits, fake_logits, fake_logits])
 
 
 def _discriminator_step(
@@ -162,8 +170,10 @@ def _apply(
 
 @torch.no_grad()
 def _average(state: State, game: Game) -> None:
+    if (state.step + 1) % AVERAGE_EVERY:
+        return
     # A slow average would remember the initial weights for long, so it starts as a fast one.
-    decay = min(game.ema_decay, (1 + state.step) / (10 + state.step))
+    decay = min(game.ema_decay, (1 + state.step) / (10 + state.step)) ** AVERAGE_EVERY
     average = get_ema_multi_avg_fn(decay)
     average(list(state.average.parameters()), list(state.generator.parameters()), None)
     for mean, buffer in zip(state.average.buffers(), state.generator.buffers(), strict=True):
@@ -171,10 +181,12 @@ def _average(state: State, game: Game) -> None:
 
 
 @torch.no_grad()
-def _metrics(game: Game, real_logits: Tensor, fake_logits: Tensor, g_loss: Tensor) -> Tensor:
+def metrics(objective: Any, logits: Tensor) -> Tensor:
+    """Return METRICS as one float32 tensor: means over n steps, whose logits are (n, 3, m)."""
+    real_logits, fake_logits, g_logits = logits.unbind(1)
     means = [
-        game.objective.discriminator_loss(real_logits, fake_logits),
-        g_loss.detach(),
+        objective.discriminator_loss(real_logits, fake_logits),
+        objective.generator_loss(g_logits),
         value(real_logits, fake_logits),
         real_logits.sigmoid().mean(),
         fake_logits.sigmoid().mean(),
