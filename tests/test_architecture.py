@@ -12,7 +12,7 @@ LAYERS = [
     {"cli"},
     {"config", "commands", "completion"},
     {"outputs"},
-    {"training"},
+    {"training", "speed"},
     {"evaluation", "figures", "runs"},
     {"networks", "data"},
     {"errors", "files", "streams", "schemas"},

@@ -20,6 +20,7 @@ COMMANDS = {
     "interpolate": "draw images along paths through z-space",
     "eval-parzen": "estimate the log-likelihood of the test set by a Parzen window",
     "theory": "draw Figure 1, and check the theory of section 4 by numbers",
+    "bench": "measure the speed of training on this machine",
 }
 
 

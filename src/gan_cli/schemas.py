@@ -311,6 +311,14 @@ class EvalParzen(Trained):
 
 
 @dataclass
+class Bench(Command):
+    recipes: list[str] = choice("mnist", "algorithm_1", "tutorial", "cifar10_conv", "dcgan")
+    precisions: list[str] = choice("fp32", "bf16")
+    turns: int = number(2)
+    seconds: float = number(above=0)
+
+
+@dataclass
 class Density:
     means: list[float] = number()
     stds: list[float] = number(above=0)
@@ -357,6 +365,7 @@ SCHEMAS = {
     "interpolate": Interpolate,
     "eval_parzen": EvalParzen,
     "theory": Theory,
+    "bench": Bench,
     "dataset/images": ImageDataset,
     "dataset/idx": IDXDataset,
     "dataset/cifar10": CIFAR10Dataset,

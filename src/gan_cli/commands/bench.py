@@ -1,0 +1,174 @@
+"""`gan bench`: the speed of training on this machine."""
+
+import json
+import logging
+import resource
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from hydra import compose
+from omegaconf import DictConfig
+
+from gan_cli.commands.build import assemble, build_source, relative
+from gan_cli.data.sources import Data, Split
+from gan_cli.errors import UserError
+from gan_cli.files import write_atomically
+from gan_cli.speed.plain import PLAIN
+from gan_cli.speed.products import peak, products_of
+from gan_cli.speed.turns import Rate, rates, summary
+from gan_cli.training.device import pick_device
+from gan_cli.training.environment import environment
+from gan_cli.training.loop import Training
+
+log = logging.getLogger(__name__)
+
+IMAGES = 10000  # of noise, which stand in for data: speed does not depend on what they show
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+
+
+@dataclass(frozen=True)
+class Line:
+    """A recipe's updates a second in one precision, and what they compare to.
+
+    `ratio` is to the plain loop, `limit` the time of an update over that of its products alone,
+    `share` of the hardware's measured peak in that precision.
+    """
+
+    recipe: str
+    precision: str
+    plain: Rate
+    ours: Rate
+    ratio: float
+    limit: float
+    share: float
+
+
+def run(cfg: DictConfig, out: Path) -> None:
+    """Time every recipe of `cfg.recipes` and write table and numbers to `out`."""
+    device = pick_device(cfg.device)
+    if cfg.threads:
+        torch.set_num_threads(cfg.threads)
+    if not cfg.recipes or not cfg.precisions:
+        raise UserError("recipes and precisions must have an entry at least, as recipes=[mnist].")
+    environ = environment(device, None, "noise")
+    log.info(
+        "%s, %s, %d threads, torch %s, commit %s; medians of %d turns.", environ["processor"],
+        environ["device"], environ["threads"], torch.__version__, environ["git_commit"], cfg.turns,
+    )  # fmt: skip
+
+    peaks = {name: _peak(DTYPES[name], device, cfg) for name in cfg.precisions}
+    for name, flops in peaks.items():
+        log.info("Products of 2048 x 2048 in %s: %.0f GFLOP/s", name, flops / 1e9)
+    lines: list[Line] = []
+    log.info("%s", HEADER)
+    for recipe in cfg.recipes:
+        for line in _measure(recipe, cfg, device, peaks):
+            log.info("%s", _row(line))
+            lines.append(line)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    advice = _advice(lines, cfg, device)
+    log.info("%s", advice)
+
+    table = [HEADER, RULE, *map(_row, lines), "", advice, ""]
+    write_atomically(out / "bench.md", "\n".join(table).encode())
+    content = {
+        **environ, "command": " ".join(sys.argv), "turns": cfg.turns, "peak_flops": peaks,
+        "lines": [asdict(line) for line in lines], "advice": advice, "peak_memory_gb": memory,
+    }  # fmt: skip
+    write_atomically(out / "bench.json", json.dumps(content, indent=2).encode())
+    log.info("Table: %s", relative(out / "bench.md"))
+
+
+# The overrides of each recipe, and the pair that the plain loop plays for it.
+RECIPES = {
+    "mnist": (["experiment=mnist"], "mnist"),
+    "algorithm_1": (["dataset=mnist"], "mnist"),
+    "tutorial": (["experiment=tutorial"], "tutorial"),
+    "cifar10_conv": (["experiment=cifar10_conv"], "cifar10_conv"),
+    "dcgan": (["experiment=dcgan"], "dcgan"),
+}
+HEADER = (
+    "| recipe       | precision | plain, updates/s | ours, updates/s      | ratio "
+    "| update / its products | share of peak |"
+)
+RULE = "|---|---|---|---|---|---|---|"
+
+
+def _row(line: Line) -> str:
+    plain, ours = (f"{r.median:.2f} [{r.low:.2f}, {r.high:.2f}]" for r in (line.plain, line.ours))
+    return (
+        f"| {line.recipe:<12} | {line.precision:<9} | {plain:<16} | {ours:<20} | {line.ratio:5.2f} "
+        f"| {line.limit:21.2f} | {100 * line.share:11.0f} % |"
+    )
+
+
+def _measure(
+    recipe: str, cfg: DictConfig, device: torch.device, peaks: dict[str, float]
+) -> list[Line]:
+    """Let the plain loop, ours in each precision, and its products alone take turns."""
+    overrides, pair = RECIPES[recipe]
+    trainings = [_training([*overrides, f"precision={p}"], cfg) for p in cfg.precisions]
+    images = trainings[0].minibatches.x.cpu()
+    players: list[Callable[[], object]] = [PLAIN[pair].steps(images, device).__next__]
+    flops = []
+    for training in trainings:
+        training.step()
+        alone, n = products_of(training.step)
+        players += [training.step, alone]
+        flops.append(n)
+    measured = rates(players, cfg.turns, cfg.seconds, device)
+    plain = measured[:, 0]
+    return [
+        Line(
+            recipe, precision, summary(plain), summary(ours),
+            float(np.median(ours / plain)), float(np.median(alone / ours)),
+            float(np.median(ours)) * n / peaks[precision],
+        )
+        for precision, n, ours, alone in zip(
+            cfg.precisions, flops, measured[:, 1::2].T, measured[:, 2::2].T, strict=True
+        )
+    ]  # fmt: skip
+
+
+def _training(overrides: list[str], cfg: DictConfig) -> Training:
+    threads = [f"threads={cfg.threads}"] if cfg.threads else []
+    composed = compose("train", [*overrides, f"device={cfg.device}", *threads])
+    source = build_source(composed)
+    noise = torch.randint(0, 256, (IMAGES, *source.shape), dtype=torch.uint8)
+    part = Split(noise, None)
+    return assemble(composed, source, Data(part, part, part))
+
+
+def _peak(dtype: torch.dtype, device: torch.device, cfg: DictConfig) -> float:
+    """Return the fastest that the hardware was seen to multiply, in FLOP/s."""
+    multiply = peak(dtype, device)
+    return float(rates([multiply], cfg.turns, cfg.seconds / 4, device).max()) * multiply()
+
+
+def _advice(lines: list[Line], cfg: DictConfig, device: torch.device) -> str:
+    """Say which precision, and on a CPU which number of threads, is the fastest for a recipe."""
+    best = max((line for line in lines if line.recipe == lines[0].recipe), key=lambda x: x.ratio)
+    advice = f"Fastest for {best.recipe}: precision={best.precision}"
+    if device.type != "cpu":
+        return f"{advice}."
+    before = torch.get_num_threads()
+    training = _training([*RECIPES[best.recipe][0], f"precision={best.precision}"], cfg)
+    counts = [n for n in (1, 2, 4, 8, 16, 32, 64, 128) if n < before] + [before]
+
+    def with_threads(n: int) -> Callable[[], None]:
+        def step() -> None:
+            torch.set_num_threads(n)
+            training.step()
+
+        return step
+
+    medians = np.median(
+        rates([with_threads(n) for n in counts], cfg.turns, cfg.seconds, device), axis=0
+    )
+    torch.set_num_threads(before)
+    told = ", ".join(f"{m:.1f} with {n}" for n, m in zip(counts, medians, strict=True))
+    return f"{advice} threads={counts[int(medians.argmax())]} (updates/s by threads: {told})."

@@ -1,0 +1,69 @@
+"""The matrix products and convolutions of a step, made again by themselves."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode, register_flop_formula
+
+ATEN = torch.ops.aten
+PRODUCTS: tuple[Any, ...] = (
+    ATEN.mm.default,
+    ATEN.addmm.default,
+    ATEN.convolution.default,
+    ATEN.convolution_backward.default,
+)
+ONEDNN = getattr(torch.ops.mkldnn, "_linear_pointwise", None)
+if ONEDNN is not None:
+    PRODUCTS = (*PRODUCTS, ONEDNN.default)
+
+    @register_flop_formula(ONEDNN)
+    def _linear_flops(x: Any, weight: Any, *_args: Any, **_kwargs: Any) -> int:
+        return int(2 * x[0] * x[1] * weight[0])
+
+
+class _Record(TorchDispatchMode):
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[Callable[[], Any]] = []
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        if func in PRODUCTS:
+            # Copies: what a step has used it changes, or gives back.
+            kept = [a.clone() if isinstance(a, Tensor) else a for a in args]
+            self.calls.append(lambda: func(*kept, **(kwargs or {})))
+        return func(*args, **(kwargs or {}))
+
+
+def products_of(step: Callable[[], None]) -> tuple[Callable[[], None], int]:
+    """Play `step` once; return what makes all its products again, and their operations (FLOP)."""
+    with _Record() as record:
+        step()
+
+    @torch.no_grad()
+    def again() -> None:
+        for call in record.calls:
+            call()
+
+    with FlopCounterMode(display=False) as counter:
+        again()
+    return again, counter.get_total_flops()
+
+
+def peak(dtype: torch.dtype, device: torch.device, n: int = 2048) -> Callable[[], int]:
+    """Return a function that multiplies two square matrices, and returns how many FLOP that was."""
+    from gan_cli.networks.linear import Linear
+
+    a, layer = torch.randn(n, n, device=device), Linear(n, n, device=device)
+
+    @torch.no_grad()
+    def multiply() -> int:
+        with torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32):
+            layer(a)
+        return 2 * n**3
+
+    return multiply
