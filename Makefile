@@ -32,8 +32,8 @@ format: .venv/ready  ## put the code in ruff's format
 	$(BIN)/ruff check --fix $(CODE)
 	$(BIN)/ruff format $(CODE)
 
-bench: .venv/ready  ## speed against the usual loop, as ratios; needs MNIST under GAN_DATA
-	$(BIN)/python bench/train.py
+bench: .venv/ready  ## speed as ratios: training's, then evaluation's, on MNIST under GAN_DATA
+	$(BIN)/gan bench
 	$(BIN)/python bench/parzen.py
 
 clean:           ## remove .venv, caches and builds; outputs and data stay

@@ -190,7 +190,7 @@ def test_experiments_are_whole(recipe: str, gan: Gan, tmp_path: Path, mnist_dir:
     assert result.code == 0, result.err
     expected = {
         "mnist": ["Generator: 2,503,984", "Discriminator: 1,231,441", "12500 steps, simultaneous"],
-        "tutorial": ["Generator: 1,510,032", "Discriminator: 533,505", "19525 steps, alternating"],
+        "tutorial": ["Generator: 1,510,032", "Discriminator: 533,505", "19525 steps, simultaneous"],
         "ring": ["Generator: 19,458", "Discriminator: 17,025", "5850 steps, alternating"],
     }[recipe]
     for words in expected:

@@ -51,16 +51,21 @@ class Maxout(nn.Module):
 
 @dataclass(frozen=True)
 class Plain:
-    """A pair and how it is usually trained. `generator` maps (m, Z) to images."""
+    """A pair and how it is usually trained. `generator` maps (m, Z) to images.
+
+    With `fresh_z` G moves by examples of its own, as Algorithm 1 has it; tutorials let both
+    players judge the same.
+    """
 
     generator: Callable[[], nn.Module]
     discriminator: Callable[[], nn.Module]
     batch_size: int
     optimizer: Callable[[Iterator[nn.Parameter]], torch.optim.Optimizer]
     std: float | None = None
+    fresh_z: bool = False
 
     def steps(self, x: Tensor, device: torch.device) -> Iterator[None]:
-        """Play Algorithm 1 with k = 1 on images `x` (N, C, H, W) for ever, yielding each step."""
+        """Play with k = 1 on images `x` (N, C, H, W) for ever, yielding after each step."""
         loader = DataLoader(Pictures(x, self.std), self.batch_size, shuffle=True, drop_last=True)
         generator, discriminator = self.generator().to(device), self.discriminator().to(device)
         g_optimizer = self.optimizer(generator.parameters())
@@ -81,7 +86,8 @@ class Plain:
                 d_optimizer.step()
 
                 g_optimizer.zero_grad()
-                fake = generator(torch.randn(self.batch_size, Z, device=device))
+                if self.fresh_z:
+                    fake = generator(torch.randn(self.batch_size, Z, device=device))
                 g_loss = bce(discriminator(fake).view(-1), ones)
                 g_loss.backward()
                 g_optimizer.step()
@@ -159,9 +165,11 @@ def _adam(parameters: Iterator[nn.Parameter]) -> torch.optim.Optimizer:
 
 # By the name of our recipe for the same pair.
 PLAIN = {
-    "mnist": Plain(_mnist_generator, _mnist_discriminator, 100, _momentum(0.1)),
+    "mnist": Plain(_mnist_generator, _mnist_discriminator, 100, _momentum(0.1), fresh_z=True),
     "tutorial": Plain(_tutorial_generator, _tutorial_discriminator, 64, _adam, 0.5),
-    "cifar10_conv": Plain(_conv_generator, _conv_discriminator, 128, _momentum(0.004), 0.5),
+    "cifar10_conv": Plain(
+        _conv_generator, _conv_discriminator, 128, _momentum(0.004), 0.5, fresh_z=True
+    ),
     "dcgan": Plain(
         lambda: DCGANGenerator(Z, (3, 32, 32)),
         lambda: DCGANDiscriminator((3, 32, 32)),

@@ -72,41 +72,41 @@ def simultaneous(state: State, game: Game, xs: Sequence[Tensor], y: Tensor | Non
     logit.
     """
     (x,) = xs
-    g_parameters, d_parameters = _trainable(state.generator), _trainable(state.discriminator)
+    g_parameters, d_parameters = _moved_by(state.g_optimizer), _moved_by(state.d_optimizer)
     with _autocast(state, game):
         fake = _generate(state, game, len(x), y)
         leaf = fake.detach().requires_grad_()
         logits = _judge_both(state.discriminator, game, x, leaf, y)
 
     # The losses as functions of the logits alone, and their slopes there.
-    free = logits.detach().requires_grad_()
-    real_logits, fake_logits = free.chunk(2)
+    real_logits, fake_logits = (part.requires_grad_() for part in logits.detach().chunk(2))
+    g_logits = fake_logits.detach().requires_grad_()
     d_loss = game.objective.discriminator_loss(real_logits, fake_logits)
-    g_loss = game.objective.generator_loss(fake_logits)
-    (d_slope,) = torch.autograd.grad(d_loss, free)
-    (g_slope,) = torch.autograd.grad(g_loss, free)
+    g_loss = game.objective.generator_loss(g_logits)
+    at_real, at_fake, g_slope = torch.autograd.grad(
+        [d_loss, g_loss], [real_logits, fake_logits, g_logits]
+    )
 
     if game.joint:
         # The ratio must be finite for any logit, hence the bound; D does not feel it.
-        sign = torch.where(d_slope < 0, -NEGLIGIBLE, NEGLIGIBLE)
-        d_slope = torch.where(d_slope.abs() < NEGLIGIBLE, sign, d_slope)
-        *d_gradients, at_fake = torch.autograd.grad(logits, [*d_parameters, leaf], d_slope)
-        ratio = (g_slope / d_slope).chunk(2)[1]
-        at_fake = at_fake * ratio.view(-1, *[1] * (fake.dim() - 1))
+        at_fake = at_fake.abs().clamp_min(NEGLIGIBLE).copysign(at_fake)
+        slope, ratio = torch.cat([at_real, at_fake]), g_slope / at_fake
+        *d_gradients, at_samples = torch.autograd.grad(logits, [*d_parameters, leaf], slope)
+        at_samples = at_samples * ratio.view(-1, *[1] * (fake.dim() - 1))
     else:
-        d_gradients = list(torch.autograd.grad(logits, d_parameters, d_slope, retain_graph=True))
-        (at_fake,) = torch.autograd.grad(logits, leaf, g_slope)
+        slope, g_slope = torch.cat([at_real, at_fake]), torch.cat([0 * at_real, g_slope])
+        d_gradients = list(torch.autograd.grad(logits, d_parameters, slope, retain_graph=True))
+        (at_samples,) = torch.autograd.grad(logits, leaf, g_slope)
 
     # Each player moves as soon as its gradients are there, while they are in the cache: that of D
     # with respect to G's samples is taken already.
     game.set_rates(state.d_optimizer, state.step)
     _apply(state.discriminator, state.d_optimizer, d_parameters, d_gradients)
-    g_gradients = torch.autograd.grad(fake, g_parameters, at_fake.to(fake.dtype))
+    g_gradients = torch.autograd.grad(fake, g_parameters, at_samples.to(fake.dtype))
     game.set_rates(state.g_optimizer, state.step)
     _apply(state.generator, state.g_optimizer, g_parameters, g_gradients)
     _average(state, game)
-    real_logits, fake_logits = logits.detach().chunk(2)
-    return torch.stack([real_logits, fake_logits, fake_logits])
+    return torch.stack([real_logits, fake_logits, g_logits]).detach()
 
 
 def _discriminator_step(
@@ -142,13 +142,14 @@ def _judge_both(
     return torch.cat([_judge(discriminator, real, y), _judge(discriminator, fake, y)])
 
 
-def _trainable(network: nn.Module) -> list[nn.Parameter]:
-    return [p for p in network.parameters() if p.requires_grad]
+def _moved_by(optimizer: torch.optim.Optimizer) -> list[Tensor]:
+    # Not from the network: to walk its modules costs a fiftieth of a small pair's step.
+    return [p for group in optimizer.param_groups for p in group["params"] if p.requires_grad]
 
 
 def _update(network: nn.Module, optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
     # Gradients of the one player alone: those of the other are never computed.
-    parameters = _trainable(network)
+    parameters = _moved_by(optimizer)
     _apply(network, optimizer, parameters, torch.autograd.grad(loss, parameters))
 
 
