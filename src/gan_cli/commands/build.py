@@ -104,13 +104,14 @@ def assemble(cfg: DictConfig, source: Any, data: Data) -> Training:
             "both players move at once."
         )
     device = pick_device(cfg.device)
-    keep_freed_memory()
     if cfg.threads:
         torch.set_num_threads(cfg.threads)
     minibatches = Minibatches(
         data.train, cfg.schedule.batch_size, cfg.seed, source.to_model, device
     )
     generator, discriminator = build_generator(cfg, source), _seeded(cfg, "network.discriminator")
+    parameters = [*generator.parameters(), *discriminator.parameters()]
+    keep_freed_memory(max((p.nbytes for p in parameters), default=0))
     if cfg.init_from is not None:
         _start_from(generator, runs.find(cfg.init_from, cfg.outputs, "init_from"))
     elif isinstance(generator, Generator) and generator.marginal_bias:

@@ -1,7 +1,7 @@
 """Where to compute, and in which arithmetic."""
 
 import ctypes
-import os
+import sys
 
 import torch
 
@@ -37,22 +37,24 @@ def autocast_type(precision: str, device: torch.device) -> torch.dtype | None:
     return torch.bfloat16 if native else None
 
 
-def keep_freed_memory() -> None:
-    """Have the C library keep what is freed for the next step, which takes as much again.
+def keep_freed_memory(largest: int) -> None:
+    """Have the C library keep freed blocks of `largest` bytes: the next step takes them again.
 
-    Left alone, glibc hands large blocks back each time, and on a CPU the kernel's clearing of new
-    pages then takes a third of a step with networks of a quarter of a gigabyte. Other C libraries
-    have no such switch, and are left alone.
+    glibc hands blocks above 32 MB back at once, whatever else it is told, and the kernel's clearing
+    of new pages is then a third of a step of the paper's CIFAR-10 pairs. To keep them costs memory,
+    half as much again and more, so smaller networks are left alone, as are other C libraries.
     """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
-    if mallopt is not None:
-        mallopt(M_MMAP_MAX, 0)
-        mallopt(M_TRIM_THRESHOLD, -1)
+    if largest > MMAP_THRESHOLD_MAX and sys.platform.startswith("linux"):
+        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+        if mallopt is not None:
+            mallopt(M_MMAP_MAX, 0)
+            mallopt(M_TRIM_THRESHOLD, -1)
 
 
-# Names and values of glibc's malloc.h.
+# Names and values of glibc's malloc.h and malloc.c.
 M_TRIM_THRESHOLD = -1
 M_MMAP_MAX = -4
+MMAP_THRESHOLD_MAX = 32 * 2**20
 
 
 def _multiplies_bf16(device: torch.device) -> bool:
