@@ -190,6 +190,11 @@ class MLPNetwork:
 
 
 @dataclass
+class Objective(Target):
+    smoothing: float = number(0, 0.5)
+
+
+@dataclass
 class Prior(Target):
     dim: int = number(1)
 
@@ -377,7 +382,7 @@ SCHEMAS = {
     "network/conv": ConvNetwork,
     "network/dcgan": DCGANNetwork,
     "network/stacked": StackedNetwork,
-    "objective": Target,
+    "objective": Objective,
     "prior": Prior,
     "optimizer/momentum": MomentumOptimizer,
     "optimizer/adam": AdamOptimizer,

@@ -9,11 +9,21 @@ from torch.nn.functional import softplus
 
 
 class NonSaturating:
-    """D ascends V, halved as in the released code; G minimises -E[log D(G(z))]."""
+    """D ascends V, halved as in the released code; G minimises -E[log D(G(z))].
+
+    With `smoothing` s in [0, 0.5], D's target for real examples is 1 - s in place of 1: one-sided
+    label smoothing (Salimans et al., 2016), which keeps D from growing ever more certain.
+    """
+
+    def __init__(self, smoothing: float = 0.0) -> None:
+        self.smoothing = smoothing
 
     def discriminator_loss(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-        """Return -V / 2, a scalar."""
-        return -value(real_logits, fake_logits) / 2
+        """Return (-V + s E[logit D(x)]) / 2, a scalar: cross-entropy with the smoothed target."""
+        loss = -value(real_logits, fake_logits)
+        if self.smoothing:
+            loss = loss + self.smoothing * real_logits.mean()
+        return loss / 2
 
     def generator_loss(self, fake_logits: Tensor) -> Tensor:
         """Return -E[log D(G(z))], a scalar."""
