@@ -109,7 +109,10 @@ def _row(line: Line) -> str:
 def _measure(
     recipe: str, cfg: DictConfig, device: torch.device, peaks: dict[str, float]
 ) -> list[Line]:
-    """Let the plain loop, ours in each precision, and its products alone take turns."""
+    """Let the plain loop, ours in each precision, and its products alone take turns.
+
+    What ours sets for the whole process, memory that is kept, the plain loop has here as well.
+    """
     overrides, pair = RECIPES[recipe]
     trainings = [_training([*overrides, f"precision={p}"], cfg) for p in cfg.precisions]
     images = trainings[0].minibatches.x.cpu()
