@@ -190,7 +190,7 @@ class MLPNetwork:
 
 
 @dataclass
-class Objective(Target):
+class SmoothedObjective(Target):
     smoothing: float = number(0, 0.5)
 
 
@@ -382,7 +382,8 @@ SCHEMAS = {
     "network/conv": ConvNetwork,
     "network/dcgan": DCGANNetwork,
     "network/stacked": StackedNetwork,
-    "objective": Objective,
+    "objective": Target,
+    "objective/smoothed": SmoothedObjective,
     "prior": Prior,
     "optimizer/momentum": MomentumOptimizer,
     "optimizer/adam": AdamOptimizer,
