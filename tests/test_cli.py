@@ -95,7 +95,10 @@ def complete(line: str, cwd: Path) -> list[str]:
     [
         ("gan tr", {"train"}),
         ("gan train dataset=m", {"dataset=mnist"}),
-        ("gan train seed=1 objective=", {"objective=minimax", "objective=non_saturating"}),
+        (
+            "gan train seed=1 objective=",
+            {"objective=minimax", "objective=non_saturating", "objective=smoothed"},
+        ),
         ("gan train schedule.e", {"schedule.epochs="}),
         ("gan sample wei", {"weights="}),
     ],
