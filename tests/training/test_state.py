@@ -8,6 +8,7 @@ from torch import nn
 
 from gan_cli.data.minibatches import Minibatches
 from gan_cli.data.sources import Split
+from gan_cli.errors import UserError
 from gan_cli.networks.fully_connected import Generator, MaxoutDiscriminator
 from gan_cli.training import checkpoints
 from gan_cli.training.loop import Training
@@ -76,6 +77,15 @@ def test_a_saved_game_goes_on_bit_for_bit(
         return [value.tolist() if isinstance(value, torch.Tensor) else value]
 
     assert flat(resumed.state.state_dict()) == flat(whole.state.state_dict())
+
+
+def test_a_checkpoint_of_another_version_is_told_as_such(tmp_path: Path) -> None:
+    game = training(MOMENTUM, alternating, 0.0)
+    content = game.state.state_dict()
+    del content["logits"]
+    checkpoints.save(tmp_path, content)
+    with pytest.raises(UserError, match="of another version of gan, without 'logits'"):
+        checkpoints.restore(game.state, tmp_path)
 
 
 def test_weights_are_within_their_bound_from_the_start() -> None:

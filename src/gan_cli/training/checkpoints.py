@@ -100,10 +100,17 @@ def restore(state: Any, directory: Path) -> None:
 
 
 def fit(what: Any, saved: dict[str, Any], directory: Path) -> None:
-    """Load `saved` into `what`, a module or a State. Raises UserError where the networks differ."""
+    """Load `saved` into `what`, a module or a State.
+
+    Raises UserError where the networks differ, or the version of gan that saved it.
+    """
     try:
         what.load_state_dict(saved)
-    except (KeyError, RuntimeError, ValueError) as error:
+    except KeyError as error:
+        raise UserError(
+            f"{directory} holds a checkpoint of another version of gan, without {error}."
+        ) from error
+    except (RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{directory} holds a checkpoint of another network: {reason}") from error
 
