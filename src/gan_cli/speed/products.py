@@ -8,6 +8,8 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode, register_flop_formula
 
+from gan_cli.networks.linear import Linear
+
 ATEN = torch.ops.aten
 PRODUCTS: tuple[Any, ...] = (
     ATEN.mm.default,
@@ -56,8 +58,6 @@ def products_of(step: Callable[[], None]) -> tuple[Callable[[], None], int]:
 
 def peak(dtype: torch.dtype, device: torch.device, n: int = 2048) -> Callable[[], int]:
     """Return a function that multiplies two square matrices, and returns how many FLOP that was."""
-    from gan_cli.networks.linear import Linear
-
     a, layer = torch.randn(n, n, device=device), Linear(n, n, device=device)
 
     @torch.no_grad()
