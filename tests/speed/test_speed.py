@@ -11,6 +11,7 @@ from hydra.utils import instantiate
 from torch import nn
 
 from gan_cli import config
+from gan_cli.networks import linear
 from gan_cli.speed import turns
 from gan_cli.speed.plain import PLAIN, Plain
 from gan_cli.speed.products import products_of
@@ -60,8 +61,12 @@ def test_the_plain_loop_moves_both_players() -> None:
         assert all((a != b).any() for a, b in zip(network.parameters(), before[name], strict=True))
 
 
-def test_products_and_nothing_else_are_made_again() -> None:
-    layers = nn.Sequential(nn.Linear(30, 20), nn.ReLU(), nn.Linear(20, 10))
+@pytest.mark.parametrize("onednn", [False, True])
+def test_products_and_nothing_else_are_made_again(
+    onednn: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(linear, "MKL_IS_SLOW", onednn and torch.backends.mkldnn.is_available())
+    layers = nn.Sequential(linear.Linear(30, 20), nn.ReLU(), linear.Linear(20, 10))
     x = torch.randn(7, 30)
 
     def step() -> None:
@@ -95,6 +100,24 @@ def test_players_take_turns_of_about_the_same_length(monkeypatch: pytest.MonkeyP
     np.testing.assert_array_equal(rates, [[1, 4]] * 3)
     assert played[-10:] == ["slow"] * 2 + ["fast"] * 8
     assert turns.summary(np.array([4.0, 1, 2, 3, 5])) == (2, 3, 4)
+
+
+def test_what_is_told_of_the_turns(
+    gan: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def rates(players: list[object], *_: object) -> np.ndarray:
+        # The plain loop, ours, its products, in updates a second.
+        known = [[10.0, 20, 40], [10, 30, 60], [10, 25, 50]] if len(players) == 3 else [[1.0]]
+        return np.array(known)
+
+    monkeypatch.setattr("gan_cli.commands.bench.rates", rates)
+    arguments = ("recipes=[tutorial]", "precisions=[fp32]", "threads=1")
+    assert gan("bench", *arguments).code == 0
+    (path,) = tmp_path.glob("outputs/bench/*/bench.json")
+    (line,) = json.loads(path.read_text())["lines"]
+    assert line["plain"] == [10, 10, 10]
+    assert line["ours"] == [22.5, 25, 27.5]
+    assert (line["ratio"], line["limit"]) == (2.5, 2)
 
 
 def test_the_command(gan: Callable[..., Result], tmp_path: Path) -> None:

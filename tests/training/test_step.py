@@ -45,7 +45,7 @@ class DoublePrior(Uniform):
 
 
 def training(
-    objective: str = "non_saturating",
+    objective: str | NonSaturating = "non_saturating",
     updates: str = "alternating",
     k: int = 1,
     discriminator: nn.Module | None = None,
@@ -68,7 +68,7 @@ def training(
         new_state(generator, discriminator, optimizer, 0, device),
         Game(
             **{
-                "objective": OBJECTIVES[objective],
+                "objective": OBJECTIVES.get(objective, objective),
                 "prior": DoublePrior(Z),
                 "set_rates": lambda o, t: optimizer.set(o, t, t // minibatches.per_epoch + 1),
                 "joint": joint,
@@ -192,6 +192,26 @@ def test_one_backward_pass_equals_two(objective: str, bias: float) -> None:
     for one, two in zip(*results, strict=True):
         np.testing.assert_allclose(one[0], two[0], rtol=1e-9, atol=1e-12)
         np.testing.assert_allclose(one[1], two[1], rtol=1e-9, atol=1e-12)
+
+
+class Reversed(NonSaturating):
+    """A user's objective, whose slopes at generated examples have the other sign."""
+
+    def discriminator_loss(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+        return super().discriminator_loss(-real_logits, -fake_logits)
+
+
+def test_one_backward_pass_keeps_the_slopes_sign() -> None:
+    moved = []
+    for joint in (True, False):
+        plain = MaxoutDiscriminator(SHAPE, [4, 6], PIECES, [0.8], keep_input=1, keep_hidden=1)
+        t = training(
+            updates="simultaneous", discriminator=plain.double(), joint=joint, objective=Reversed()
+        )
+        t.step()
+        moved.append(linear_layers(t.state.generator) + linear_layers(t.state.discriminator))
+    for one, two in zip(*moved, strict=True):
+        np.testing.assert_allclose(one[0], two[0], rtol=1e-9, atol=1e-12)
 
 
 def test_batch_norm_in_d_is_found_and_kept_apart() -> None:
