@@ -1,5 +1,6 @@
 """What the tests share: the command, small settings, and real data where they are."""
 
+import csv
 import os
 import subprocess
 import sys
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import pytest
 import torch
+
+from gan_cli.training import checkpoints
 
 GAN = str(Path(sys.executable).with_name("gan"))
 
@@ -70,6 +73,30 @@ def run_gan(*arguments: str, cwd: Path, **environment: str) -> Result:
         check=False,
     )
     return Result(done.returncode, done.stdout, done.stderr)
+
+
+def rows(run: Path) -> list[dict[str, str]]:
+    with (run / "metrics.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def weights(run: Path) -> dict:
+    return checkpoints.load_newest(run / "checkpoints")
+
+
+def assert_same(a: object, b: object) -> None:
+    """Compare two states, every tensor bit for bit."""
+    if isinstance(a, torch.Tensor):
+        assert torch.equal(a, b)
+    elif isinstance(a, dict):
+        assert a.keys() == b.keys()
+        for key in a:
+            assert_same(a[key], b[key])
+    elif isinstance(a, list):
+        for one, other in zip(a, b, strict=True):
+            assert_same(one, other)
+    else:
+        assert a == b
 
 
 @pytest.fixture

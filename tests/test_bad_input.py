@@ -126,8 +126,8 @@ def test_sample_from_damaged_runs(gan: Gan, tmp_path: Path) -> None:
         assert "config.yaml" in result.err or "network.generator" in result.err
 
     config.write_text(text)
-    (checkpoint,) = (tmp_path / "a/checkpoints").glob("step-*")
-    checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
+    for checkpoint in (tmp_path / "a/checkpoints").glob("step-*"):
+        checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
     result = gan("sample", "run=a")
     assert result.code == 1
     assert "damaged" in result.out
@@ -169,11 +169,11 @@ def test_an_output_directory_that_can_not_be(outputs: str, tmp_path: Path) -> No
 
 
 def test_a_run_in_use_is_left_alone(gan: Gan, tmp_path: Path) -> None:
-    from gan_cli.runs import Run
+    from gan_cli.runs import Run, lock
 
     assert gan("train", *SMALL, "schedule.steps=3", "hydra.run.dir=a").code == 0
     run = Run(tmp_path / "a")
-    with run.lock():
+    with lock(run.path):
         run.set_status("running", 3)
         result = gan("train", "resume=a", "schedule.steps=9")
         assert result.code == 1

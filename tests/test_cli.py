@@ -1,11 +1,9 @@
 """The installed command, driven as a person would."""
 
-import csv
 import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import zipfile
@@ -16,10 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import GAN, SMALL, Result, run_gan
+from conftest import GAN, SMALL, Result, rows, run_gan
 from PIL import Image
-
-from gan_cli.training import checkpoints
 
 Gan = Callable[..., Result]
 
@@ -109,11 +105,6 @@ def test_completion(line: str, expected: set[str], tmp_path: Path) -> None:
 
 def test_completion_of_nothing_lists_the_commands(tmp_path: Path) -> None:
     assert {"train", "sample", "eval-parzen"} <= set(complete("gan ", tmp_path))
-
-
-def rows(run: Path) -> list[dict[str, str]]:
-    with (run / "metrics.csv").open() as file:
-        return list(csv.DictReader(file))
 
 
 def only(pattern: str, cwd: Path) -> Path:
@@ -305,91 +296,6 @@ def test_multirun(gan: Gan, tmp_path: Path) -> None:
     assert [path.parent.name for path in runs] == ["0", "1"]
     assert rows(runs[0].parent) != rows(runs[1].parent)
     assert "sweep" in gan("sample", "n=2").out
-
-
-def weights(run: Path) -> dict:
-    return checkpoints.load_newest(run / "checkpoints")
-
-
-def assert_same(a: object, b: object) -> None:
-    if isinstance(a, torch.Tensor):
-        assert torch.equal(a, b)
-    elif isinstance(a, dict):
-        assert a.keys() == b.keys()
-        for key in a:
-            assert_same(a[key], b[key])
-    elif isinstance(a, list):
-        for one, other in zip(a, b, strict=True):
-            assert_same(one, other)
-    else:
-        assert a == b
-
-
-def without_speed(run: Path) -> list[dict[str, str]]:
-    return [{k: v for k, v in row.items() if k != "images_per_second"} for row in rows(run)]
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_stopped_run_goes_on_bit_for_bit(number: signal.Signals, tmp_path: Path) -> None:
-    arguments = [*SMALL, "schedule.steps=800", "log.every=10", "log.grid_every=100"]
-    whole = run_gan("train", *arguments, "hydra.run.dir=whole", cwd=tmp_path)
-    assert whole.code == 0, whole.err
-    whole_run, stopped = tmp_path / "whole", tmp_path / "stopped"
-
-    process = subprocess.Popen(
-        [GAN, "train", *arguments, "hydra.run.dir=stopped"],
-        cwd=tmp_path,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    for line in process.stdout:
-        if "step 100/" in line:
-            process.send_signal(number)
-            break
-    out, err = process.communicate()
-    assert process.returncode == 128 + number, err
-    assert "`gan train resume=stopped` goes on" in out
-    assert json.loads((stopped / "status.json").read_text())["status"] == "interrupted"
-    step = weights(stopped)["step"]
-    assert 100 <= step < 800
-
-    resumed = run_gan("train", "resume=stopped", cwd=tmp_path)
-    assert resumed.code == 0, resumed.err
-    assert f"Resuming stopped: steps {step + 1} to 800" in resumed.out
-    assert_same(weights(whole_run), weights(stopped))
-    assert without_speed(whole_run) == without_speed(stopped)
-    assert len(json.loads((stopped / "environment.json").read_text())) == 2
-    assert (stopped / ".hydra/overrides.yaml").read_text().count("schedule.steps") == 1
-
-
-def test_a_finished_run_can_be_extended(gan: Gan, tmp_path: Path) -> None:
-    assert gan("train", *SMALL, "schedule.steps=12", "hydra.run.dir=a").code == 0
-    result = gan("train", "resume=a")
-    assert result.code == 1
-    assert "finished at step 12" in result.err
-    assert gan("train", "resume=a", "schedule.steps=30").code == 0
-    assert gan("train", *SMALL, "schedule.steps=30", "hydra.run.dir=b").code == 0
-    a, b = weights(tmp_path / "a"), weights(tmp_path / "b")
-    # The first part's end was looked at by the monitor as well.
-    assert a.pop("best") >= b.pop("best")
-    assert_same(a, b)
-    assert [row["step"] for row in rows(tmp_path / "a")] == ["12", "30"]
-
-
-def test_a_run_is_not_resumed_with_other_settings(gan: Gan, tmp_path: Path) -> None:
-    assert gan("train", *SMALL, "schedule.steps=5", "hydra.run.dir=a").code == 0
-    before = sorted((path, path.stat().st_mtime_ns) for path in (tmp_path / "a").glob("[!.t]*"))
-    for arguments in (
-        ["resume=a", "optimizer.lr=0.2", "schedule.steps=9"],
-        [*SMALL, "optimizer.lr=0.2", "schedule.steps=9", "hydra.run.dir=a"],
-    ):
-        result = gan("train", *arguments)
-        assert result.code == 1
-        assert "optimizer.lr: 0.1 there, 0.2 here" in result.err
-    after = sorted((path, path.stat().st_mtime_ns) for path in (tmp_path / "a").glob("[!.t]*"))
-    assert before == after
 
 
 @pytest.fixture(scope="session")

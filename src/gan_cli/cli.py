@@ -2,11 +2,13 @@
 
 import difflib
 import importlib
+import logging
 import os
 import signal
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from gan_cli.completion import BASH
@@ -47,11 +49,18 @@ def usage() -> str:
 
 def main() -> None:
     """Entry point of the `gan` script."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    # A scheduler's word that the end is near: only training has something to save then.
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     try:
         dispatch()
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
         print("Interrupted.", file=sys.stderr)
-        sys.exit(128 + signal.SIGINT)
+        sys.exit(128 + (error.args[0] if error.args else signal.SIGINT))
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+    raise KeyboardInterrupt(number)
 
 
 def dispatch() -> None:
@@ -86,6 +95,8 @@ def play(command: str) -> None:
     from gan_cli.errors import UserError
 
     config.register()
+    # A log file that can't be written must not end, or flood, what it tells of.
+    logging.raiseExceptions = False
     # Last on the path, so that no file of the user's can stand in for a module of ours.
     sys.path.append(os.getcwd())
 
@@ -117,5 +128,6 @@ def play(command: str) -> None:
             raise
         sys.exit(config.complaint(error))
     finally:
+        outputs.release()
         if not told_in_full:
             del os.environ["HYDRA_FULL_ERROR"]

@@ -1,5 +1,14 @@
-"""The one exception for what a user can mend."""
+"""Errors that are the user's to mend."""
 
 
 class UserError(Exception):
-    """What the user can mend, in one sentence: the setting, its value and what would be right."""
+    """Says in one sentence what is wrong, with the setting, its value and what would be right."""
+
+
+class DivergedError(UserError):
+    """Says in which quantity, and at which step, the game left the numbers there are."""
+
+    def __init__(self, quantity: str) -> None:
+        super().__init__(
+            f"{quantity}: the game has diverged; a smaller optimizer.lr is the first thing to try."
+        )

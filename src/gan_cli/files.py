@@ -7,6 +7,8 @@ from pathlib import Path
 
 from gan_cli.errors import UserError
 
+SUFFIX = ".tmp"
+
 
 def write_atomically(path: Path, content: bytes) -> None:
     """Write `content` to `path`: the old file stays until the new one is whole and on disk.
@@ -23,7 +25,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
     Raises UserError where the disk is full or the place can't be written; `path` is then as before.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}{SUFFIX}")
     try:
         try:
             yield temporary
@@ -36,6 +38,11 @@ def replacing(path: Path) -> Iterator[Path]:
         _sync(path.parent)
     except OSError as error:
         raise UserError(f"Cannot write {path}: {error.strerror or error}.") from error
+
+
+def unfinished(directory: Path) -> Iterator[Path]:
+    """Yield the temporary files in a directory: of writers at work, or that were killed."""
+    return directory.glob(f".*{SUFFIX}")
 
 
 def _sync(path: Path) -> None:

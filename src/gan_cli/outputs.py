@@ -29,9 +29,32 @@ def directory(outputs: str, command: str, resume: str | None = None) -> str:
             pass
     stem = Path(outputs) / command / datetime.now().strftime("%Y-%m-%d_%H-%M-%S")  # local time
     path, n = stem, 1
-    while path.exists():
+    while not _reserve(path):
         path, n = stem.with_name(f"{stem.name}_{n}"), n + 1
     return str(path)
+
+
+_reserved: list[Path] = []
+
+
+def release() -> None:
+    """Remove what was reserved for a command that then only showed its config."""
+    while _reserved:
+        path = _reserved.pop()
+        if path.is_dir() and not any(path.iterdir()):
+            discard(path)
+
+
+def _reserve(path: Path) -> bool:
+    """Make the directory, and say whether no one had it before; a place that can't be is free."""
+    try:
+        path.mkdir(parents=True)
+        _reserved.append(path)
+    except FileExistsError:
+        return not path.exists()
+    except OSError:  # RefuseUnwritable tells
+        pass
+    return True
 
 
 @functools.cache

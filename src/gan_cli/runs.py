@@ -12,7 +12,10 @@ from omegaconf import DictConfig, OmegaConf
 from yaml import YAMLError
 
 from gan_cli.errors import UserError
-from gan_cli.files import write_atomically
+from gan_cli.files import unfinished, write_atomically
+
+LOCK = ".lock"
+STATUS = "status.json"
 
 
 class Run:
@@ -23,7 +26,7 @@ class Run:
         self.config_path = path / "config.yaml"
         self.environment_path = path / "environment.json"
         self.metrics_path = path / "metrics.csv"
-        self.status_path = path / "status.json"
+        self.status_path = path / STATUS
         self.tensorboard = path / "tensorboard"
         self.samples = path / "samples"
         self.checkpoints = path / "checkpoints"
@@ -63,21 +66,6 @@ class Run:
         """Return where the grid of samples at `step` goes."""
         return self.samples / f"step-{step:09d}.png"
 
-    def lock(self) -> FileLock:
-        """Return the held lock of the one process that may write here; it goes with the process.
-
-        Raises UserError where another holds it.
-        """
-        lock = FileLock(self.path / ".lock", timeout=0)
-        try:
-            return lock.acquire().lock
-        except Timeout:
-            status = self._read_status()
-            raise UserError(
-                f"{self.path} is being written by process {status.get('process', '?')} on "
-                f"{status.get('host', '?')}; stop that one first, or choose another directory."
-            ) from None
-
     def set_status(self, status: str, step: int, reason: str | None = None) -> None:
         """Record `running`, `finished`, `interrupted` or `failed`, and why."""
         content = {
@@ -92,29 +80,57 @@ class Run:
 
     def status(self) -> str:
         """Return the status; a run whose process is gone without a word is `interrupted`."""
-        status: str = self._read_status().get("status", "interrupted")
+        status: str = _read_json(self.status_path, dict).get("status", "interrupted")
         if status == "running":
             try:
-                self.lock().release()
-            except UserError:
+                FileLock(self.path / LOCK, timeout=0).acquire().lock.release()
+            except Timeout:
                 return status
             return "interrupted"
         return status
 
-    def _read_status(self) -> dict[str, Any]:
-        try:
-            content = json.loads(self.status_path.read_bytes())
-        except (OSError, ValueError):
-            return {}
-        return content if isinstance(content, dict) else {}
+    def last_environment(self) -> dict[str, Any] | None:
+        """Return what the last session ran on, or None where there was none."""
+        sessions = _read_json(self.environment_path, list)
+        return sessions[-1] if sessions and isinstance(sessions[-1], dict) else None
 
     def add_environment(self, environment: dict[str, Any]) -> None:
         """Append what this session runs on: a run has as many as it was resumed."""
-        sessions = []
-        if self.environment_path.is_file():
-            sessions = json.loads(self.environment_path.read_bytes())
+        sessions = _read_json(self.environment_path, list)
         content = json.dumps([*sessions, environment], indent=2)
         write_atomically(self.environment_path, content.encode())
+
+    def clear(self) -> None:
+        """Remove what a killed process had begun to write."""
+        for directory in (self.path, self.samples, self.checkpoints):
+            for path in unfinished(directory):
+                path.unlink(missing_ok=True)
+
+
+def lock(path: Path) -> FileLock:
+    """Return the held lock of the one process that may write to `path`; it goes with the process.
+
+    Raises UserError where another holds it.
+    """
+    # Whoever only looks whether a run goes on holds it for an instant.
+    lock = FileLock(path / LOCK, timeout=1)
+    try:
+        return lock.acquire().lock
+    except Timeout:
+        status = _read_json(path / STATUS, dict)
+        raise UserError(
+            f"{path} is being written by process {status.get('process', '?')} on "
+            f"{status.get('host', '?')}; stop that one first, or choose another directory."
+        ) from None
+
+
+def _read_json(path: Path, kind: type) -> Any:
+    """Return what the file holds, or an empty `kind` where that can't be had."""
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return kind()
+    return content if isinstance(content, kind) else kind()
 
 
 def find(run: str, outputs: str, setting: str = "run") -> Run:

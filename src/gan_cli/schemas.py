@@ -234,15 +234,19 @@ class Log:
 
 @dataclass
 class Checkpoint:
-    every_minutes: float = number(0)
+    every_epochs: float | None = number(above=0)
+    every_steps: int | None = number(1)
+    every_minutes: float | None = number(0)
+    share: float | None = number(0, 1)
 
 
 @dataclass
 class Monitor:
     every: float | None = number(above=0)
     samples: int = number(2)
-    valid: int = number(1)
+    valid: int = number(2)
     sigmas: list[float] = number(above=0)
+    collapse: float = number(0, 1)
 
 
 @dataclass
@@ -267,6 +271,8 @@ class Train(Command):
     log: Log = MISSING
     checkpoint: Checkpoint = MISSING
     monitor: Monitor = MISSING
+    on_nan: str = choice("stop", "restore")
+    on_collapse: str = choice("warn", "stop")
     init_from: str | None = MISSING
     resume: str | None = MISSING
     dry_run: bool = MISSING

@@ -13,7 +13,8 @@ from gan_cli.errors import UserError
 # What may change when a run is taken up again: its length, what is written, and the machine.
 FREE = (
     "schedule.epochs", "schedule.steps", "dataset.epochs", "log", "monitor", "checkpoint",
-    "outputs", "device", "threads", "data_dir", "dataset.data_dir", "resume", "dry_run",
+    "outputs", "device", "threads", "data_dir", "dataset.data_dir", "resume", "dry_run", "on_nan",
+    "on_collapse",
 )  # fmt: skip
 
 

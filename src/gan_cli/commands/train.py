@@ -1,8 +1,12 @@
 """`gan train`: play the game, or go on with it."""
 
+import contextlib
 import logging
 import math
+import re
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +18,48 @@ from gan_cli import outputs, runs
 from gan_cli.commands.build import assemble, build_source, relative
 from gan_cli.commands.resume import config_of_resumed
 from gan_cli.data.sources import Data, Split
-from gan_cli.errors import UserError
+from gan_cli.errors import DivergedError, UserError
+from gan_cli.evaluation.collapse import reached, spread
 from gan_cli.evaluation.parzen import log_likelihood
 from gan_cli.evaluation.sampling import draw_z, generate
 from gan_cli.figures.grid import Picture, picture, save_png
 from gan_cli.training import checkpoints, plan
 from gan_cli.training.environment import environment
+from gan_cli.training.keeper import Keeper
 from gan_cli.training.logbook import Logbook
 from gan_cli.training.loop import Intervals, Training, train
-from gan_cli.training.signals import stop_signals
+from gan_cli.training.signals import Stop, stop_signals
+from gan_cli.training.state import State
+from gan_cli.training.variety import Variety
 
 log = logging.getLogger(__name__)
+
+# How often a diverging run is taken back at most.
+RESTORES = 3
 
 
 def run(cfg: DictConfig, out: Path) -> None:
     """Train in the run directory `out`, from the start or from where it was left."""
+    try:
+        _run(cfg, out)
+    except (MemoryError, RuntimeError) as error:
+        asked = re.search(r"tried to allocate ([\d.]+ \w+)", str(error), re.IGNORECASE)
+        if not asked and not isinstance(error, MemoryError):
+            raise
+        sizes = [
+            f"network.{player}.{key}={node[key]}"
+            for player, node in cfg.network.items()
+            for key in ("widths", "units", "width", "channels")
+            if isinstance(node, DictConfig) and key in node
+        ]
+        raise UserError(
+            f"Out of memory on {cfg.device}: asked for {asked[1] if asked else 'more than is left'}"
+            f" with schedule.batch_size={cfg.schedule.batch_size} and {', '.join(sizes)}; one of "
+            "them must be smaller, or device another."
+        ) from error
+
+
+def _run(cfg: DictConfig, out: Path) -> None:
     if cfg.resume is not None or runs.Run.exists(out):
         cfg, out = config_of_resumed(cfg, out)
     source = build_source(cfg)
@@ -45,8 +76,10 @@ def run(cfg: DictConfig, out: Path) -> None:
         return
 
     # The run directory, which this process alone may write from here on.
-    directory = runs.Run(out) if runs.Run.exists(out) else runs.Run.create(out, cfg)
-    with directory.lock():
+    out.mkdir(parents=True, exist_ok=True)
+    with runs.lock(out), stop_signals() as stop:
+        directory = runs.Run(out) if runs.Run.exists(out) else runs.Run.create(out, cfg)
+        directory.clear()
         checkpoints.restore(state, directory.checkpoints)
         if state.step >= steps:
             raise UserError(
@@ -55,7 +88,9 @@ def run(cfg: DictConfig, out: Path) -> None:
             )
         directory.update_config(cfg)
         device, autocast = state.rng.device, training.game.autocast
-        directory.add_environment(environment(device, autocast, data.fingerprint()))
+        here = environment(device, autocast, data.fingerprint())
+        _compare(directory.last_environment(), here)
+        directory.add_environment(here)
         directory.set_status("running", state.step)
         log.info(
             "%s %s: steps %d to %d, on %s in %s with %d threads.",
@@ -63,22 +98,100 @@ def run(cfg: DictConfig, out: Path) -> None:
             device, "bf16" if autocast else "fp32", torch.get_num_threads(),
         )  # fmt: skip
         try:
-            signal = _play(cfg, directory, training, steps, source, data.valid.x)
+            _play_on(cfg, directory, training, steps, source, data, stop)
         except BaseException as error:
-            directory.set_status("failed", state.step, str(error) or type(error).__name__)
+            reason = str(error) or type(error).__name__
+            # On a full disk there may be no room for that either: the checkpoints are what counts.
+            with contextlib.suppress(UserError):
+                directory.set_status("failed", state.step, reason)
             raise
-        _conclude(directory, state.step, signal)
+        _conclude(directory, state.step, stop.signal)
+
+
+def _compare(before: dict[str, Any] | None, here: dict[str, Any]) -> None:
+    """Tell what of the machine is another than in the session before; refuse other data."""
+    if before is None or "versions" not in before:
+        return
+    if before.get("data_sha256") != here["data_sha256"]:
+        raise UserError(
+            "dataset gives other data than this run was trained on so far (their SHA-256 differ); "
+            "data_dir, or dataset.path, must lead to the same files."
+        )
+    before, here = ({**session, **session["versions"]} for session in (before, here))
+    moved = [
+        f"{name}: {before.get(name)} before, {here[name]} now"
+        for name in ("device", "threads", "precision", "processor", "torch")
+        if before.get(name) != here[name]
+    ]
+    if moved:
+        log.warning("Bits may differ from here on from an unbroken run's (%s).", "; ".join(moved))
+
+
+def _play_on(
+    cfg: DictConfig, run: runs.Run, training: Training, steps: int, source: Any, data: Data,
+    stop: Stop,
+) -> None:  # fmt: skip
+    """Train; where the game diverges and that is asked for, go back and on with other numbers."""
+    state = training.state
+    while True:
+        try:
+            with _full_disk_told(run, state):
+                _play(cfg, run, training, steps, source, data, stop)
+            return
+        except DivergedError as error:
+            if cfg.on_nan == "stop":
+                raise
+            if state.restored == RESTORES:
+                raise UserError(f"{error} It was gone back {RESTORES} times already.") from error
+            restored = state.restored + 1
+            checkpoints.restore(state, run.checkpoints)
+            state.start_streams(cfg.seed, restored)
+            log.warning(
+                "%s Back to step %d, with new random numbers, for time %d of at most %d.",
+                error, state.step, restored, RESTORES,
+            )  # fmt: skip
+
+
+@contextlib.contextmanager
+def _full_disk_told(run: runs.Run, state: State) -> Iterator[None]:
+    """Make one sentence of what can't be written, by whichever thread."""
+
+    def note(failed: threading.ExceptHookArgs) -> None:
+        # TensorBoard's thread hands its error on to the next who writes, who tells it.
+        log.debug("In %s: %s", failed.thread, failed.exc_value)
+
+    before, threading.excepthook = threading.excepthook, note
+    try:
+        yield
+    except (OSError, UserError) as error:
+        cause = error if isinstance(error, OSError) else error.__cause__
+        if not isinstance(cause, OSError):
+            raise
+        where = relative(run.path)
+        raise UserError(
+            f"Cannot write to {where} at step {state.step}: {cause.strerror or cause}. Its "
+            f"checkpoints are whole: once that is mended, `gan train resume={where}` goes on."
+        ) from error
+    finally:
+        threading.excepthook = before
 
 
 def _play(
-    cfg: DictConfig, run: runs.Run, training: Training, steps: int, source: Any, valid: Tensor
-) -> int | None:
-    """Train, and return the signal that stopped it, or None."""
+    cfg: DictConfig, run: runs.Run, training: Training, steps: int, source: Any, data: Data,
+    stop: Stop,
+) -> None:  # fmt: skip
+    """Train up to step `steps`, or until `stop` is told to."""
     state, prior, device = training.state, training.game.prior, training.state.rng.device
     # The same z each time, so that progress can be watched.
     watched_z = draw_z(prior, cfg.log.grid, cfg.seed)
     monitor_z = draw_z(prior, cfg.monitor.samples, cfg.seed)
-    points = source.to_measure(source.to_model(valid[: cfg.monitor.valid])).to(device)
+
+    def measured(x: Tensor) -> Tensor:
+        return source.to_measure(x).to(device)
+
+    points = measured(source.to_model(data.valid.x[: cfg.monitor.valid]))
+    n = len(points)
+    among = reached(measured(source.to_model(data.train.x[: cfg.monitor.samples])), points)
 
     def draw() -> Picture:
         return picture(source.to_pixels(generate(state.generator, watched_z, device)))
@@ -87,30 +200,32 @@ def _play(
         origin = {"run": relative(run.path), "step": step, "seed": cfg.seed}
         save_png(run.grid_path(step), image, {**origin, "command": " ".join(sys.argv)})
 
-    def monitor() -> float:
-        samples = source.to_measure(generate(state.generator, monitor_z, device)).to(device)
-        return log_likelihood(points, samples, list(cfg.monitor.sigmas)).mean(1).max().item()
+    def monitor() -> dict[str, float]:
+        samples = measured(generate(state.generator, monitor_z, device))
+        likelihoods = log_likelihood(points, samples, list(cfg.monitor.sigmas))
+        return {
+            "parzen_valid": likelihoods.mean(1).max().item(),
+            "spread": spread(samples[:n], points),
+            "coverage": reached(samples, points) / among,
+        }
 
-    def save() -> None:
-        checkpoints.save(run.checkpoints, state.state_dict())
+    def in_steps(epochs: float | None) -> int | None:
+        per_epoch = training.minibatches.per_epoch / training.k
+        return None if epochs is None else max(1, round(epochs * per_epoch))
 
-    def save_best() -> None:
-        checkpoints.save_best(run.checkpoints, state.state_dict())
-
-    epochs = cfg.monitor.every
-    intervals = Intervals(
-        cfg.log.every,
-        cfg.log.grid_every,
-        epochs and max(1, round(epochs * training.minibatches.per_epoch / training.k)),
-        cfg.checkpoint.every_minutes,
-    )
+    intervals = Intervals(cfg.log.every, cfg.log.grid_every, in_steps(cfg.monitor.every))
+    every = (in_steps(cfg.checkpoint.every_epochs), cfg.checkpoint.every_steps)
     logbook = Logbook(run.metrics_path, run.tensorboard, save_grid, state.step, steps)
-    try:
-        with stop_signals() as stop:
-            train(training, steps, intervals, logbook, draw, monitor, save, save_best, stop)
-    finally:
-        logbook.close()
-    return stop.signal
+    keeper = Keeper(
+        run.checkpoints, list(filter(None, every)), cfg.checkpoint.every_minutes,
+        cfg.checkpoint.share, logbook.sync,
+    )  # fmt: skip
+    variety = Variety(cfg.monitor.collapse, cfg.on_collapse == "stop")
+    with contextlib.closing(logbook), keeper:
+        if not state.step:
+            # Something to go back to, and a first measure of what one costs.
+            keeper.save(state)
+        train(training, steps, intervals, logbook, draw, monitor, variety, keeper, stop)
 
 
 def _conclude(run: runs.Run, step: int, signal: int | None) -> None:

@@ -3,65 +3,108 @@
 import hashlib
 import io
 import logging
-import pickle
+import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import torch
 
 from gan_cli.errors import UserError
-from gan_cli.files import write_atomically
+from gan_cli.files import replacing
 
 log = logging.getLogger(__name__)
 
-# The first line of the file, then the SHA-256 of what follows, then what torch.save wrote.
-MAGIC = b"gan checkpoint 1\n"
+# The file's first line, then the SHA-256 of what follows, then what torch.save wrote.
+FORMAT = b"gan checkpoint "
+MAGIC = FORMAT + b"2\n"
+HEADER = len(MAGIC) + 65
 KEEP = 2
 BEST = "best.ckpt"
 
 
-def save(directory: Path, content: dict[str, Any]) -> Path:
+def save(directory: Path, content: dict[str, Any], best: bool = False) -> Path:
     """Write a checkpoint of `content`, which has a `step`, and drop all but the newest KEEP.
 
-    Raises UserError where it can't be written; those there are stay.
+    It takes the place of the best one as well where it is `best`. Raises UserError where it can't
+    be written; those there are stay.
     """
-    path = directory / f"step-{content['step']:09d}.ckpt"
-    _write(path, content)
+    path = _path(directory, content["step"])
+    for place in [path, directory / BEST] if best else [path]:
+        _write(place, content)
     for old in _newest_first(directory)[KEEP:]:
         old.unlink(missing_ok=True)
     return path
 
 
-def save_best(directory: Path, content: dict[str, Any]) -> None:
-    """Write `content` as the best checkpoint, in place of the one before."""
-    _write(directory / BEST, content)
-
-
 def _write(path: Path, content: dict[str, Any]) -> None:
-    buffer = io.BytesIO()
-    torch.save(content, buffer)
-    payload = buffer.getvalue()
-    write_atomically(path, MAGIC + hashlib.sha256(payload).hexdigest().encode() + b"\n" + payload)
+    with replacing(path) as temporary, open(temporary, "wb") as file:
+        file.write(bytes(HEADER))
+        hashing = _Hashing(file)
+        torch.save(content, cast(BinaryIO, hashing))
+        if hashing.error is not None:
+            raise hashing.error
+        file.seek(0)
+        file.write(MAGIC + hashing.digest.hexdigest().encode() + b"\n")
+
+
+class _Hashing:
+    """A file as torch.save wants it, and the SHA-256 of what went through: no copy in memory.
+
+    An error is kept, not raised: on its way through PyTorch's writer it would end the process.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file, self.digest = file, hashlib.sha256()
+        self.error: OSError | None = None
+
+    def write(self, data: bytes) -> int:
+        self.digest.update(data)
+        try:
+            if self.error is None:
+                self.file.write(data)
+        except OSError as error:
+            self.error = error
+        return len(data)
+
+    def flush(self) -> None: ...
 
 
 def load(path: Path) -> dict[str, Any]:
     """Read one checkpoint, onto the CPU. Raises UserError where it is damaged or none."""
     try:
-        raw = path.read_bytes()
+        with path.open("rb") as file:
+            header, payload = file.read(HEADER), file.read()
     except OSError as error:
         raise UserError(f"Cannot read {path}: {error.strerror}.") from error
-    digest_end = len(MAGIC) + 65
-    digest, payload = raw[len(MAGIC) : digest_end], raw[digest_end:]
-    if not raw.startswith(MAGIC):
-        raise UserError(f"{path} is not a checkpoint of gan, or of another version of it.")
-    if digest != hashlib.sha256(payload).hexdigest().encode() + b"\n":
+    if not header.startswith(MAGIC):
+        if header.startswith(FORMAT):
+            written, read = header[len(FORMAT) :].split()[:1], MAGIC[len(FORMAT) :].split()
+            raise UserError(
+                f"{path} is a checkpoint of format {b''.join(written).decode(errors='replace')}, "
+                f"by another version of gan; this one reads format {read[0].decode()}."
+            )
+        raise UserError(f"{path} is damaged, or not a checkpoint of gan.")
+    if header[len(MAGIC) :] != hashlib.sha256(payload).hexdigest().encode() + b"\n":
         raise UserError(f"{path} is damaged: its checksum does not match its content.")
     try:
+        _refuse_bomb(payload)
         content = torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError) as error:
-        raise UserError(f"{path} can't be read as tensors: {error}") from error
-    assert isinstance(content, dict)
+    except Exception as error:  # whatever a file made to deceive does to the parsers
+        reason = " ".join(str(error).split())
+        raise UserError(f"{path} can't be read as tensors alone: {reason}") from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path} holds a {type(content).__name__}, not a run's state.")
     return content
+
+
+def _refuse_bomb(payload: bytes) -> None:
+    """Raise ValueError where `payload` would unpack to more than itself: torch.save packs nothing.
+
+    A checksum shows damage, not intent: anyone can write one.
+    """
+    with zipfile.ZipFile(io.BytesIO(payload)) as archive:
+        if sum(member.file_size for member in archive.infolist()) > len(payload):
+            raise ValueError("its parts are larger than the file")
 
 
 def load_newest(directory: Path) -> dict[str, Any]:
@@ -93,10 +136,16 @@ def load_chosen(directory: Path, which: str) -> dict[str, Any]:
 def restore(state: Any, directory: Path) -> None:
     """Load the newest whole checkpoint into a State, or nothing where none was written yet.
 
-    Raises UserError where none of those there is whole, or where they are of other networks.
+    Damaged ones that are newer are set aside, under another name. Raises UserError where none of
+    those there is whole, or where they are of other networks.
     """
-    if _newest_first(directory):
-        fit(state, load_newest(directory), directory)
+    paths = _newest_first(directory)
+    if paths:
+        saved = load_newest(directory)
+        fit(state, saved, directory)
+        for path in paths:
+            if path > _path(directory, state.step):
+                path.rename(path.with_name(f"{path.name}.damaged"))
 
 
 def fit(what: Any, saved: dict[str, Any], directory: Path) -> None:
@@ -110,9 +159,13 @@ def fit(what: Any, saved: dict[str, Any], directory: Path) -> None:
         raise UserError(
             f"{directory} holds a checkpoint of another version of gan, without {error}."
         ) from error
-    except (RuntimeError, ValueError) as error:
+    except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{directory} holds a checkpoint of another network: {reason}") from error
+
+
+def _path(directory: Path, step: int) -> Path:
+    return directory / f"step-{step:09d}.ckpt"
 
 
 def _newest_first(directory: Path) -> list[Path]:

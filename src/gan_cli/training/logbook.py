@@ -3,22 +3,27 @@
 import csv
 import logging
 import math
+import os
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
+from gan_cli.errors import UserError
 from gan_cli.figures.grid import Picture
 from gan_cli.files import write_atomically
 from gan_cli.training.step import METRICS
+from gan_cli.training.variety import MEASURES
 
 log = logging.getLogger(__name__)
 
 COLUMNS = (
     "step", "epoch", *METRICS, "learning_rate", "momentum", "images_per_second", "parzen_valid",
+    *MEASURES,
 )  # fmt: skip
 
 
@@ -38,18 +43,28 @@ class Logbook:
         steps: int,
     ) -> None:
         truncate(csv_path, step)
+        self._refuse_others(csv_path)
         # Line buffered: a row is on its way to the disk as soon as it is whole.
         self._file = csv_path.open("a", newline="", buffering=1)
         self._csv = csv.DictWriter(self._file, COLUMNS)
         if csv_path.stat().st_size == 0:
             self._csv.writeheader()
-        self._tensorboard = SummaryWriter(str(tensorboard), purge_step=step + 1 if step else None)
+        self._tensorboard = SummaryWriter(str(tensorboard), purge_step=step + 1)
         self._save_grid = save_grid
         self._terminal = sys.stderr.isatty()
         self._bar = tqdm(
             total=steps, initial=step, unit="step", disable=not self._terminal, dynamic_ncols=True
         )
         self._since = time.perf_counter()
+
+    def _refuse_others(self, csv_path: Path) -> None:
+        """Raise UserError where the file has other columns."""
+        header = csv_path.read_text().partition("\n")[0].strip() if csv_path.exists() else ""
+        if header not in ("", ",".join(COLUMNS)):
+            raise UserError(
+                f"{csv_path} has the columns {header}, and this version of gan writes "
+                f"{','.join(COLUMNS)}; move the file away to go on with the run."
+            )
 
     def advance(self) -> None:
         """Note that a step was played."""
@@ -91,24 +106,35 @@ class Logbook:
         self._save_grid(step, picture)
         self._tensorboard.add_image("samples", picture, step, dataformats="HWC")
 
+    def sync(self) -> None:
+        """Put every row on disk: a checkpoint must find there all that came before it."""
+        os.fsync(self._file.fileno())
+        self._tensorboard.flush()
+
     def close(self) -> None:
-        """Put everything on disk."""
-        self._bar.close()
-        self._file.close()
-        self._tensorboard.close()
+        """Put everything on disk, and let go of what is open whatever happens to another part."""
+        with ExitStack() as stack:
+            stack.callback(self._tensorboard.close)
+            stack.callback(self._file.close)
+            stack.callback(self._bar.close)
 
 
-_GROUPS = dict.fromkeys(("learning_rate", "momentum", "images_per_second"), "rates/")
+_GROUPS = {
+    **dict.fromkeys(("learning_rate", "momentum", "images_per_second"), "rates/"),
+    **dict.fromkeys(MEASURES, "variety/"),
+}
 
 
 def truncate(csv_path: Path, step: int) -> None:
-    """Drop the rows after `step`, and a row cut short, from the metrics file if it is there."""
+    """Drop the rows after `step`, and what is no row, from the metrics file if it is there."""
     if not csv_path.exists():
         return
-    rows = csv_path.read_text().splitlines(keepends=True)
-    whole = [
-        row
-        for i, row in enumerate(rows)
-        if row.endswith("\n") and (i == 0 or int(row.split(",")[0]) <= step)
-    ]
-    write_atomically(csv_path, "".join(whole).encode())
+    lines = csv_path.read_bytes().splitlines(keepends=True)
+    header, *rows = [line for line in lines if line.endswith(b"\n")] or [b""]
+    kept = [row for row in rows if _step_of(row) <= step]
+    write_atomically(csv_path, b"".join([header, *kept]))
+
+
+def _step_of(row: bytes) -> float:
+    first = row.split(b",")[0]
+    return int(first) if first.isdigit() else math.inf

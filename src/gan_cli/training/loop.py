@@ -1,7 +1,6 @@
 """The training loop."""
 
 import math
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -10,12 +9,17 @@ import torch
 from torch import Tensor
 
 from gan_cli.data.minibatches import Minibatches
-from gan_cli.errors import UserError
+from gan_cli.errors import DivergedError
 from gan_cli.figures.grid import Picture
+from gan_cli.training.keeper import Keeper
 from gan_cli.training.logbook import Logbook
 from gan_cli.training.signals import Stop
 from gan_cli.training.state import State
 from gan_cli.training.step import METRICS, Game, metrics
+from gan_cli.training.variety import Variety
+
+# The monitor's estimate that says which checkpoint is the best: the most is best.
+BEST_BY = "parzen_valid"
 
 
 @dataclass(frozen=True)
@@ -42,12 +46,11 @@ class Training:
 
 @dataclass(frozen=True)
 class Intervals:
-    """How often, in steps and minutes, something is written; all of it at the end as well."""
+    """How often, in steps, something is written; all of it at the end as well."""
 
     log_every: int
     grid_every: int
     monitor_every: int | None
-    checkpoint_minutes: float
 
 
 def train(
@@ -56,46 +59,52 @@ def train(
     intervals: Intervals,
     logbook: Logbook,
     draw: Callable[[], Picture],
-    monitor: Callable[[], float],
-    save: Callable[[], None],
-    save_best: Callable[[], None],
+    monitor: Callable[[], dict[str, float]],
+    variety: Variety,
+    keeper: Keeper,
     stop: Stop,
 ) -> None:
     """Play up to step `steps`, or until `stop` is told to.
 
-    `draw` pictures samples from the z that are watched, `monitor` estimates log-likelihood in nats,
-    `save` and `save_best` write a checkpoint. Raises UserError at the first row in which a metric
-    is NaN or infinite.
+    `draw` pictures samples from the z that are watched, `monitor` measures samples: BEST_BY, which
+    says what checkpoint is the best, and their variety, which `variety` judges. `keeper` says when
+    a checkpoint is due, and writes it. Raises DivergedError at the first row or checkpoint at which
+    a metric or a weight is NaN or infinite, and UserError for what can't be written and for a
+    collapse that is to stop the run.
     """
-    state = training.state
-    saved_at, told = time.monotonic(), state.step
+    state, told = training.state, training.state.step
     while state.step < steps and stop.signal is None:
         training.step()
         logbook.advance()
         last = state.step == steps
 
-        # The monitor's estimate goes into a row of its own step.
+        # The monitor's estimates go into a row of their own step.
         watched = intervals.monitor_every and (state.step % intervals.monitor_every == 0 or last)
-        estimate = monitor() if watched else math.nan
+        estimates = monitor() if watched else {}
 
         # Write down the means since the last row; this is a sync point.
         if state.step % intervals.log_every == 0 or watched or last:
             images = (state.step - told) * training.k * training.minibatches.batch_size
-            logbook.row({**_row(training), "parzen_valid": estimate}, images)
+            state.refuse_diverged()
+            logbook.row({**_row(training), **estimates}, images)
             told = state.step
-        if estimate > state.best:
-            state.best = estimate
-            save_best()
 
         if state.step % intervals.grid_every == 0 or last:
             logbook.grid(state.step, draw())
 
-        if last or time.monotonic() - saved_at > 60 * intervals.checkpoint_minutes:
-            save()
-            saved_at = time.monotonic()
+        best = estimates.get(BEST_BY, -math.inf) > state.best
+        state.best = max(state.best, estimates.get(BEST_BY, -math.inf))
+        collapse = variety.judge(state, estimates)
+        if best or last or collapse or stop.save or keeper.due(state.step):
+            state.refuse_diverged()
+            keeper.save(state, best)
+            stop.save = False
+        if collapse:
+            variety.tell(collapse)
 
     if stop.signal is not None:
-        save()
+        state.refuse_diverged()
+        keeper.save(state)
 
 
 def _row(training: Training) -> dict[str, float]:
@@ -106,10 +115,7 @@ def _row(training: Training) -> dict[str, float]:
     state.logits.clear()
     for name, value in means.items():
         if not math.isfinite(value):
-            raise UserError(
-                f"{name} is {value} at step {state.step}: the game has diverged; a smaller "
-                "optimizer.lr is the first thing to try."
-            )
+            raise DivergedError(f"{name} is {value} at step {state.step}")
     per_epoch = training.minibatches.per_epoch
     lr, momentum = training.optimizer.rates(t - 1, (t - 1) // per_epoch + 1)
     times = {"step": state.step, "epoch": t / per_epoch}

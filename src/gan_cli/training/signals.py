@@ -1,4 +1,4 @@
-"""Being told to stop."""
+"""Being told to stop, or that the end is near."""
 
 import signal
 from collections.abc import Iterator
@@ -7,24 +7,30 @@ from types import FrameType
 
 
 class Stop:
-    """`signal` is the number of the signal that asked to stop, or None."""
+    """`signal` is the number of the signal that asked to stop, or None; `save` asks to save now."""
 
     def __init__(self) -> None:
         self.signal: int | None = None
+        self.save = False
 
 
 @contextmanager
 def stop_signals() -> Iterator[Stop]:
-    """Within, the first SIGTERM or Ctrl-C is noted for the loop to see; a second acts at once."""
+    """Within, the first SIGTERM or Ctrl-C is noted for the loop to see; a second acts at once.
+
+    SIGUSR1, which schedulers send ahead of the end, asks to save and go on.
+    """
     stop = Stop()
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
 
     def note(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-        stop.signal = number
-        signal.signal(number, signal.SIG_DFL)
+        if number == signal.SIGUSR1:
+            stop.save = True
+        else:
+            stop.signal = number
+            signal.signal(number, signal.SIG_DFL)
 
-    for number in before:
-        signal.signal(number, note)
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+    before = {number: signal.signal(number, note) for number in numbers}
     try:
         yield stop
     finally:

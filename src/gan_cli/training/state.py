@@ -8,9 +8,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import get_total_norm
 
+from gan_cli.errors import DivergedError
 from gan_cli.networks.layers import Dropout, bound_columns
-from gan_cli.streams import stream, stream_seed
+from gan_cli.streams import stream_seed
 
 # Of how many steps a row of metrics tells at most: their logits take a megabyte or so.
 KEPT = 1000
@@ -23,7 +25,8 @@ class State:
     `rng` gives z and our own layers' masks. `global_seed` starts PyTorch's global stream, for
     networks of the user's that draw from it. `logits` are what the steps since the last row of
     metrics returned, KEPT at most, (3, m) each. `best` is the monitor's best estimate so far, in
-    nats.
+    nats, `most` the most that each measure of variety has been and `collapsed` whether one has
+    fallen far below it. `restored` counts how often the random streams were started anew.
     """
 
     generator: nn.Module
@@ -35,6 +38,31 @@ class State:
     logits: deque[Tensor] = field(default_factory=lambda: deque(maxlen=KEPT))
     step: int = 0
     best: float = -math.inf
+    most: dict[str, float] = field(default_factory=dict)
+    collapsed: bool = False
+    restored: int = 0
+
+    def start_streams(self, seed: int, restored: int) -> None:
+        """Set the random streams to their beginning, or to others once the game was `restored`."""
+        self.rng.manual_seed(stream_seed(seed, "game", restored))
+        torch.manual_seed(stream_seed(seed, "global", restored))
+        self.restored = restored
+
+    def refuse_diverged(self) -> None:
+        """Raise DivergedError, naming it, where a weight is NaN or infinite; a sync point."""
+        networks = (("G", self.generator), ("D", self.discriminator))
+        tensors = {
+            f"{player}'s {name}": x.detach()
+            for player, network in networks
+            for name, x in (*network.named_parameters(), *network.named_buffers())
+            if x.is_floating_point()
+        }
+        # One number says whether to look further: passes through memory cost time.
+        if tensors and not get_total_norm(tensors.values(), math.inf).isfinite():
+            name, x = next((n, x) for n, x in tensors.items() if not x.isfinite().all())
+            raise DivergedError(
+                f"{name} holds {'NaN' if x.isnan().any() else 'infinity'} at step {self.step}"
+            )
 
     def state_dict(self) -> dict[str, Any]:
         """Return all of it as tensors, numbers and dicts of them."""
@@ -45,8 +73,7 @@ class State:
             "global_rng": torch.get_rng_state(),
             "global_cuda_rng": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
             "logits": torch.stack(list(self.logits)) if self.logits else None,
-            "step": self.step,
-            "best": self.best,
+            **{name: getattr(self, name) for name in _NUMBERS},
         }
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
@@ -60,9 +87,11 @@ class State:
         self.logits.clear()
         if saved["logits"] is not None:
             self.logits.extend(saved["logits"].to(self.rng.device))
-        self.step, self.best = saved["step"], saved["best"]
+        for name in _NUMBERS:
+            setattr(self, name, saved[name])
 
 
+_NUMBERS = ("step", "best", "most", "collapsed", "restored")
 _STATEFUL = ("generator", "discriminator", "g_optimizer", "d_optimizer", "average")
 
 
@@ -87,13 +116,12 @@ def new_state(
     generator, discriminator = generator.to(device), discriminator.to(device)
     for network in (generator, discriminator):
         bound(network)
-    rng = stream(seed, "game", device=device)
+    rng = torch.Generator(device)
     for network in (generator, discriminator):
         for layer in network.modules():
             if isinstance(layer, Dropout):
                 layer.rng = rng
-    torch.manual_seed(stream_seed(seed, "global"))
-    return State(
+    state = State(
         generator,
         discriminator,
         optimizer.build(generator.parameters()),
@@ -101,3 +129,5 @@ def new_state(
         copy.deepcopy(generator).requires_grad_(False),
         rng,
     )
+    state.start_streams(seed, 0)
+    return state

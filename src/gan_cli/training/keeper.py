@@ -1,0 +1,98 @@
+"""When a run's checkpoints are written, and the thread that writes them."""
+
+import time
+from collections.abc import Callable, Collection
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import torch
+
+from gan_cli.training import checkpoints
+
+
+class Keeper:
+    """Writes checkpoints into `directory`, in the background, and says when one is due.
+
+    One is due every so many steps, for each number in `every_steps`, and after `minutes` without
+    one; but not while the time spent on them is more than `share` of all the time since the start.
+    None stands for no limit. `sync` puts on disk what must not be older than a checkpoint.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        every_steps: Collection[int],
+        minutes: float | None,
+        share: float | None,
+        sync: Callable[[], None],
+    ) -> None:
+        self._directory, self._sync = directory, sync
+        self._every_steps, self._minutes, self._share = every_steps, minutes, share
+        self._pool = ThreadPoolExecutor(1)
+        self._writing: Future[float] | None = None
+        self._began = self._saved = time.monotonic()
+        self._spent = self._last = 0.0
+        self._wanted = False
+
+    def due(self, step: int) -> bool:
+        """Say whether to save after `step`. Raises UserError where the last could not be written.
+
+        What is wanted while it would cost too much stays wanted.
+        """
+        now = time.monotonic()
+        self._wanted |= any(step % n == 0 for n in self._every_steps)
+        self._wanted |= self._minutes is not None and now - self._saved >= 60 * self._minutes
+        if self._writing is not None:
+            if not self._writing.done():
+                return False
+            self.wait()
+        cheap = self._share is None or self._spent + self._last <= self._share * (now - self._began)
+        return self._wanted and cheap
+
+    def save(self, state: Any, best: bool = False) -> None:
+        """Have the state as it is now written, and as the best one too where it is `best`.
+
+        Raises UserError where the one before could not be written.
+        """
+        self.wait()
+        self._saved = time.monotonic()
+        content = _copy(state.state_dict())
+        self._writing = self._pool.submit(self._write, content, best, self._saved)
+        self._wanted = False
+
+    def wait(self) -> None:
+        """Wait until what was saved is on disk. Raises UserError where it can't be written."""
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            self._last = writing.result()
+            self._spent += self._last
+
+    def _write(self, content: dict[str, Any], best: bool, began: float) -> float:
+        self._sync()
+        checkpoints.save(self._directory, content, best)
+        # All of it counts, also what training did not wait for: it had to share the processor.
+        return time.monotonic() - began
+
+    def __enter__(self) -> "Keeper":
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        self._pool.shutdown()
+        if error is None:
+            self.wait()
+
+
+def _copy(value: Any) -> Any:
+    """Return a copy on the CPU, which training does not change."""
+    if isinstance(value, torch.Tensor):
+        return value.detach().to("cpu", copy=True)
+    if isinstance(value, dict):
+        return {key: _copy(item) for key, item in value.items()}
+    return [_copy(item) for item in value] if isinstance(value, list) else value

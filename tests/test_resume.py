@@ -1,0 +1,164 @@
+"""A run that is stopped anywhere, however, and taken up again is the run that was never stopped."""
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import GAN, SMALL, Result, assert_same, rows, run_gan, weights
+from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from gan_cli.training.loop import Training
+
+Gan = Callable[..., Result]
+
+
+def assert_same_story(whole: Path, resumed: Path) -> None:
+    """Compare all that two runs wrote, but for speed: no gap, and nothing twice."""
+    a, b = ([{**row, "images_per_second": ""} for row in rows(run)] for run in (whole, resumed))
+    assert a == b
+
+    steps = [int(row["step"]) for row in a]
+    everything = {"scalars": 0, "images": 0}
+    events = EventAccumulator(str(resumed / "tensorboard"), everything).Reload()
+    assert [event.step for event in events.Scalars("game/d_loss")] == steps
+    told = [event.value for event in events.Scalars("game/d_loss")]
+    np.testing.assert_allclose(told, [float(row["d_loss"]) for row in a], rtol=1e-6)
+
+    grids = [sorted((run / "samples").glob("*.png")) for run in (whole, resumed)]
+    assert [path.name for path in grids[0]] == [path.name for path in grids[1]]
+    assert [event.step for event in events.Images("samples")] == [int(p.stem[5:]) for p in grids[1]]
+    for one, other in zip(*grids, strict=True):
+        assert np.array_equal(np.asarray(Image.open(one)), np.asarray(Image.open(other)))
+    assert not list(resumed.rglob("*.tmp"))
+
+
+class Crash(BaseException):
+    """What ends a process without a word."""
+
+
+@pytest.fixture
+def stop_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, int | None], None]:
+    """Have the step of the given number send a signal to its process, or crash for None."""
+    step, planned = Training.step, {}
+
+    def play(self: Training) -> None:
+        step(self)
+        if self.state.step in planned:
+            number = planned.pop(self.state.step)
+            if number is None:
+                raise Crash
+            os.kill(os.getpid(), number)
+
+    monkeypatch.setattr(Training, "step", play)
+    return planned.__setitem__
+
+
+@pytest.mark.parametrize("ema_decay", [0, 0.9])
+@pytest.mark.parametrize("optimizer", ["momentum", "adam"])
+@pytest.mark.parametrize("schedule", ["alternating", "simultaneous"])
+@pytest.mark.parametrize("dataset", ["digits", "mnist"])
+def test_stopped_and_resumed_is_never_stopped(
+    dataset: str, schedule: str, optimizer: str, ema_decay: float, gan: Gan, tmp_path: Path,
+    stop_at: Callable[[int, int | None], None], request: pytest.FixtureRequest,
+) -> None:  # fmt: skip
+    if dataset == "mnist":
+        request.getfixturevalue("mnist_dir")
+    arguments = [
+        *SMALL, f"dataset={dataset}", f"schedule={schedule}", f"optimizer={optimizer}",
+        f"ema_decay={ema_decay}", "schedule.steps=40", "log.every=7", "log.grid_every=10",
+        "checkpoint.every_steps=6", "checkpoint.share=null", "monitor.samples=300",
+        "monitor.valid=50", f"monitor.every={0.2 if dataset == 'digits' else 0.005}",
+    ]  # fmt: skip
+    if schedule == "alternating":
+        arguments.append("schedule.k=2")
+    assert gan("train", *arguments, "hydra.run.dir=whole").code == 0
+
+    path = "outputs/train/stopped"
+    stop_at(3, signal.SIGTERM)
+    assert gan("train", *arguments, f"hydra.run.dir={path}").code == 143
+    stop_at(16, None)
+    with pytest.raises(Crash):
+        gan("train", f"resume={path}")
+    stop_at(27, None)
+    with pytest.raises(Crash):
+        gan("train", *arguments, f"hydra.run.dir={path}")
+    stop_at(33, signal.SIGINT)
+    assert gan("train", f"resume={path}").code == 130
+    assert gan("train", "resume=latest").code == 0
+
+    assert_same(weights(tmp_path / "whole"), weights(tmp_path / path))
+    assert_same_story(tmp_path / "whole", tmp_path / path)
+    for run, file in (("whole", "a.npy"), (path, "b.npy")):
+        options = ["n=20", f"save={file}", "checkpoint=best", "weights=ema"]
+        assert gan("sample", f"run={run}", *options).code == 0
+    assert np.array_equal(np.load(tmp_path / "a.npy"), np.load(tmp_path / "b.npy"))
+
+
+def test_a_stopped_process_goes_on_bit_for_bit(tmp_path: Path) -> None:
+    arguments = [*SMALL, "schedule.steps=300", "log.every=10", "log.grid_every=100"]
+    whole = run_gan("train", *arguments, "hydra.run.dir=whole", cwd=tmp_path)
+    assert whole.code == 0, whole.err
+    whole_run, stopped = tmp_path / "whole", tmp_path / "stopped"
+
+    process = subprocess.Popen(
+        [GAN, "train", *arguments, "hydra.run.dir=stopped"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "step 100/" in line:
+            process.send_signal(signal.SIGINT)
+            break
+    out, err = process.communicate()
+    assert process.returncode == 128 + signal.SIGINT, err
+    assert "`gan train resume=stopped` goes on" in out
+    assert json.loads((stopped / "status.json").read_text())["status"] == "interrupted"
+    step = weights(stopped)["step"]
+    assert 100 <= step < 300
+
+    resumed = run_gan("train", "resume=stopped", cwd=tmp_path)
+    assert resumed.code == 0, resumed.err
+    assert f"Resuming stopped: steps {step + 1} to 300" in resumed.out
+    assert_same(weights(whole_run), weights(stopped))
+    assert_same_story(whole_run, stopped)
+    assert len(json.loads((stopped / "environment.json").read_text())) == 2
+    assert (stopped / ".hydra/overrides.yaml").read_text().count("schedule.steps") == 1
+
+
+def test_a_finished_run_can_be_extended(gan: Gan, tmp_path: Path) -> None:
+    assert gan("train", *SMALL, "schedule.steps=12", "hydra.run.dir=a").code == 0
+    result = gan("train", "resume=a")
+    assert result.code == 1
+    assert "finished at step 12" in result.err
+    assert gan("train", "resume=a", "schedule.steps=30").code == 0
+    assert gan("train", *SMALL, "schedule.steps=30", "hydra.run.dir=b").code == 0
+    a, b = weights(tmp_path / "a"), weights(tmp_path / "b")
+    # The first part's end was looked at by the monitor as well.
+    for name in ("best", "most"):
+        a.pop(name)
+        b.pop(name)
+    assert_same(a, b)
+    assert [row["step"] for row in rows(tmp_path / "a")] == ["12", "30"]
+
+
+def test_a_run_is_not_resumed_with_other_settings(gan: Gan, tmp_path: Path) -> None:
+    assert gan("train", *SMALL, "schedule.steps=5", "hydra.run.dir=a").code == 0
+    before = sorted((path, path.stat().st_mtime_ns) for path in (tmp_path / "a").glob("[!.t]*"))
+    for arguments in (
+        ["resume=a", "optimizer.lr=0.2", "schedule.steps=9"],
+        [*SMALL, "optimizer.lr=0.2", "schedule.steps=9", "hydra.run.dir=a"],
+    ):
+        result = gan("train", *arguments)
+        assert result.code == 1
+        assert "optimizer.lr: 0.1 there, 0.2 here" in result.err
+    after = sorted((path, path.stat().st_mtime_ns) for path in (tmp_path / "a").glob("[!.t]*"))
+    assert before == after
