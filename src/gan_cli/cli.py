@@ -1,6 +1,7 @@
 """`gan COMMAND [override ...]`: picks the command's primary config and hands over to Hydra."""
 
 import difflib
+import errno
 import importlib
 import logging
 import os
@@ -127,6 +128,12 @@ def play(command: str) -> None:
         if told_in_full:
             raise
         sys.exit(config.complaint(error))
+    except OSError as error:
+        # Hydra's own records may be the first that the disk has no room for.
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        outputs.discard_reserved()
+        sys.exit(f"Cannot write the record of gan {command}: {error.strerror}.")
     finally:
         outputs.release()
         if not told_in_full:

@@ -38,11 +38,17 @@ _reserved: list[Path] = []
 
 
 def release() -> None:
-    """Remove what was reserved for a command that then only showed its config."""
+    """Let go of what was reserved, and remove it where it was for a command that wrote nothing."""
     while _reserved:
         path = _reserved.pop()
         if path.is_dir() and not any(path.iterdir()):
             discard(path)
+
+
+def discard_reserved() -> None:
+    """Remove what was reserved for a command that could not even begin."""
+    while _reserved:
+        discard(_reserved.pop())
 
 
 def _reserve(path: Path) -> bool:

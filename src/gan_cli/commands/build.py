@@ -53,6 +53,8 @@ def build(cfg: DictConfig, key: str, without: Collection[str] = ()) -> Any:
                 f"{key}._target_ is {node._target_}, which can't be imported ({reason}); "
                 "a class of your own is looked for here and in the --config-dir."
             ) from error
+        if isinstance(error.__cause__, MemoryError | RuntimeError):
+            raise error.__cause__ from None
         raise
 
 

@@ -24,6 +24,7 @@ from gan_cli.evaluation.parzen import log_likelihood
 from gan_cli.evaluation.sampling import draw_z, generate
 from gan_cli.figures.grid import Picture, picture, save_png
 from gan_cli.training import checkpoints, plan
+from gan_cli.training.device import pick_device
 from gan_cli.training.environment import environment
 from gan_cli.training.keeper import Keeper
 from gan_cli.training.logbook import Logbook
@@ -40,8 +41,15 @@ RESTORES = 3
 
 def run(cfg: DictConfig, out: Path) -> None:
     """Train in the run directory `out`, from the start or from where it was left."""
-    try:
+    with _memory_told(cfg):
         _run(cfg, out)
+
+
+@contextlib.contextmanager
+def _memory_told(cfg: DictConfig) -> Iterator[None]:
+    """Make one sentence of memory that is not enough, with what asked for it."""
+    try:
+        yield
     except (MemoryError, RuntimeError) as error:
         asked = re.search(r"tried to allocate ([\d.]+ \w+)", str(error), re.IGNORECASE)
         if not asked and not isinstance(error, MemoryError):
@@ -53,9 +61,10 @@ def run(cfg: DictConfig, out: Path) -> None:
             if isinstance(node, DictConfig) and key in node
         ]
         raise UserError(
-            f"Out of memory on {cfg.device}: asked for {asked[1] if asked else 'more than is left'}"
-            f" with schedule.batch_size={cfg.schedule.batch_size} and {', '.join(sizes)}; one of "
-            "them must be smaller, or device another."
+            f"Out of memory on {pick_device(cfg.device)}, which was asked for "
+            f"{asked[1] if asked else 'more than is left'}, with schedule.batch_size="
+            f"{cfg.schedule.batch_size} and {', '.join(sizes)}; one of them must be smaller, or "
+            "device another."
         ) from error
 
 
@@ -98,7 +107,8 @@ def _run(cfg: DictConfig, out: Path) -> None:
             device, "bf16" if autocast else "fp32", torch.get_num_threads(),
         )  # fmt: skip
         try:
-            _play_on(cfg, directory, training, steps, source, data, stop)
+            with _memory_told(cfg):
+                _play_on(cfg, directory, training, steps, source, data, stop)
         except BaseException as error:
             reason = str(error) or type(error).__name__
             # On a full disk there may be no room for that either: the checkpoints are what counts.
