@@ -1,7 +1,6 @@
 """`gan COMMAND [override ...]`: picks the command's primary config and hands over to Hydra."""
 
 import difflib
-import errno
 import importlib
 import logging
 import os
@@ -101,7 +100,11 @@ def play(command: str) -> None:
     # Last on the path, so that no file of the user's can stand in for a module of ours.
     sys.path.append(os.getcwd())
 
+    began = False
+
     def task(cfg: "DictConfig") -> None:
+        nonlocal began
+        began = True
         out = Path(HydraConfig.get().runtime.output_dir)
         try:
             config.check(cfg)
@@ -124,16 +127,13 @@ def play(command: str) -> None:
         hydra.main(version_base="1.3", config_path="pkg://gan_cli.conf", config_name=command)(
             task
         )()
-    except HydraException as error:
-        if told_in_full:
-            raise
-        sys.exit(config.complaint(error))
-    except OSError as error:
-        # Hydra's own records may be the first that the disk has no room for.
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+    except Exception as error:
+        # Before a command has begun, its settings are at fault, or there is no room for Hydra's
+        # own record of them; from then on what is not told in a sentence is a bug.
+        if told_in_full or (began and not isinstance(error, HydraException)):
             raise
         outputs.discard_reserved()
-        sys.exit(f"Cannot write the record of gan {command}: {error.strerror}.")
+        sys.exit(config.complaint(error))
     finally:
         outputs.release()
         if not told_in_full:

@@ -46,15 +46,27 @@ def complaint(error: Exception) -> str:
 
 
 def check(cfg: DictConfig) -> None:
-    """Raise UserError, naming the key, for the first value that is out of its declared range."""
-    for key, value, declared in _declared(cfg):
-        for item in value if isinstance(value, ListConfig) else [value]:
-            wanted = _wanted(item, declared.metadata)
-            if wanted:
-                raise UserError(f"{key} is {value}; it must be {wanted}.")
+    """Raise UserError, naming the key, for the first value that is out of its declared range.
+
+    A value that follows a setting there is not is refused as well.
+    """
+    try:
+        # A value that follows another setting is first that one's to answer for.
+        declarations = [*_declared(cfg, follow=False), *_declared(cfg, follow=True)]
+        for key, value, declared in declarations:
+            for item in value if isinstance(value, ListConfig | list) else [value]:
+                wanted = _wanted(item, declared.metadata)
+                if wanted:
+                    raise UserError(f"{key} is {value}; it must be {wanted}.")
+    except OmegaConfBaseException as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{error.full_key} can't be worked out: {reason}.") from error
 
 
-def _declared(node: DictConfig, prefix: str = "") -> Iterator[tuple[str, Any, Field[Any]]]:
+def _declared(
+    node: DictConfig, follow: bool, prefix: str = ""
+) -> Iterator[tuple[str, Any, Field[Any]]]:
+    """Yield key, value and declaration of what follows another setting, or of all else."""
     schema = OmegaConf.get_type(node)
     declared = {f.name: f for f in fields(schema)} if is_dataclass(schema) else {}
     for name in node:
@@ -63,9 +75,12 @@ def _declared(node: DictConfig, prefix: str = "") -> Iterator[tuple[str, Any, Fi
             raise UserError(f"{key} has no value yet; give it one with {key}=...")
         value = node[name]
         if isinstance(value, DictConfig):
-            yield from _declared(value, f"{key}.")
-        # A value that follows another setting is that one's to answer for.
-        elif value is not None and name in declared and not OmegaConf.is_interpolation(node, name):
+            yield from _declared(value, follow, f"{key}.")
+        elif (
+            value is not None
+            and name in declared
+            and OmegaConf.is_interpolation(node, name) == follow
+        ):
             yield key, value, declared[str(name)]
 
 
@@ -77,7 +92,8 @@ def _wanted(value: Any, rule: Any) -> str | None:
         return None
     low, high, above = rule["low"], rule["high"], rule["above"]
     # Written so that NaN, which compares false with everything, is refused.
-    if low <= value <= high and value > above and math.isfinite(value):
+    numeric = isinstance(value, int | float) and math.isfinite(value)
+    if numeric and low <= value <= high and value > above:
         return None
     bounds = [
         f"at least {low:g}" if low > -math.inf else "",

@@ -16,11 +16,13 @@ def read_array(setting: str, path: Path) -> Tensor:
     Raises UserError, naming `setting`, for any other file.
     """
     try:
-        array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        # Mapped, so that a header that claims more than the file has gets no memory for it.
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except Exception as error:  # whatever a damaged header makes of numpy's parser
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        told = " ".join(str(reason).split())
         raise UserError(
-            f"{setting} is {path}, which can't be read as a .npy array of numbers ({reason})."
+            f"{setting} is {path}, which can't be read as a .npy array of numbers ({told})."
         ) from error
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
         raise UserError(f"{setting} is {path}; it must hold one .npy array of real numbers.")

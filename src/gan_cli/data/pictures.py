@@ -19,6 +19,8 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 # What a picture may decode to: a small file can claim any size. Pillow's own bounds, a warning and
 # an error, lie on either side of it.
 MEGAPIXELS = 100
+# What a member of a zip may unpack to, in bytes: more than the largest picture in any format.
+UNPACKED = 5 * MEGAPIXELS * 10**6
 Image.MAX_IMAGE_PIXELS = None
 
 Array = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
@@ -74,7 +76,14 @@ def _open_zip(path: Path) -> Album:
         for m in members
         if m.filename.lower().endswith(SUFFIXES)
     )
-    return _album(pictures, archive.read)
+
+    def read(name: str) -> bytes:
+        size = archive.getinfo(name).file_size
+        if size > UNPACKED:
+            raise ValueError(f"unpacks to {size / 1e6:.0f} MB, over {UNPACKED / 1e6:.0f}")
+        return archive.read(name)
+
+    return _album(pictures, read)
 
 
 def _album(entries: Sequence[tuple[str, str]], read: Callable[[str], bytes]) -> Album:
