@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import SMALL, Result, run_gan
 
@@ -180,3 +181,22 @@ def test_a_run_in_use_is_left_alone(gan: Gan, tmp_path: Path) -> None:
         assert "a is being written by process" in result.err
         assert run.status() == "running"
     assert run.status() == "interrupted"
+
+
+def test_a_hostile_array_runs_nothing_and_gets_no_memory(gan: Gan, tmp_path: Path) -> None:
+    class Hostile:
+        def __reduce__(self) -> tuple:
+            return (Path.touch, (tmp_path / "was here",))
+
+    assert gan("train", *SMALL, "schedule.steps=3", "hydra.run.dir=a").code == 0
+    np.save(tmp_path / "pickled.npy", np.array([Hostile()] * 100), allow_pickle=True)
+    claim = np.lib.format.header_data_from_array_1_0(np.zeros((1, 100), np.float32))
+    with (tmp_path / "bomb.npy").open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, {**claim, "shape": (10**12, 100)})
+        file.write(bytes(1000))
+    for name in ("pickled", "bomb"):
+        result = gan("interpolate", "run=a", f"z={name}.npy")
+        assert result.code == 1
+        assert f"z is {name}.npy, which can't be read as a .npy array" in result.err
+        assert len(result.err.splitlines()) == 1
+    assert not (tmp_path / "was here").exists()

@@ -219,3 +219,13 @@ def test_the_shared_cifar_pictures(mnist_dir: Path, tmp_path: Path) -> None:
     assert [len(part.x) for part in data] == [45000, 5000, 10000]
     assert data.test.y.bincount().tolist() == [1000] * 10
     assert data.train.x.shape[1:] == (3, 32, 32)
+
+
+def test_a_zip_bomb_is_not_unpacked(plain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gan_cli.data.pictures.UNPACKED", 10_000)
+    path = zipped(plain)
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("bomb.png", (plain / "0.png").read_bytes() + bytes(10_000_000))
+    assert path.stat().st_size < 20_000
+    with pytest.raises(UserError, match=r"bomb.png: unpacks to 10 MB, over 0"):
+        source(path).load()

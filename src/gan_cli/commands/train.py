@@ -236,6 +236,8 @@ def _play(
             # Something to go back to, and a first measure of what one costs.
             keeper.save(state)
         train(training, steps, intervals, logbook, draw, monitor, variety, keeper, stop)
+        keeper.wait()
+    log.info("%d checkpoints, in %.2f %% of the time.", keeper.written, 100 * keeper.share())
 
 
 def _conclude(run: runs.Run, step: int, signal: int | None) -> None:

@@ -22,18 +22,21 @@ KEEP = 2
 BEST = "best.ckpt"
 
 
-def save(directory: Path, content: dict[str, Any], best: bool = False) -> Path:
+def save(directory: Path, content: dict[str, Any]) -> Path:
     """Write a checkpoint of `content`, which has a `step`, and drop all but the newest KEEP.
 
-    It takes the place of the best one as well where it is `best`. Raises UserError where it can't
-    be written; those there are stay.
+    Raises UserError where it can't be written; those there are stay.
     """
     path = _path(directory, content["step"])
-    for place in [path, directory / BEST] if best else [path]:
-        _write(place, content)
+    _write(path, content)
     for old in _newest_first(directory)[KEEP:]:
         old.unlink(missing_ok=True)
     return path
+
+
+def save_best(directory: Path, content: dict[str, Any]) -> None:
+    """Write `content` as the best checkpoint, in place of the one before."""
+    _write(directory / BEST, content)
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:

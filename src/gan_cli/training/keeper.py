@@ -18,6 +18,8 @@ class Keeper:
     One is due every so many steps, for each number in `every_steps`, and after `minutes` without
     one; but not while the time spent on them is more than `share` of all the time since the start.
     None stands for no limit. `sync` puts on disk what must not be older than a checkpoint.
+    `written` counts them, and `spent` is the time in seconds, what training did not wait for
+    included: it had to share the processor.
     """
 
     def __init__(
@@ -33,8 +35,10 @@ class Keeper:
         self._pool = ThreadPoolExecutor(1)
         self._writing: Future[float] | None = None
         self._began = self._saved = time.monotonic()
-        self._spent = self._last = 0.0
+        self.spent = self._last = 0.0
+        self.written = 0
         self._wanted = False
+        self._best: dict[str, Any] | None = None
 
     def due(self, step: int) -> bool:
         """Say whether to save after `step`. Raises UserError where the last could not be written.
@@ -48,31 +52,44 @@ class Keeper:
             if not self._writing.done():
                 return False
             self.wait()
-        cheap = self._share is None or self._spent + self._last <= self._share * (now - self._began)
+        cheap = self._share is None or self.spent + self._last <= self._share * (now - self._began)
         return self._wanted and cheap
 
-    def save(self, state: Any, best: bool = False) -> None:
-        """Have the state as it is now written, and as the best one too where it is `best`.
+    def keep_best(self, state: Any) -> None:
+        """Keep the state as it is now as the best so far, to be written with the next checkpoint.
+
+        Should that never come, a resumed run finds it again.
+        """
+        self._best, self._wanted = _copy(state.state_dict()), True
+
+    def save(self, state: Any) -> None:
+        """Have the state as it is now written, with the best one if there is a new one.
 
         Raises UserError where the one before could not be written.
         """
         self.wait()
         self._saved = time.monotonic()
-        content = _copy(state.state_dict())
+        content, best = _copy(state.state_dict()), self._best
         self._writing = self._pool.submit(self._write, content, best, self._saved)
-        self._wanted = False
+        self._wanted, self._best = False, None
 
     def wait(self) -> None:
         """Wait until what was saved is on disk. Raises UserError where it can't be written."""
         writing, self._writing = self._writing, None
         if writing is not None:
             self._last = writing.result()
-            self._spent += self._last
+            self.spent += self._last
+            self.written += 1
 
-    def _write(self, content: dict[str, Any], best: bool, began: float) -> float:
+    def share(self) -> float:
+        """Return the share of the time since the start that was spent."""
+        return self.spent / (time.monotonic() - self._began)
+
+    def _write(self, content: dict[str, Any], best: dict[str, Any] | None, began: float) -> float:
         self._sync()
-        checkpoints.save(self._directory, content, best)
-        # All of it counts, also what training did not wait for: it had to share the processor.
+        if best is not None:
+            checkpoints.save_best(self._directory, best)
+        checkpoints.save(self._directory, content)
         return time.monotonic() - began
 
     def __enter__(self) -> "Keeper":

@@ -92,12 +92,13 @@ def train(
         if state.step % intervals.grid_every == 0 or last:
             logbook.grid(state.step, draw())
 
-        best = estimates.get(BEST_BY, -math.inf) > state.best
-        state.best = max(state.best, estimates.get(BEST_BY, -math.inf))
+        if estimates.get(BEST_BY, -math.inf) > state.best:
+            state.best = estimates[BEST_BY]
+            keeper.keep_best(state)
         collapse = variety.judge(state, estimates)
-        if best or last or collapse or stop.save or keeper.due(state.step):
+        if last or collapse or stop.save or keeper.due(state.step):
             state.refuse_diverged()
-            keeper.save(state, best)
+            keeper.save(state)
             stop.save = False
         if collapse:
             variety.tell(collapse)
