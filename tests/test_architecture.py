@@ -65,3 +65,13 @@ def test_modules_have_one_subject() -> None:
         # The schemas are a list, one entry a setting.
         if path.stem != "schemas":
             assert len(path.read_text().splitlines()) <= 220, path
+
+
+def test_nothing_reads_a_pickle() -> None:
+    for path in modules():
+        assert not {name.split(".")[0] for name in imports(path)} & {"pickle", "joblib", "dill"}
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("torch.load", "np.load"):
+                safe = {"weights_only": "True", "allow_pickle": "False"}
+                given = {k.arg: ast.unparse(k.value) for k in node.keywords}
+                assert given.items() & safe.items(), path

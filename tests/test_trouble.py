@@ -225,6 +225,17 @@ def test_what_a_killed_process_left_is_cleared(gan: Gan, tmp_path: Path) -> None
     assert [row["step"] for row in rows(tmp_path / "a")] == ["5", "10"]
 
 
+def test_killed_between_the_last_checkpoint_and_the_word_of_it(gan: Gan, tmp_path: Path) -> None:
+    assert gan("train", *SHORT, "schedule.steps=5", "hydra.run.dir=a").code == 0
+    path = tmp_path / "a/status.json"
+    path.write_text(path.read_text().replace("finished", "running"))
+    result = gan("train", "resume=a")
+    assert result.code == 0, result.err
+    assert "Finished at step 5: a" in result.out
+    assert status(tmp_path / "a")["status"] == "finished"
+    assert gan("train", "resume=a").code == 1
+
+
 def test_a_damaged_newest_checkpoint_is_set_aside(gan: Gan, tmp_path: Path) -> None:
     arguments = [*SHORT, "schedule.steps=20", "checkpoint.every_steps=5", "hydra.run.dir=a"]
     assert gan("train", *arguments).code == 0

@@ -78,9 +78,14 @@ class Run:
         }
         write_atomically(self.status_path, json.dumps(content, indent=2).encode())
 
+    def recorded(self) -> str:
+        """Return the status that was last recorded."""
+        status: str = _read_json(self.status_path, dict).get("status", "interrupted")
+        return status
+
     def status(self) -> str:
         """Return the status; a run whose process is gone without a word is `interrupted`."""
-        status: str = _read_json(self.status_path, dict).get("status", "interrupted")
+        status = self.recorded()
         if status == "running":
             try:
                 FileLock(self.path / LOCK, timeout=0).acquire().lock.release()

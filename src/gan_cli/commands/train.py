@@ -3,10 +3,7 @@
 import contextlib
 import logging
 import math
-import re
 import sys
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +14,7 @@ from torch import Tensor
 from gan_cli import outputs, runs
 from gan_cli.commands.build import assemble, build_source, relative
 from gan_cli.commands.resume import config_of_resumed
+from gan_cli.commands.trouble import full_disk_told, memory_told
 from gan_cli.data.sources import Data, Split
 from gan_cli.errors import DivergedError, UserError
 from gan_cli.evaluation.collapse import reached, spread
@@ -24,13 +22,11 @@ from gan_cli.evaluation.parzen import log_likelihood
 from gan_cli.evaluation.sampling import draw_z, generate
 from gan_cli.figures.grid import Picture, picture, save_png
 from gan_cli.training import checkpoints, plan
-from gan_cli.training.device import pick_device
 from gan_cli.training.environment import environment
 from gan_cli.training.keeper import Keeper
 from gan_cli.training.logbook import Logbook
 from gan_cli.training.loop import Intervals, Training, train
 from gan_cli.training.signals import Stop, stop_signals
-from gan_cli.training.state import State
 from gan_cli.training.variety import Variety
 
 log = logging.getLogger(__name__)
@@ -41,31 +37,8 @@ RESTORES = 3
 
 def run(cfg: DictConfig, out: Path) -> None:
     """Train in the run directory `out`, from the start or from where it was left."""
-    with _memory_told(cfg):
+    with memory_told(cfg):
         _run(cfg, out)
-
-
-@contextlib.contextmanager
-def _memory_told(cfg: DictConfig) -> Iterator[None]:
-    """Make one sentence of memory that is not enough, with what asked for it."""
-    try:
-        yield
-    except (MemoryError, RuntimeError) as error:
-        asked = re.search(r"tried to allocate ([\d.]+ \w+)", str(error), re.IGNORECASE)
-        if not asked and not isinstance(error, MemoryError):
-            raise
-        sizes = [
-            f"network.{player}.{key}={node[key]}"
-            for player, node in cfg.network.items()
-            for key in ("widths", "units", "width", "channels")
-            if isinstance(node, DictConfig) and key in node
-        ]
-        raise UserError(
-            f"Out of memory on {pick_device(cfg.device)}, which was asked for "
-            f"{asked[1] if asked else 'more than is left'}, with schedule.batch_size="
-            f"{cfg.schedule.batch_size} and {', '.join(sizes)}; one of them must be smaller, or "
-            "device another."
-        ) from error
 
 
 def _run(cfg: DictConfig, out: Path) -> None:
@@ -90,6 +63,10 @@ def _run(cfg: DictConfig, out: Path) -> None:
         directory = runs.Run(out) if runs.Run.exists(out) else runs.Run.create(out, cfg)
         directory.clear()
         checkpoints.restore(state, directory.checkpoints)
+        if state.step == steps and directory.recorded() != "finished":
+            # Killed between its last checkpoint and the word that it was the last.
+            _conclude(directory, state.step, None)
+            return
         if state.step >= steps:
             raise UserError(
                 f"{relative(out)} is finished at step {state.step}; to go on with it, "
@@ -107,7 +84,7 @@ def _run(cfg: DictConfig, out: Path) -> None:
             device, "bf16" if autocast else "fp32", torch.get_num_threads(),
         )  # fmt: skip
         try:
-            with _memory_told(cfg):
+            with memory_told(cfg):
                 _play_on(cfg, directory, training, steps, source, data, stop)
         except BaseException as error:
             reason = str(error) or type(error).__name__
@@ -145,7 +122,7 @@ def _play_on(
     state = training.state
     while True:
         try:
-            with _full_disk_told(run, state):
+            with full_disk_told(run, state):
                 _play(cfg, run, training, steps, source, data, stop)
             return
         except DivergedError as error:
@@ -160,30 +137,6 @@ def _play_on(
                 "%s Back to step %d, with new random numbers, for time %d of at most %d.",
                 error, state.step, restored, RESTORES,
             )  # fmt: skip
-
-
-@contextlib.contextmanager
-def _full_disk_told(run: runs.Run, state: State) -> Iterator[None]:
-    """Make one sentence of what can't be written, by whichever thread."""
-
-    def note(failed: threading.ExceptHookArgs) -> None:
-        # TensorBoard's thread hands its error on to the next who writes, who tells it.
-        log.debug("In %s: %s", failed.thread, failed.exc_value)
-
-    before, threading.excepthook = threading.excepthook, note
-    try:
-        yield
-    except (OSError, UserError) as error:
-        cause = error if isinstance(error, OSError) else error.__cause__
-        if not isinstance(cause, OSError):
-            raise
-        where = relative(run.path)
-        raise UserError(
-            f"Cannot write to {where} at step {state.step}: {cause.strerror or cause}. Its "
-            f"checkpoints are whole: once that is mended, `gan train resume={where}` goes on."
-        ) from error
-    finally:
-        threading.excepthook = before
 
 
 def _play(
