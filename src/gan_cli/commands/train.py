@@ -13,15 +13,16 @@ from torch import Tensor
 
 from gan_cli import outputs, runs
 from gan_cli.commands.build import assemble, build_source, relative
+from gan_cli.commands.dry_run import show_plan, stand_in
 from gan_cli.commands.resume import config_of_resumed
 from gan_cli.commands.trouble import full_disk_told, memory_told
-from gan_cli.data.sources import Data, Split
+from gan_cli.data.sources import Data
 from gan_cli.errors import DivergedError, UserError
 from gan_cli.evaluation.collapse import reached, spread
 from gan_cli.evaluation.parzen import log_likelihood
 from gan_cli.evaluation.sampling import draw_z, generate
 from gan_cli.figures.grid import Picture, picture, save_png
-from gan_cli.training import checkpoints, plan
+from gan_cli.training import checkpoints
 from gan_cli.training.environment import environment
 from gan_cli.training.keeper import Keeper
 from gan_cli.training.logbook import Logbook
@@ -49,11 +50,11 @@ def _run(cfg: DictConfig, out: Path) -> None:
     if cfg.dataset.get("shape", source.shape) is None:
         # Known from here on: the networks follow it, and the run's own config has it.
         cfg.dataset.shape = list(source.shape)
-    training = assemble(cfg, source, data or _stand_in(cfg, source))
+    training = assemble(cfg, source, data or stand_in(cfg, source))
     state, per_epoch = training.state, training.minibatches.per_epoch
     steps = cfg.schedule.steps or math.ceil(cfg.schedule.epochs * per_epoch / training.k)
     if cfg.dry_run or data is None:
-        _show_plan(training, steps, data)
+        show_plan(training, steps, data)
         outputs.discard(out)
         return
 
@@ -214,33 +215,3 @@ def _load(cfg: DictConfig, source: Any) -> Data | None:
         log.warning("%s Until then, the plan is without data.", error)
         return None
     return data
-
-
-def _stand_in(cfg: DictConfig, source: Any) -> Data:
-    part = Split(torch.zeros(cfg.schedule.batch_size, *source.shape, dtype=torch.uint8), None)
-    return Data(part, part, part)
-
-
-def _show_plan(training: Training, steps: int, data: Data | None) -> None:
-    state, minibatches, k = training.state, training.minibatches, training.k
-    m = minibatches.batch_size
-    for name, part in (data._asdict() if data else {}).items():
-        labels = "no labels" if part.y is None else f"{len(part.y.unique())} classes"
-        log.info("%-6s %s %s, %s", name, tuple(part.x.shape), part.x.dtype, labels)
-    real = minibatches[0]
-    g_rows = plan.layers(state.generator, training.game.prior(m, state.rng))
-    d_rows = plan.layers(state.discriminator, torch.cat([real, real]))
-    for line in [*plan.table("Generator", g_rows), *plan.table("Discriminator", d_rows)]:
-        log.info("%s", line)
-    if data:
-        log.info(
-            "%d steps, %s, with %d x %d training images each: %.4g epochs of %d minibatches.",
-            steps, training.update.__name__, k, m, steps * k / minibatches.per_epoch,
-            minibatches.per_epoch,
-        )  # fmt: skip
-    activations = sum(row[-1] for row in g_rows + d_rows)
-    size = plan.memory(
-        state.generator, state.discriminator, training.optimizer.slots, activations,
-        minibatches.x.nbytes,
-    )  # fmt: skip
-    log.info("About %.0f MB on %s beside PyTorch itself.", size / 1e6, state.rng.device)
