@@ -4,8 +4,9 @@
 
 Each kill is in a run of its own, on digits with small networks: started, killed with SIGKILL at
 a random moment, resumed to its end. Checkpoints are written every few steps, so that many a kill
-falls into a write. Prints how many runs ended with the same weights, optimizers, random streams
-and rows, and how many could not be resumed; the exit status is 1 unless all were the same.
+falls into a write. Prints how many runs ended with the same weights, optimizers, random streams,
+rows and TensorBoard steps, and how many could not be resumed; the exit status is 1 unless all were
+the same.
 """
 
 import random
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from gan_cli.runs import Run
 from gan_cli.training import checkpoints
@@ -85,12 +87,14 @@ def start(cwd: Path, *arguments: str) -> "subprocess.Popen[bytes]":
         )
 
 
-def story(run: Path) -> tuple[Any, list[str]]:
-    """Return a run's last state, and its rows without the speed."""
+def story(run: Path) -> tuple[Any, list[str], list[int]]:
+    """Return a run's last state, its rows without the speed, and the steps of its curves."""
     rows = (run / "metrics.csv").read_text().splitlines()
     speed = rows[0].split(",").index("images_per_second")
     without = [",".join(v for i, v in enumerate(row.split(",")) if i != speed) for row in rows]
-    return checkpoints.load_newest(run / "checkpoints"), without
+    events = EventAccumulator(str(run / "tensorboard"), {"scalars": 0}).Reload()
+    steps = [event.step for event in events.Scalars("game/d_loss")]
+    return checkpoints.load_newest(run / "checkpoints"), without, steps
 
 
 def equal(a: Any, b: Any) -> bool:

@@ -191,7 +191,7 @@ def _play(
             keeper.save(state)
         train(training, steps, intervals, logbook, draw, monitor, variety, keeper, stop)
         keeper.wait()
-    log.info("%d checkpoints, in %.2f %% of the time.", keeper.written, 100 * keeper.share())
+    log.debug("%d checkpoints, in %.2f %% of the time.", keeper.written, 100 * keeper.share())
 
 
 def _conclude(run: runs.Run, step: int, signal: int | None) -> None:
