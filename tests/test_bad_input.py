@@ -1,5 +1,7 @@
 """Bad input: one sentence with the setting, the value and what would be right; exit status 1."""
 
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -67,15 +69,17 @@ def test_train(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_early_interrupt_leaves_nothing(
-    gan: Gan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_early_signal_leaves_nothing(
+    number: signal.Signals, gan: Gan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupt(_: object) -> None:
-        raise KeyboardInterrupt
+        os.kill(os.getpid(), signal.SIGUSR1)  # nothing to save yet, and no reason to end
+        os.kill(os.getpid(), number)
 
     monkeypatch.setattr("gan_cli.config.check", interrupt)
     result = gan("train")
-    assert (result.code, result.err) == (130, "Interrupted.\n")
+    assert (result.code, result.err) == (128 + number, "Interrupted.\n")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -183,7 +187,7 @@ def test_a_run_in_use_is_left_alone(gan: Gan, tmp_path: Path) -> None:
     assert run.status() == "interrupted"
 
 
-def test_a_hostile_array_runs_nothing_and_gets_no_memory(gan: Gan, tmp_path: Path) -> None:
+def test_a_hostile_array_runs_nothing(gan: Gan, tmp_path: Path) -> None:
     class Hostile:
         def __reduce__(self) -> tuple:
             return (Path.touch, (tmp_path / "was here",))

@@ -130,6 +130,11 @@ def test_a_collapse_is_told(action: str, gan: Gan, tmp_path: Path, at_step) -> N
         assert result.code == 0, result.err
         assert result.out.count("have collapsed") == 1
         assert told in result.out
+        # Once is enough, in a resumed run too.
+        result = gan("train", "resume=a", "schedule.steps=20")
+        assert result.code == 0, result.err
+        assert "have collapsed" not in result.out
+        assert float(rows(tmp_path / "a")[-1]["spread"]) < 0.02
     else:
         assert result.code == 1
         assert told in result.err

@@ -56,7 +56,7 @@ def test_a_saved_game_goes_on_bit_for_bit(
     whole = training(optimizer, update, ema_decay)
     for _ in range(7):
         whole.step()
-    whole.state.best = 1.5
+    whole.state.best, whole.state.most, whole.state.restored = 1.5, {"spread": 0.5}, 2
     checkpoints.save(tmp_path, whole.state.state_dict())
     for _ in range(8):
         whole.step()
@@ -66,6 +66,7 @@ def test_a_saved_game_goes_on_bit_for_bit(
         resumed.step()  # whatever happened before loading must leave no trace
     checkpoints.restore(resumed.state, tmp_path)
     assert (resumed.state.step, len(resumed.state.logits), resumed.state.best) == (7, 7, 1.5)
+    assert (resumed.state.most, resumed.state.restored) == ({"spread": 0.5}, 2)
     for _ in range(8):
         resumed.step()
 
@@ -97,3 +98,19 @@ def test_weights_are_within_their_bound_from_the_start() -> None:
             if isinstance(layer, nn.Linear):
                 norms = layer.weight.norm(dim=1)
                 torch.testing.assert_close(norms, torch.full_like(norms, c))
+
+
+def test_a_restored_game_draws_other_numbers() -> None:
+    state = training(MOMENTUM, alternating, 0.0).state
+
+    def draws() -> list[list[float]]:
+        return [torch.rand(3, generator=state.rng).tolist(), torch.rand(3).tolist()]
+
+    state.start_streams(0, 0)
+    first = draws()
+    state.start_streams(0, 1)
+    second = draws()
+    assert first[0] != second[0]
+    assert first[1] != second[1]
+    state.start_streams(0, 0)
+    assert draws() == first
