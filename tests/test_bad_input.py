@@ -83,15 +83,6 @@ def test_an_early_signal_leaves_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_failing_job_of_a_sweep_leaves_the_others(gan: Gan, tmp_path: Path) -> None:
-    result = gan("train", "-m", *SMALL, "schedule.steps=2", "optimizer.lr=-1,0.1")
-    assert result.code == 1
-    assert "optimizer.lr is -1.0; it must be a number greater than 0." in result.err
-    assert "Traceback" not in result.err
-    (status,) = tmp_path.glob("outputs/sweep/*/*/status.json")
-    assert '"finished"' in status.read_text()
-
-
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -293,7 +293,7 @@ def test_multirun(gan: Gan, tmp_path: Path) -> None:
     result = gan("train", "-m", *SMALL, "schedule.steps=5", "seed=range(2)")
     assert result.code == 0, result.err
     runs = sorted(tmp_path.glob("outputs/sweep/*/*/metrics.csv"))
-    assert [path.parent.name for path in runs] == ["0", "1"]
+    assert [path.parent.name for path in runs] == ["seed=0", "seed=1"]
     assert rows(runs[0].parent) != rows(runs[1].parent)
     assert "sweep" in gan("sample", "n=2").out
 

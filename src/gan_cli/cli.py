@@ -106,19 +106,25 @@ def play(command: str) -> None:
         nonlocal began
         began = True
         out = Path(HydraConfig.get().runtime.output_dir)
+        swept = HydraConfig.get().mode == RunMode.MULTIRUN
         try:
             config.check(cfg)
             run = importlib.import_module(f"gan_cli.commands.{command.replace('-', '_')}").run
             run(cfg, out)
         except UserError as error:
-            outputs.discard(out)
-            # In a sweep the other jobs go on; alone, Hydra would put lines of its own around it.
-            if HydraConfig.get().mode == RunMode.MULTIRUN:
-                raise CompactHydraException(str(error)) from None
-            sys.exit(str(error))
+            if not swept:
+                outputs.discard(out)
+                # Hydra would put lines of its own around it.
+                sys.exit(str(error))
+            # The other jobs go on, and Hydra tells the first failure at their end only.
+            logging.getLogger(__name__).error("%s: %s", out.name, error)
+            outputs.note(out, f"failed: {error}")
+            raise CompactHydraException(f"{out.name}: {error}") from None
         except KeyboardInterrupt:
             outputs.discard(out)
             raise
+        if swept:
+            outputs.note(out, "finished")
 
     # With this set Hydra raises its errors, in place of printing them over many lines.
     told_in_full = "HYDRA_FULL_ERROR" in os.environ

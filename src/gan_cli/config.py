@@ -24,6 +24,8 @@ def register() -> None:
     OmegaConf.register_new_resolver("logspace", _logspace, replace=True)
     OmegaConf.register_new_resolver("run_dir", outputs.directory, replace=True)
     OmegaConf.register_new_resolver("record_dir", outputs.record_directory, replace=True)
+    OmegaConf.register_new_resolver("sweep_dir", outputs.sweep_directory, replace=True)
+    OmegaConf.register_new_resolver("job_dir", outputs.job_directory, replace=True)
 
 
 def _logspace(start: float, stop: float, n: int) -> list[float]:

@@ -1,6 +1,7 @@
 """Where Hydra lets a command write."""
 
 import functools
+import hashlib
 import shutil
 import sys
 from datetime import datetime
@@ -14,6 +15,8 @@ from gan_cli import runs
 from gan_cli.errors import UserError
 
 HYDRA = ".hydra"
+# Of a job's directory: file systems allow 255 bytes.
+NAME_LENGTH = 150
 
 
 @functools.cache
@@ -61,6 +64,32 @@ def _reserve(path: Path) -> bool:
     except OSError:  # RefuseUnwritable tells
         pass
     return True
+
+
+@functools.cache
+def sweep_directory(outputs: str, sweep: str | None = None) -> str:
+    """Return where the jobs of a sweep go: one called `sweep`, or else by the time."""
+    return str(Path(outputs) / "sweep" / (sweep or f"{datetime.now():%Y-%m-%d_%H-%M-%S}"))
+
+
+def job_directory(overrides: list[str]) -> str:
+    """Return a job's name in its sweep: those of its overrides that the sweep varies.
+
+    What the command line sets for all of them is left out, so that the name stays the same when
+    values are added.
+    """
+    for_all = [o for o in sys.argv[1:] if o in overrides]
+    name = ",".join(o.replace("/", "_") for o in overrides if o not in for_all)
+    if len(name) > NAME_LENGTH:
+        digest = hashlib.sha256(name.encode()).hexdigest()[:12]
+        name = f"{name[: NAME_LENGTH - 13]}-{digest}"
+    return name or "all"
+
+
+def note(out: Path, outcome: str) -> None:
+    """Write what became of a sweep's job into the sweep's own log."""
+    with (out.parent / "sweep.log").open("a") as file:
+        file.write(f"{datetime.now():%Y-%m-%d %H:%M:%S} {out.name}: {outcome}\n")
 
 
 @functools.cache

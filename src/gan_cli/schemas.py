@@ -274,6 +274,7 @@ class Train(Command):
     on_nan: str = choice("stop", "restore")
     on_collapse: str = choice("warn", "stop")
     init_from: str | None = MISSING
+    sweep: str | None = MISSING
     resume: str | None = MISSING
     dry_run: bool = MISSING
 

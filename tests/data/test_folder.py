@@ -229,3 +229,14 @@ def test_a_zip_bomb_is_not_unpacked(plain: Path, monkeypatch: pytest.MonkeyPatch
     assert path.stat().st_size < 20_000
     with pytest.raises(UserError, match=r"bomb.png: unpacks to 10 MB, over 0"):
         source(path).load()
+
+
+def test_the_same_command_goes_on(plain: Path, gan: Gan) -> None:
+    arguments = [
+        "dataset=folder", f"dataset.path={plain}", "network.generator.widths=[4]",
+        "network.discriminator.units=[4]", "schedule.batch_size=2", "hydra.run.dir=a",
+    ]  # fmt: skip
+    assert gan("train", *arguments, "schedule.steps=2").code == 0
+    result = gan("train", *arguments, "schedule.steps=4")
+    assert result.code == 0, result.err
+    assert "Resuming a: steps 3 to 4" in result.out

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from gan_cli import outputs, runs
@@ -14,8 +15,30 @@ from gan_cli.errors import UserError
 FREE = (
     "schedule.epochs", "schedule.steps", "dataset.epochs", "log", "monitor", "checkpoint",
     "outputs", "device", "threads", "data_dir", "dataset.data_dir", "resume", "dry_run", "on_nan",
-    "on_collapse",
+    "on_collapse", "sweep",
 )  # fmt: skip
+LENGTH = ("schedule.epochs", "schedule.steps", "dataset.epochs")
+
+
+def done_already(cfg: DictConfig, out: Path) -> bool:
+    """Say whether `out` is the finished run of a sweep's job, of the same length too."""
+    if HydraConfig.get().mode != RunMode.MULTIRUN or not runs.Run.exists(out):
+        return False
+    run = runs.Run(out)
+    free = tuple(name for name in FREE if name not in LENGTH)
+    different = runs.differences(run.config(), _of_shape(cfg, run.config()), free)
+    return run.recorded() == "finished" and not different
+
+
+def _of_shape(cfg: DictConfig, old: DictConfig) -> DictConfig:
+    """Return `cfg` with the shape of images that a run found in its data, where it leaves it open.
+
+    A wrong one would be refused with the data.
+    """
+    if cfg.dataset.get("shape", ()) is None:
+        cfg = cfg.copy()
+        cfg.dataset.shape = old.dataset.shape
+    return cfg
 
 
 def config_of_resumed(cfg: DictConfig, out: Path) -> tuple[DictConfig, Path]:
@@ -25,8 +48,10 @@ def config_of_resumed(cfg: DictConfig, out: Path) -> tuple[DictConfig, Path]:
     unless an experiment is named, which is a whole config itself. Raises UserError where anything
     but FREE differs.
     """
-    old, new = runs.Run(out).config() if cfg.resume is None else None, cfg
-    if cfg.resume is not None:
+    if cfg.resume is None:
+        old = runs.Run(out).config()
+        new = _of_shape(cfg, old)
+    else:
         found = runs.find(cfg.resume, cfg.outputs, "resume")
         if found.path.absolute() != out.absolute():
             outputs.discard(out)
@@ -34,11 +59,11 @@ def config_of_resumed(cfg: DictConfig, out: Path) -> tuple[DictConfig, Path]:
         old = found.config()
         overrides = OverridesParser.create().parse_overrides(list(HydraConfig.get().overrides.task))
         keys = [override.key_or_group for override in overrides]
+        new = cfg
         if "experiment" not in keys:
             new = old.copy()
             for key in keys:
                 OmegaConf.update(new, key, OmegaConf.select(cfg, key), force_add=True)
-    assert old is not None
     different = runs.differences(old, new, FREE)
     if different:
         raise UserError(

@@ -14,7 +14,7 @@ from torch import Tensor
 from gan_cli import outputs, runs
 from gan_cli.commands.build import assemble, build_source, relative
 from gan_cli.commands.dry_run import show_plan, stand_in
-from gan_cli.commands.resume import config_of_resumed
+from gan_cli.commands.resume import config_of_resumed, done_already
 from gan_cli.commands.trouble import full_disk_told, memory_told
 from gan_cli.data.sources import Data
 from gan_cli.errors import DivergedError, UserError
@@ -43,6 +43,9 @@ def run(cfg: DictConfig, out: Path) -> None:
 
 
 def _run(cfg: DictConfig, out: Path) -> None:
+    if done_already(cfg, out):
+        log.info("%s is finished already.", relative(out))
+        return
     if cfg.resume is not None or runs.Run.exists(out):
         cfg, out = config_of_resumed(cfg, out)
     source = build_source(cfg)
