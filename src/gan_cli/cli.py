@@ -21,6 +21,7 @@ COMMANDS = {
     "sample": "draw samples from a trained generator; beside their nearest training images",
     "interpolate": "draw images along paths through z-space",
     "eval-parzen": "estimate the log-likelihood of the test set by a Parzen window",
+    "report": "tell what the runs of a sweep came to, with error bars over seeds",
     "theory": "draw Figure 1, and check the theory of section 4 by numbers",
     "bench": "measure the speed of training on this machine",
 }

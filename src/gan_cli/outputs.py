@@ -2,19 +2,22 @@
 
 import functools
 import hashlib
+import itertools
 import shutil
 import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from gan_cli import runs
 from gan_cli.errors import UserError
 
 HYDRA = ".hydra"
+SWEEP_LOG = "sweep.log"
 # Of a job's directory: file systems allow 255 bytes.
 NAME_LENGTH = 150
 
@@ -78,7 +81,25 @@ def job_directory(overrides: list[str]) -> str:
     What the command line sets for all of them is left out, so that the name stays the same when
     values are added.
     """
-    for_all = [o for o in sys.argv[1:] if o in overrides]
+    return _job_name(overrides, sys.argv[1:])
+
+
+def planned_jobs(sweep: Path) -> set[str]:
+    """Return the names of the jobs of the command that last ran the sweep in a directory."""
+    record = sweep / "multirun.yaml"
+    if not record.is_file():
+        return set()
+    hydra = OmegaConf.load(record).hydra
+    given = [*(f"{k}={v}" for k, v in (hydra.sweeper.params or {}).items()), *hydra.overrides.task]
+    choices = [
+        [f"{o.get_key_element()}={value}" for value in o.sweep_string_iterator()]
+        for o in OverridesParser.create().parse_overrides(given)
+        if o.is_sweep_override()
+    ]
+    return {_job_name(list(overrides), []) for overrides in itertools.product(*choices)}
+
+
+def _job_name(overrides: list[str], for_all: list[str]) -> str:
     name = ",".join(o.replace("/", "_") for o in overrides if o not in for_all)
     if len(name) > NAME_LENGTH:
         digest = hashlib.sha256(name.encode()).hexdigest()[:12]
@@ -88,8 +109,16 @@ def job_directory(overrides: list[str]) -> str:
 
 def note(out: Path, outcome: str) -> None:
     """Write what became of a sweep's job into the sweep's own log."""
-    with (out.parent / "sweep.log").open("a") as file:
+    with (out.parent / SWEEP_LOG).open("a") as file:
         file.write(f"{datetime.now():%Y-%m-%d %H:%M:%S} {out.name}: {outcome}\n")
+
+
+def noted(out: Path) -> str | None:
+    """Return what was noted last of a job, or None."""
+    log = out.parent / SWEEP_LOG
+    lines = log.read_text().splitlines() if log.is_file() else []
+    outcomes = [line.partition(f" {out.name}: ")[2] for line in lines]
+    return next((outcome for outcome in reversed(outcomes) if outcome), None)
 
 
 @functools.cache

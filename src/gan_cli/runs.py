@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -169,16 +170,21 @@ def differences(old: DictConfig, new: DictConfig, free: tuple[str, ...]) -> list
 
     A name in `free` stands for itself and all below it.
     """
-    before, after = _flatten(old), _flatten(new)
+    before, after = flatten(old), flatten(new)
     return [
         f"{key}: {before.get(key, 'absent')} there, {after.get(key, 'absent')} here"
         for key in sorted({*before, *after})
-        if before.get(key) != after.get(key)
-        and not any(key == name or key.startswith(f"{name}.") for name in free)
+        if before.get(key) != after.get(key) and not is_one_of(key, free)
     ]
 
 
-def _flatten(node: Any, prefix: str = "") -> dict[str, Any]:
+def is_one_of(key: str, names: Iterable[str]) -> bool:
+    """Say whether a setting is one of `names`, or below one of them."""
+    return any(key == name or key.startswith(f"{name}.") for name in names)
+
+
+def flatten(node: Any, prefix: str = "") -> dict[str, Any]:
+    """Return the settings of a config, resolved, by their full keys."""
     if isinstance(node, DictConfig):
         node = OmegaConf.to_container(node, resolve=True)
     if not isinstance(node, dict):
@@ -186,5 +192,5 @@ def _flatten(node: Any, prefix: str = "") -> dict[str, Any]:
     return {
         key: value
         for name, child in node.items()
-        for key, value in _flatten(child, f"{prefix}.{name}" if prefix else str(name)).items()
+        for key, value in flatten(child, f"{prefix}.{name}" if prefix else str(name)).items()
     }

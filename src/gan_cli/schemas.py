@@ -323,6 +323,13 @@ class EvalParzen(Trained):
 
 
 @dataclass
+class Report(Command):
+    sweep: str | None = MISSING
+    runs: list[str] = MISSING
+    by: str = choice("parzen_valid", "value", "spread", "coverage", "images_per_second")
+
+
+@dataclass
 class Bench(Command):
     recipes: list[str] = choice("mnist", "algorithm_1", "tutorial", "cifar10_conv", "dcgan")
     precisions: list[str] = choice("fp32", "bf16")
@@ -377,6 +384,7 @@ SCHEMAS = {
     "interpolate": Interpolate,
     "eval_parzen": EvalParzen,
     "theory": Theory,
+    "report": Report,
     "bench": Bench,
     "dataset/images": ImageDataset,
     "dataset/idx": IDXDataset,

@@ -1,0 +1,119 @@
+"""`gan report`: the numbers are those of the runs' own files."""
+
+import csv
+import statistics
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import SMALL, Result, rows
+
+from gan_cli.evaluation.summary import summarise
+from gan_cli.training.loop import Training
+
+Gan = Callable[..., Result]
+SWEEP = [
+    *SMALL, "schedule.steps=6", "log.every=2", "monitor.samples=50", "monitor.valid=20",
+    "sweep=study",
+]  # fmt: skip
+
+
+def only(pattern: str, cwd: Path) -> Path:
+    (path,) = cwd.glob(pattern)
+    return path
+
+
+def test_summary() -> None:
+    summary = summarise([1.0, 2.0, 4.0, 9.0])
+    assert summary[0] == 4
+    assert summary[1:] == pytest.approx((4.0, (38 / 3) ** 0.5 / 2, 3.0, 1.0, 9.0))
+    assert summarise([5.0])[2] != summarise([5.0])[2]  # NaN: one value has no spread
+
+
+def test_groups_over_seeds(gan: Gan, tmp_path: Path) -> None:
+    grid = ["optimizer.lr=0.05,0.2,-1", "prior=uniform,gaussian", "seed=range(2)"]
+    assert gan("train", "-m", *SWEEP, *grid).code == 1
+    result = gan("report", "sweep=study")
+    assert result.code == 0, result.err
+
+    text = only("outputs/report/*/report.csv", tmp_path).read_text()
+    table = list(csv.DictReader(text.splitlines()))
+    assert list(table[0]) == [
+        "optimizer.lr", "prior", "metric", "n", "mean", "standard_error", "median", "least", "most",
+    ]  # fmt: skip
+    assert len(table) == 4 * 7
+    for row in table:
+        lr, prior, metric = row["optimizer.lr"], row["prior"], row["metric"]
+        found = [
+            rows(tmp_path / f"outputs/sweep/study/optimizer.lr={lr},prior={prior},seed={seed}")
+            for seed in range(2)
+        ]
+        values = [
+            statistics.median(float(r[metric]) for r in run)
+            if metric == "images_per_second"
+            else float(run[-1][metric])
+            for run in found
+        ]
+        assert int(row["n"]) == 2
+        assert float(row["mean"]) == pytest.approx(sum(values) / 2)
+        assert float(row["standard_error"]) == pytest.approx(abs(values[0] - values[1]) / 2)
+        assert (float(row["least"]), float(row["most"])) == (min(values), max(values))
+
+    means = [float(row["mean"]) for row in table if row["metric"] == "parzen_valid"]
+    assert means == sorted(means, reverse=True)
+    markdown = only("outputs/report/*/report.md", tmp_path).read_text()
+    assert markdown.startswith("| optimizer.lr | prior")
+    assert f"{means[0]:.4g} +- " in markdown.splitlines()[2]
+    told = "optimizer.lr is -1.0; it must be a number greater than 0."
+    assert markdown.count(f"failed: {told}") == 4
+    assert told in result.out
+
+
+def test_what_is_interrupted_or_not_begun_is_listed(
+    gan: Gan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    step, steps = Training.step, []
+
+    def play(self: Training) -> None:
+        step(self)
+        steps.append(self.state.step)
+        if len(steps) == 9:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Training, "step", play)
+    assert gan("train", "-m", *SWEEP, "seed=range(4)").code == 130
+    result = gan("report", f"sweep={tmp_path}/outputs/sweep/study")
+    assert result.code == 0, result.err
+    assert "seed=2: not begun" in result.out
+    assert "seed=3: not begun" in result.out
+    assert "seed=1: " in result.out
+    (speed,) = gan("report", "sweep=study", "by=images_per_second").out.splitlines()[2:3]
+    assert speed.startswith("| all  | 1 | ")
+    assert "nan" not in speed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("", "sweep is None and runs is []; one of them must say what to report"),
+        ("sweep=none", "sweep is none, but neither outputs/sweep/none nor none holds"),
+        ("runs=[nowhere]", "runs is nowhere, which is not a run"),
+        ("sweep=a runs=[b]", "one of them must say what to report"),
+        ("sweep=a by=nonsense", "by is nonsense; it must be one of parzen_valid"),
+    ],
+)
+def test_nothing_to_report(arguments: str, words: str, gan: Gan, tmp_path: Path) -> None:
+    result = gan("report", *arguments.split())
+    assert result.code == 1
+    assert words in result.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_single_runs(gan: Gan) -> None:
+    for name, widths in (("a", "[8,8]"), ("b", "[9,9]")):
+        more = [f"network.generator.widths={widths}", f"hydra.run.dir={name}", "sweep=null"]
+        assert gan("train", *SWEEP, *more).code == 0
+    result = gan("report", "runs=[a,b]")
+    assert result.code == 0, result.err
+    assert "| network.generator.widths | n |" in result.out
+    assert "nan" not in result.out
