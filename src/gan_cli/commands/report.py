@@ -104,7 +104,7 @@ def _find(cfg: DictConfig) -> tuple[list[Job], list[str]]:
 
 def _job(path: Path) -> Job:
     record = path / ".hydra/overrides.yaml"
-    overrides = OmegaConf.load(record) if record.is_file() else []
+    overrides: Any = OmegaConf.load(record) if record.is_file() else []
     told = dict(str(override).split("=", 1) for override in overrides)
     if not runs.Run.exists(path):
         return Job(path, told, outputs.noted(path) or "interrupted", {})
