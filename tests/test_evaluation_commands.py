@@ -251,7 +251,7 @@ def write_bad_files(cwd: Path) -> None:
         ("samples=one.npy", ["at least 2"]),
         ("samples=line.npy", ["shape (64,)", "(n, ...)"]),
         ("samples=words.npy", ["real numbers"]),
-        ("samples=pickled.npy", ["can't be read as a .npy array", "allow_pickle=False"]),
+        ("samples=pickled.npy", ["can't be read as a .npy array", "Python objects"]),
         ("samples=text.npy", ["can't be read as a .npy array"]),
         ("samples=empty.npy", ["can't be read as a .npy array"]),
         ("samples=cut.npy", ["can't be read as a .npy array"]),
