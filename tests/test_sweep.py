@@ -102,3 +102,14 @@ def test_names_of_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
     long = [outputs.job_directory([f"key{i}=" + "x" * 300]) for i in range(2)]
     assert long[0] != long[1]
     assert all(len(name) <= 150 for name in long)
+
+
+def test_the_last_word_of_a_job_counts(tmp_path: Path) -> None:
+    job, other = tmp_path / "lr=1,seed=1", tmp_path / "lr=1,seed=11"
+    assert outputs.noted(job) is None
+    outputs.note(job, "failed: no")
+    outputs.note(job, "finished")
+    outputs.note(other, "failed: seed=1: odd")
+    assert outputs.noted(job) == "finished"
+    assert outputs.noted(other) == "failed: seed=1: odd"
+    assert outputs.noted(tmp_path / "seed=1") is None

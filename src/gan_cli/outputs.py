@@ -117,8 +117,10 @@ def noted(out: Path) -> str | None:
     """Return what was noted last of a job, or None."""
     log = out.parent / SWEEP_LOG
     lines = log.read_text().splitlines() if log.is_file() else []
-    outcomes = [line.partition(f" {out.name}: ")[2] for line in lines]
-    return next((outcome for outcome in reversed(outcomes) if outcome), None)
+    # A line is day, time, name and outcome; names may have spaces in them.
+    told, name = [line.split(" ", 2)[-1] for line in lines], f"{out.name}: "
+    outcomes = [line.removeprefix(name) for line in told if line.startswith(name)]
+    return outcomes[-1] if outcomes else None
 
 
 @functools.cache
