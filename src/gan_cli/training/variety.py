@@ -27,16 +27,16 @@ class Variety:
 
     def judge(self, state: State, estimates: Mapping[str, float]) -> str | None:
         """Return what has just collapsed, in a sentence, or None; keep in `state` what was seen."""
-        fallen = []
-        for name in MEASURES:
-            if name in estimates:
-                now, most = estimates[name], state.most.get(name, 0.0)
-                if most > LEAST and now < self.share * most:
-                    fallen.append(f"their {name} is {now:.3f} of the data's, after {most:.3f}")
-                # Samples more varied than the data have that to lose.
-                state.most[name] = max(most, min(now, 1.0))
-        if not estimates:
+        measured = {name: estimates[name] for name in MEASURES if name in estimates}
+        if not measured:
             return None
+        fallen = []
+        for name, now in measured.items():
+            most = state.most.get(name, 0.0)
+            if most > LEAST and now < self.share * most:
+                fallen.append(f"their {name} is {now:.3f} of the data's, after {most:.3f}")
+            # Samples more varied than the data have that to lose.
+            state.most[name] = max(most, min(now, 1.0))
         was, state.collapsed = state.collapsed, bool(fallen)
         if was or not fallen:
             return None
