@@ -126,6 +126,19 @@ def test_no_more_than_its_share_of_the_time(tmp_path: Path, clock: Clock) -> Non
         assert keeper.share() < 0.1
 
 
+@pytest.mark.parametrize(("share", "expected"), [(None, True), (1.0, False)])
+def test_the_last_is_waited_for_only_where_there_is_no_limit(
+    share: float | None, expected: bool, tmp_path: Path
+) -> None:
+    go = threading.Event()
+    with Keeper(tmp_path, [1], None, share, sync=go.wait) as keeper:
+        keeper.save(State())
+        if expected:  # or else there would be nothing to wait for
+            threading.Timer(0.1, go.set).start()
+        assert keeper.due(1) is expected
+        go.set()
+
+
 @pytest.mark.parametrize("notice", [Keeper.wait, lambda keeper: keeper.save(State())])
 def test_what_can_not_be_written_is_raised(
     notice: Callable[[Keeper], None], tmp_path: Path

@@ -48,12 +48,12 @@ class Keeper:
         now = time.monotonic()
         self._wanted |= any(step % n == 0 for n in self._every_steps)
         self._wanted |= self._minutes is not None and now - self._saved >= 60 * self._minutes
-        if self._writing is not None:
-            if not self._writing.done():
-                return False
+        # Where there is no limit, the last one is waited for: none is left out.
+        impatient = self._wanted and self._share is None
+        if self._writing is not None and (impatient or self._writing.done()):
             self.wait()
         cheap = self._share is None or self.spent + self._last <= self._share * (now - self._began)
-        return self._wanted and cheap
+        return self._wanted and cheap and self._writing is None
 
     def keep_best(self, state: Any) -> None:
         """Keep the state as it is now as the best so far, to be written with the next checkpoint.
