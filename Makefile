@@ -13,7 +13,7 @@ install: .venv/ready  ## set up .venv with gan and what its development needs
 	$(BIN)/pip install --quiet --editable '.[dev]'
 	@touch $@
 
-demo: .venv/ready  ## train on digits for a minute or two, and say where the pictures are
+demo: .venv/ready  ## train on digits for a few minutes, and say where the pictures are
 	$(BIN)/gan train
 	$(BIN)/gan sample weights=ema
 

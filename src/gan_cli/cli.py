@@ -38,7 +38,7 @@ def usage() -> str:
             "",
             *lines,
             "",
-            "  gan train                         digits, on this machine, in about a minute",
+            "  gan train                         digits, on this machine, in minutes",
             "  gan train dataset=mnist           Algorithm 1 on MNIST",
             "  gan sample                        a grid of samples from the newest run",
             "  gan COMMAND --help                a command's settings and examples",
