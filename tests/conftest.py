@@ -44,7 +44,6 @@ def gan(
     def run(*arguments: str) -> Result:
         outputs.directory.cache_clear()
         outputs.record_directory.cache_clear()
-        outputs.sweep_directory.cache_clear()
         threads = torch.get_num_threads()
         monkeypatch.setattr(sys, "argv", ["gan", *arguments])
         monkeypatch.setattr(sys, "path", list(sys.path))

@@ -11,7 +11,7 @@ ROOT = Path(gan_cli.__file__).parent
 LAYERS = [
     {"cli"},
     {"config", "commands", "completion"},
-    {"outputs"},
+    {"outputs", "sweeps", "search"},
     {"training", "speed"},
     {"evaluation", "figures", "runs"},
     {"networks", "data"},
@@ -54,8 +54,9 @@ def test_imports_point_one_way() -> None:
 
 
 def test_only_the_top_knows_hydra() -> None:
+    top = ("cli", "config", "schemas", "commands", "outputs", "runs", "sweeps", "search")
     for path in modules():
-        if part(path) not in ("cli", "config", "schemas", "commands", "outputs", "runs"):
+        if part(path) not in top:
             known = {name.split(".")[0] for name in imports(path)}
             assert not known & {"hydra", "omegaconf"}, path
 

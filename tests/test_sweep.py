@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 from conftest import SMALL, Result, assert_same, rows, weights
+from hydra import compose, initialize_config_module
 
-from gan_cli import outputs
+from gan_cli import conf, config, sweeps
+from gan_cli.errors import UserError
 from gan_cli.training.loop import Training
 
 Gan = Callable[..., Result]
@@ -95,21 +97,82 @@ def test_a_failing_job_is_told_at_once_and_leaves_the_others(gan: Gan, tmp_path:
     assert log[5].endswith("optimizer.lr=0.2,seed=1: finished")
 
 
-def test_names_of_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.argv", ["gan train", "-m", "seed=0,1", "threads=1", "prior=a,b"])
-    assert outputs.job_directory(["seed=0", "threads=1", "prior=b"]) == "seed=0,prior=b"
-    assert outputs.job_directory(["dataset.path=a/b.zip"]) == "dataset.path=a_b.zip"
-    long = [outputs.job_directory([f"key{i}=" + "x" * 300]) for i in range(2)]
+def test_a_value_that_can_not_be_composed_leaves_the_others(gan: Gan, tmp_path: Path) -> None:
+    result = gan("train", "-m", *SWEEP, "optimizer.lr=0.1,fast")
+    assert result.code == 1
+    told = "optimizer.lr=fast: Error merging override optimizer.lr=fast; Value 'fast' of type 'str'"
+    assert f"1 of 2 jobs failed; {told}" in result.err
+    assert "Traceback" not in result.err
+    assert [job.name for job in jobs(tmp_path)] == ["optimizer.lr=0.1"]
+    log = (tmp_path / "outputs/sweep/study/sweep.log").read_text().splitlines()
+    assert told.replace(": ", ": failed: ", 1) in log[0]
+
+
+def test_presets_and_names_without_a_sweep(gan: Gan, tmp_path: Path) -> None:
+    settings = SWEEP[:-1]
+    for wrong, words in [
+        (["sweep=seeds"], "without -m this is a single run; `gan train -m sweep=seeds ...`"),
+        (["-m", "sweep=seedz"], "sweep is seedz, which is none of k, lr, objective, prior, search"),
+        (["-m", "+sweep=seeds"], "it has a value already, which is set without the +"),
+        (["-m", "sweep=3", "seed=0,1"], "a number is quoted where it names a sweep"),
+        (["-m", "sweep=search"], "hydra/sweeper=optuna"),
+        (["-m", "seed=0,1", "hydra/launcher=none"], "pip install 'gan-cli[cluster]'"),
+    ]:
+        result = gan("train", *wrong, *settings)
+        assert result.code == 1
+        assert words in result.err
+        assert list(tmp_path.iterdir()) == []
+    # The command line wins.
+    assert gan("train", "-m", "sweep=seeds", "seed=3,7", *settings).code == 0
+    found = sorted(path.name for path in tmp_path.glob("outputs/sweep/seeds/*=*"))
+    assert found == ["seed=3", "seed=7"]
+
+
+@pytest.mark.parametrize(
+    "preset", sorted(path.stem for path in Path(conf.__file__).parent.glob("sweep/*.yaml"))
+)
+def test_presets_vary_what_there_is(preset: str) -> None:
+    config.register()
+    with initialize_config_module("gan_cli.conf", version_base="1.3"):
+        composed = compose("train", [f"sweep={preset}"], return_hydra_config=True)
+        adam = ["optimizer=adam"] if preset == "search_adam" else []
+        overrides = sweeps.parse(composed.hydra.sweeper.params, [])
+        assert any(override.is_sweep_override() for override in overrides)
+        # The first value of each, or the least.
+        values = {
+            o.get_key_element(): o.value().start
+            if o.is_interval_sweep()
+            else next(iter(o.sweep_string_iterator()))
+            for o in overrides
+        }
+        cfg = compose("train", [*adam, *(f"{key}={value}" for key, value in values.items())])
+        config.check(cfg)
+
+
+def test_names_of_jobs() -> None:
+    told = {"seed": "range(2)", "schedule.k": "1,2", "experiment": "mnist"}
+    arguments = ["threads=1", "prior=gaussian,uniform", "seed=7", "dataset.path=choice(a/b.zip)"]
+    assert list(sweeps.combinations(told, arguments).items())[1] == (
+        "schedule.k=1,prior=uniform,dataset.path=a_b.zip",
+        ["seed=7", "schedule.k=1", "experiment=mnist", "threads=1", "prior=uniform",
+         "dataset.path=a/b.zip"],
+    )  # fmt: skip
+    assert list(sweeps.combinations({}, ["seed=3"])) == ["all"]
+    # Named as it will be when values are added.
+    assert list(sweeps.combinations({}, ["seed=range(1)"])) == ["seed=0"]
+    with pytest.raises(UserError, match=r"lr=interval\(0, 1\) has no end of values"):
+        sweeps.combinations({}, ["lr=interval(0, 1)"])
+    long = [sweeps.job_name([f"key{i}=" + "x" * 300]) for i in range(2)]
     assert long[0] != long[1]
     assert all(len(name) <= 150 for name in long)
 
 
 def test_the_last_word_of_a_job_counts(tmp_path: Path) -> None:
     job, other = tmp_path / "lr=1,seed=1", tmp_path / "lr=1,seed=11"
-    assert outputs.noted(job) is None
-    outputs.note(job, "failed: no")
-    outputs.note(job, "finished")
-    outputs.note(other, "failed: seed=1: odd")
-    assert outputs.noted(job) == "finished"
-    assert outputs.noted(other) == "failed: seed=1: odd"
-    assert outputs.noted(tmp_path / "seed=1") is None
+    assert sweeps.noted(job) is None
+    sweeps.note(job, "failed: no")
+    sweeps.note(job, "finished")
+    sweeps.note(other, "failed: seed=1: odd")
+    assert sweeps.noted(job) == "finished"
+    assert sweeps.noted(other) == "failed: seed=1: odd"
+    assert sweeps.noted(tmp_path / "seed=1") is None

@@ -9,12 +9,15 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gan_cli.completion import BASH
+from gan_cli.errors import PrunedError, UserError
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
+
+log = logging.getLogger(__name__)
 
 COMMANDS = {
     "train": "play the adversarial game between a generator and a discriminator",
@@ -86,46 +89,20 @@ def dispatch() -> None:
 
 
 def play(command: str) -> None:
-    """Run one command under Hydra, with the user's own modules importable."""
+    """Run one command, or with -m as many as a sweep has, under Hydra."""
     import hydra
-    from hydra.core.hydra_config import HydraConfig
-    from hydra.errors import CompactHydraException, HydraException
-    from hydra.types import RunMode
+    from hydra.errors import HydraException
 
     from gan_cli import config, outputs
-    from gan_cli.errors import UserError
 
     config.register()
-    # A log file that can't be written must not end, or flood, what it tells of.
-    logging.raiseExceptions = False
-    # Last on the path, so that no file of the user's can stand in for a module of ours.
-    sys.path.append(os.getcwd())
 
     began = False
 
-    def task(cfg: "DictConfig") -> None:
+    def task(cfg: "DictConfig") -> Any:
         nonlocal began
         began = True
-        out = Path(HydraConfig.get().runtime.output_dir)
-        swept = HydraConfig.get().mode == RunMode.MULTIRUN
-        try:
-            config.check(cfg)
-            run = importlib.import_module(f"gan_cli.commands.{command.replace('-', '_')}").run
-            run(cfg, out)
-        except UserError as error:
-            if not swept:
-                outputs.discard(out)
-                # Hydra would put lines of its own around it.
-                sys.exit(str(error))
-            # The other jobs go on, and Hydra tells the first failure at their end only.
-            logging.getLogger(__name__).error("%s: %s", out.name, error)
-            outputs.note(out, f"failed: {error}")
-            raise CompactHydraException(f"{out.name}: {error}") from None
-        except KeyboardInterrupt:
-            outputs.discard(out)
-            raise
-        if swept:
-            outputs.note(out, "finished")
+        return perform(command, cfg)
 
     # With this set Hydra raises its errors, in place of printing them over many lines.
     told_in_full = "HYDRA_FULL_ERROR" in os.environ
@@ -137,7 +114,7 @@ def play(command: str) -> None:
     except Exception as error:
         # Before a command has begun, its settings are at fault, or there is no room for Hydra's
         # own record of them; from then on what is not told in a sentence is a bug.
-        if told_in_full or (began and not isinstance(error, HydraException)):
+        if told_in_full or (began and not isinstance(error, HydraException | UserError)):
             raise
         outputs.discard_reserved()
         sys.exit(config.complaint(error))
@@ -145,3 +122,53 @@ def play(command: str) -> None:
         outputs.release()
         if not told_in_full:
             del os.environ["HYDRA_FULL_ERROR"]
+
+
+def perform(command: str, cfg: "DictConfig") -> Any:
+    """Do what a composed config says, in this process: by itself, or as a job of a sweep."""
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.errors import CompactHydraException
+    from hydra.types import RunMode
+
+    from gan_cli import config, outputs, sweeps
+
+    # A log file that can't be written must not end, or flood, what it tells of.
+    logging.raiseExceptions = False
+    # The user's own modules; last, so that none of them can stand in for one of ours.
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())
+    hydra = HydraConfig.get()
+    out = Path(hydra.runtime.output_dir)
+    swept = hydra.mode == RunMode.MULTIRUN
+    if swept:
+        # A launcher's worker has a command line of its own; this is what makes the job again.
+        sys.argv = [f"gan {command}", *hydra.overrides.task]
+    try:
+        config.check(cfg)
+        returned = importlib.import_module(f"gan_cli.commands.{command.replace('-', '_')}").run(
+            cfg, out
+        )
+    except UserError as error:
+        if not swept:
+            outputs.discard(out)
+            # Hydra would put lines of its own around it.
+            sys.exit(str(error))
+        # The other jobs go on, and the sweeper tells of failures at their end only.
+        log.error("%s: %s", out.name, error)
+        sweeps.note(out, f"failed: {error}")
+        raise CompactHydraException(f"{out.name}: {error}") from None
+    except KeyboardInterrupt:
+        outputs.discard(out)
+        raise
+    except PrunedError as error:
+        sweeps.note(out, f"pruned: {error}")
+        raise
+    except Exception as error:
+        if not swept:
+            raise
+        log.exception("%s: a bug of gan's, or of a class of yours", out.name)
+        sweeps.note(out, f"failed: {type(error).__name__}: {error}")
+        raise CompactHydraException(f"{out.name}: {type(error).__name__}: {error}") from error
+    if swept:
+        sweeps.note(out, "finished")
+    return returned

@@ -5,15 +5,25 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import Field, fields, is_dataclass
+from pathlib import Path
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from gan_cli import outputs
+from gan_cli import outputs, sweeps
 from gan_cli.errors import UserError
 from gan_cli.schemas import SCHEMAS
+
+# What to do about errors of Hydra's that don't say it.
+HINTS = {
+    "Multiple values for": "it has a value already, which is set without the +.",
+    "Config group override must be a string": (
+        "a number is quoted where it names a sweep, or an option: sweep='\"3\"'."
+    ),
+    "hydra/launcher/": "launchers come with `pip install 'gan-cli[cluster]'`.",
+}
 
 
 def register() -> None:
@@ -24,8 +34,9 @@ def register() -> None:
     OmegaConf.register_new_resolver("logspace", _logspace, replace=True)
     OmegaConf.register_new_resolver("run_dir", outputs.directory, replace=True)
     OmegaConf.register_new_resolver("record_dir", outputs.record_directory, replace=True)
-    OmegaConf.register_new_resolver("sweep_dir", outputs.sweep_directory, replace=True)
-    OmegaConf.register_new_resolver("job_dir", outputs.job_directory, replace=True)
+    # Told once for all jobs, wherever they are played.
+    OmegaConf.register_new_resolver("sweep_dir", _sweep_dir, replace=True, use_cache=True)
+    OmegaConf.register_new_resolver("one_gpu", _one_gpu, replace=True)
 
 
 def _logspace(start: float, stop: float, n: int) -> list[float]:
@@ -33,10 +44,23 @@ def _logspace(start: float, stop: float, n: int) -> list[float]:
     return [10 ** (start + (stop - start) * i / max(n - 1, 1)) for i in range(n)]
 
 
+def _sweep_dir(given: str, name: str | None = None) -> str:
+    """Return where a sweep's jobs go, as workers elsewhere find it too."""
+    return str(Path(sweeps.directory(given, name)).absolute())
+
+
+def _one_gpu() -> int:
+    """Return how many GPUs a job is to have here: 1, or 0 where there is none."""
+    import torch
+
+    return min(torch.cuda.device_count(), 1)
+
+
 def complaint(error: Exception) -> str:
     """Return Hydra's error of composing a config as one line, with the setting that was near."""
     text = re.split(r"\n(?:Config search path|See https|To append)", str(error))[0]
     parts = [" ".join(line.split()) for line in text.splitlines() if line.strip()]
+    parts += [hint for sign, hint in HINTS.items() if sign in text]
     cause = error.__cause__
     if isinstance(cause, OmegaConfBaseException):
         parts.append(str(cause).splitlines()[0])

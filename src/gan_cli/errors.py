@@ -12,3 +12,7 @@ class DivergedError(UserError):
         super().__init__(
             f"{quantity}: the game has diverged; a smaller optimizer.lr is the first thing to try."
         )
+
+
+class PrunedError(Exception):
+    """Says where a search gave a run up: it is neither finished nor has it failed."""

@@ -1,25 +1,19 @@
 """Where Hydra lets a command write."""
 
 import functools
-import hashlib
-import itertools
 import shutil
 import sys
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from gan_cli import runs
 from gan_cli.errors import UserError
 
 HYDRA = ".hydra"
-SWEEP_LOG = "sweep.log"
-# Of a job's directory: file systems allow 255 bytes.
-NAME_LENGTH = 150
 
 
 @functools.cache
@@ -70,60 +64,6 @@ def _reserve(path: Path) -> bool:
 
 
 @functools.cache
-def sweep_directory(outputs: str, sweep: str | None = None) -> str:
-    """Return where the jobs of a sweep go: one called `sweep`, or else by the time."""
-    return str(Path(outputs) / "sweep" / (sweep or f"{datetime.now():%Y-%m-%d_%H-%M-%S}"))
-
-
-def job_directory(overrides: list[str]) -> str:
-    """Return a job's name in its sweep: those of its overrides that the sweep varies.
-
-    What the command line sets for all of them is left out, so that the name stays the same when
-    values are added.
-    """
-    return _job_name(overrides, sys.argv[1:])
-
-
-def planned_jobs(sweep: Path) -> set[str]:
-    """Return the names of the jobs of the command that last ran the sweep in a directory."""
-    record = sweep / "multirun.yaml"
-    if not record.is_file():
-        return set()
-    hydra = OmegaConf.load(record).hydra
-    given = [*(f"{k}={v}" for k, v in (hydra.sweeper.params or {}).items()), *hydra.overrides.task]
-    choices = [
-        [f"{o.get_key_element()}={value}" for value in o.sweep_string_iterator()]
-        for o in OverridesParser.create().parse_overrides(given)
-        if o.is_sweep_override()
-    ]
-    return {_job_name(list(overrides), []) for overrides in itertools.product(*choices)}
-
-
-def _job_name(overrides: list[str], for_all: list[str]) -> str:
-    name = ",".join(o.replace("/", "_") for o in overrides if o not in for_all)
-    if len(name) > NAME_LENGTH:
-        digest = hashlib.sha256(name.encode()).hexdigest()[:12]
-        name = f"{name[: NAME_LENGTH - 13]}-{digest}"
-    return name or "all"
-
-
-def note(out: Path, outcome: str) -> None:
-    """Write what became of a sweep's job into the sweep's own log."""
-    with (out.parent / SWEEP_LOG).open("a") as file:
-        file.write(f"{datetime.now():%Y-%m-%d %H:%M:%S} {out.name}: {outcome}\n")
-
-
-def noted(out: Path) -> str | None:
-    """Return what was noted last of a job, or None."""
-    log = out.parent / SWEEP_LOG
-    lines = log.read_text().splitlines() if log.is_file() else []
-    # A line is day, time, name and outcome; names may have spaces in them.
-    told, name = [line.split(" ", 2)[-1] for line in lines], f"{out.name}: "
-    outcomes = [line.removeprefix(name) for line in told if line.startswith(name)]
-    return outcomes[-1] if outcomes else None
-
-
-@functools.cache
 def record_directory(resume: str | None = None) -> str:
     """Return where in it Hydra records a command: a resumed run keeps its first record."""
     return HYDRA if resume is None else f"{HYDRA}/resumed-{datetime.now():%Y-%m-%d_%H-%M-%S}"
@@ -152,7 +92,8 @@ class RefuseUnwritable(Callback):
 
     def _try(self, path: str) -> None:
         try:
-            Path(path).mkdir(parents=True, exist_ok=True)
+            if not Path(path).exists():
+                _reserve(Path(path))
             (Path(path) / ".writable").touch()
             (Path(path) / ".writable").unlink()
         except OSError as error:

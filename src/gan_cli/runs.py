@@ -1,5 +1,6 @@
 """The run directory: the one place that knows its file names."""
 
+import csv
 import json
 import os
 import platform
@@ -58,6 +59,24 @@ class Run:
         if not isinstance(config, DictConfig) or any(config.get(key) is None for key in whole):
             raise UserError(f"{self.config_path} is not the config of a run: it needs {whole}.")
         return config
+
+    def measured(self, metric: str) -> list[float]:
+        """Return the values of a metric, in order, from the rows that have it.
+
+        Raises UserError where they can't be read.
+        """
+        if not self.metrics_path.is_file():
+            return []
+        try:
+            rows = csv.DictReader(self.metrics_path.read_text().splitlines())
+            return [float(row[metric]) for row in rows if row.get(metric)]
+        except ValueError as error:
+            raise UserError(f"{self.metrics_path} is damaged: {error}.") from error
+
+    def last(self, metric: str) -> float | None:
+        """Return the last value of a metric, or None where it was never measured."""
+        values = self.measured(metric)
+        return values[-1] if values else None
 
     def update_config(self, config: DictConfig) -> None:
         """Write another resolved config, of the same game."""

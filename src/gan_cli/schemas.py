@@ -274,7 +274,6 @@ class Train(Command):
     on_nan: str = choice("stop", "restore")
     on_collapse: str = choice("warn", "stop")
     init_from: str | None = MISSING
-    sweep: str | None = MISSING
     resume: str | None = MISSING
     dry_run: bool = MISSING
 
@@ -324,7 +323,6 @@ class EvalParzen(Trained):
 
 @dataclass
 class Report(Command):
-    sweep: str | None = MISSING
     runs: list[str] = MISSING
     by: str = choice("parzen_valid", "value", "spread", "coverage", "images_per_second")
 

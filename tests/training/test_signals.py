@@ -23,3 +23,19 @@ def test_a_warning_asks_to_save_each_time() -> None:
             os.kill(os.getpid(), signal.SIGUSR1)
             assert (stop.save, stop.signal) == (True, None)
             stop.save = False
+
+
+def test_a_schedulers_end_is_told_again_when_all_is_saved() -> None:
+    queued_again = []
+    before = signal.signal(signal.SIGUSR2, lambda *_: queued_again.append("by Submitit"))
+    try:
+        with stop_signals() as stop:
+            os.kill(os.getpid(), signal.SIGUSR2)
+            assert stop.signal == signal.SIGUSR2
+            assert not queued_again
+        assert queued_again == ["by Submitit"]
+        with stop_signals():
+            pass
+        assert len(queued_again) == 1
+    finally:
+        signal.signal(signal.SIGUSR2, before)

@@ -9,9 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
-from gan_cli import outputs, runs
+from gan_cli import runs, sweeps
 from gan_cli.commands.build import relative
 from gan_cli.errors import UserError
 from gan_cli.evaluation.summary import Summary, summarise
@@ -23,7 +24,6 @@ log = logging.getLogger(__name__)
 NOT_KINDS = (
     "seed",
     "outputs",
-    "sweep",
     "resume",
     "data_dir",
     "dataset.data_dir",
@@ -84,21 +84,22 @@ def _summaries(jobs: Sequence[Job]) -> dict[str, Summary]:
 
 def _find(cfg: DictConfig) -> tuple[list[Job], list[str]]:
     """Return the jobs that there are, and the names of those that a sweep has yet to begin."""
-    if (cfg.sweep is None) == (not cfg.runs):
+    sweep = HydraConfig.get().runtime.choices["sweep"]
+    if (sweep is None) == (not cfg.runs):
         raise UserError(
-            f"sweep is {cfg.sweep} and runs is {cfg.runs}; one of them must say what to report: "
+            f"sweep is {sweep} and runs is {cfg.runs}; one of them must say what to report: "
             "sweep=NAME, or runs=[DIRECTORY,...]."
         )
-    if cfg.sweep is None:
+    if sweep is None:
         return [_job(runs.find(path, cfg.outputs, "runs").path) for path in cfg.runs], []
-    named = Path(outputs.sweep_directory(cfg.outputs, cfg.sweep))
-    directory = named if named.is_dir() else Path(cfg.sweep)
+    named = Path(sweeps.directory(cfg.outputs, sweep))
+    directory = named if named.is_dir() else Path(sweep)
     paths = sorted(path.parent for path in directory.glob("*/.hydra"))
     if not paths:
         raise UserError(
-            f"sweep is {cfg.sweep}, but neither {named} nor {cfg.sweep} holds the jobs of a sweep."
+            f"sweep is {sweep}, but neither {named} nor {sweep} holds the jobs of a sweep."
         )
-    planned = outputs.planned_jobs(directory)
+    planned = sweeps.planned(directory)
     return [_job(path) for path in paths], sorted(planned - {path.name for path in paths})
 
 
@@ -107,7 +108,7 @@ def _job(path: Path) -> Job:
     overrides: Any = OmegaConf.load(record) if record.is_file() else []
     told = dict(str(override).split("=", 1) for override in overrides)
     if not runs.Run.exists(path):
-        return Job(path, told, outputs.noted(path) or "interrupted", {})
+        return Job(path, told, sweeps.noted(path) or "interrupted", {})
     found = runs.Run(path)
     text = found.metrics_path.read_text() if found.metrics_path.is_file() else ""
     rows = list(csv.DictReader(text.splitlines()))
@@ -122,7 +123,7 @@ def _job(path: Path) -> Job:
         metrics[SPEED] = statistics.median(values[SPEED])
     status = found.status()
     if status == "failed":
-        status = outputs.noted(path) or status
+        status = sweeps.noted(path) or status
     return Job(path, {**told, **runs.flatten(found.config()), **told}, status, metrics)
 
 

@@ -15,9 +15,20 @@ from gan_cli.errors import UserError
 FREE = (
     "schedule.epochs", "schedule.steps", "dataset.epochs", "log", "monitor", "checkpoint",
     "outputs", "device", "threads", "data_dir", "dataset.data_dir", "resume", "dry_run", "on_nan",
-    "on_collapse", "sweep",
+    "on_collapse",
 )  # fmt: skip
 LENGTH = ("schedule.epochs", "schedule.steps", "dataset.epochs")
+
+
+def refuse_lone_sweep() -> None:
+    """Raise UserError where a sweep is named without -m, which alone makes one."""
+    hydra = HydraConfig.get()
+    sweep = hydra.runtime.choices["sweep"]
+    if hydra.mode != RunMode.MULTIRUN and sweep is not None:
+        raise UserError(
+            f"sweep is {sweep}, but without -m this is a single run; "
+            f"`gan train -m sweep={sweep} ...` is a sweep."
+        )
 
 
 def done_already(cfg: DictConfig, out: Path) -> bool:

@@ -8,25 +8,28 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig
 from torch import Tensor
 
-from gan_cli import outputs, runs
+from gan_cli import outputs, runs, search
 from gan_cli.commands.build import assemble, build_source, relative
 from gan_cli.commands.dry_run import show_plan, stand_in
-from gan_cli.commands.resume import config_of_resumed, done_already
+from gan_cli.commands.resume import config_of_resumed, done_already, refuse_lone_sweep
 from gan_cli.commands.trouble import full_disk_told, memory_told
 from gan_cli.data.sources import Data
-from gan_cli.errors import DivergedError, UserError
+from gan_cli.errors import DivergedError, PrunedError, UserError
 from gan_cli.evaluation.collapse import reached, spread
 from gan_cli.evaluation.parzen import log_likelihood
 from gan_cli.evaluation.sampling import draw_z, generate
 from gan_cli.figures.grid import Picture, picture, save_png
 from gan_cli.training import checkpoints
-from gan_cli.training.environment import environment
+from gan_cli.training.device import take_gpu
+from gan_cli.training.environment import compare, environment
 from gan_cli.training.keeper import Keeper
 from gan_cli.training.logbook import Logbook
-from gan_cli.training.loop import Intervals, Training, train
+from gan_cli.training.loop import BEST_BY, Intervals, Training, train
 from gan_cli.training.signals import Stop, stop_signals
 from gan_cli.training.variety import Variety
 
@@ -36,18 +39,25 @@ log = logging.getLogger(__name__)
 RESTORES = 3
 
 
-def run(cfg: DictConfig, out: Path) -> None:
-    """Train in the run directory `out`, from the start or from where it was left."""
+def run(cfg: DictConfig, out: Path) -> float | None:
+    """Train in the run directory `out`, from the start or from where it was left.
+
+    Returns the monitor's last estimate, if there is one: a search asks for the most.
+    """
     with memory_told(cfg):
         _run(cfg, out)
+    return runs.Run(out).last(BEST_BY) if runs.Run.exists(out) else None
 
 
 def _run(cfg: DictConfig, out: Path) -> None:
+    refuse_lone_sweep()
     if done_already(cfg, out):
         log.info("%s is finished already.", relative(out))
         return
     if cfg.resume is not None or runs.Run.exists(out):
         cfg, out = config_of_resumed(cfg, out)
+    if HydraConfig.get().mode == RunMode.MULTIRUN:
+        take_gpu(out.parent)
     source = build_source(cfg)
     data = _load(cfg, source)
     if cfg.dataset.get("shape", source.shape) is None:
@@ -79,7 +89,7 @@ def _run(cfg: DictConfig, out: Path) -> None:
         directory.update_config(cfg)
         device, autocast = state.rng.device, training.game.autocast
         here = environment(device, autocast, data.fingerprint())
-        _compare(directory.last_environment(), here)
+        compare(directory.last_environment(), here)
         directory.add_environment(here)
         directory.set_status("running", state.step)
         log.info(
@@ -90,6 +100,9 @@ def _run(cfg: DictConfig, out: Path) -> None:
         try:
             with memory_told(cfg):
                 _play_on(cfg, directory, training, steps, source, data, stop)
+        except PrunedError as error:
+            directory.set_status("interrupted", state.step, str(error))
+            raise
         except BaseException as error:
             reason = str(error) or type(error).__name__
             # On a full disk there may be no room for that either: the checkpoints are what counts.
@@ -97,25 +110,6 @@ def _run(cfg: DictConfig, out: Path) -> None:
                 directory.set_status("failed", state.step, reason)
             raise
         _conclude(directory, state.step, stop.signal)
-
-
-def _compare(before: dict[str, Any] | None, here: dict[str, Any]) -> None:
-    """Tell what of the machine is another than in the session before; refuse other data."""
-    if before is None or "versions" not in before:
-        return
-    if before.get("data_sha256") != here["data_sha256"]:
-        raise UserError(
-            "dataset gives other data than this run was trained on so far (their SHA-256 differ); "
-            "data_dir, or dataset.path, must lead to the same files."
-        )
-    before, here = ({**session, **session["versions"]} for session in (before, here))
-    moved = [
-        f"{name}: {before.get(name)} before, {here[name]} now"
-        for name in ("device", "threads", "precision", "processor", "torch")
-        if before.get(name) != here[name]
-    ]
-    if moved:
-        log.warning("Bits may differ from here on from an unbroken run's (%s).", "; ".join(moved))
 
 
 def _play_on(
@@ -171,7 +165,7 @@ def _play(
         samples = measured(generate(state.generator, monitor_z, device))
         likelihoods = log_likelihood(points, samples, list(cfg.monitor.sigmas))
         return {
-            "parzen_valid": likelihoods.mean(1).max().item(),
+            BEST_BY: likelihoods.mean(1).max().item(),
             "spread": spread(samples[:n], points),
             "coverage": reached(samples, points) / among,
         }
@@ -188,11 +182,12 @@ def _play(
         cfg.checkpoint.share, logbook.sync,
     )  # fmt: skip
     variety = Variety(cfg.monitor.collapse, cfg.on_collapse == "stop")
+    judge = search.pruner(run.path)
     with contextlib.closing(logbook), keeper:
         if not state.step:
             # Something to go back to, and a first measure of what one costs.
             keeper.save(state)
-        train(training, steps, intervals, logbook, draw, monitor, variety, keeper, stop)
+        train(training, steps, intervals, logbook, draw, monitor, variety, judge, keeper, stop)
         keeper.wait()
     log.debug("%d checkpoints, in %.2f %% of the time.", keeper.written, 100 * keeper.share())
 

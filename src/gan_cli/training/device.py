@@ -1,9 +1,13 @@
 """Where to compute, and in which arithmetic."""
 
 import ctypes
+import os
 import sys
+import time
+from pathlib import Path
 
 import torch
+from filelock import FileLock, Timeout
 
 from gan_cli.errors import UserError
 
@@ -25,6 +29,29 @@ def pick_device(name: str) -> torch.device:
             "cuda and cuda:1 where there are GPUs."
         ) from error
     return device
+
+
+# What keeps this process's GPU from other jobs, as long as it lives.
+_gpu: list[FileLock] = []
+
+
+def take_gpu(directory: Path) -> None:
+    """Leave one GPU visible to this process, where there are several: one that no other job has.
+
+    Jobs tell each other by locks in `directory`. Waits until a GPU is free, and then has it for
+    good: CUDA looks only once.
+    """
+    told = os.environ.get("CUDA_VISIBLE_DEVICES")
+    gpus = told.split(",") if told else [str(i) for i in range(torch.cuda.device_count())]
+    while len(gpus) > 1 and not _gpu:
+        for gpu in gpus:
+            try:
+                _gpu.append(FileLock(directory / f".gpu-{gpu}", timeout=0).acquire().lock)
+            except Timeout:
+                continue
+            os.environ["CUDA_VISIBLE_DEVICES"] = gpu
+            return
+        time.sleep(1)
 
 
 def autocast_type(precision: str, device: torch.device) -> torch.dtype | None:

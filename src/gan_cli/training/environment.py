@@ -1,5 +1,6 @@
 """What a run ran on."""
 
+import logging
 import platform
 import subprocess
 import sys
@@ -11,6 +12,9 @@ from typing import Any
 import torch
 
 import gan_cli
+from gan_cli.errors import UserError
+
+log = logging.getLogger(__name__)
 
 
 def environment(
@@ -35,6 +39,28 @@ def environment(
         "git_commit": git_commit(),
         "data_sha256": fingerprint,
     }
+
+
+def compare(before: dict[str, Any] | None, here: dict[str, Any]) -> None:
+    """Tell what of the machine is another than in the session before.
+
+    Raises UserError where the data are others.
+    """
+    if before is None or "versions" not in before:
+        return
+    if before.get("data_sha256") != here["data_sha256"]:
+        raise UserError(
+            "dataset gives other data than this run was trained on so far (their SHA-256 differ); "
+            "data_dir, or dataset.path, must lead to the same files."
+        )
+    before, here = ({**session, **session["versions"]} for session in (before, here))
+    moved = [
+        f"{name}: {before.get(name)} before, {here[name]} now"
+        for name in ("device", "threads", "precision", "processor", "torch")
+        if before.get(name) != here[name]
+    ]
+    if moved:
+        log.warning("Bits may differ from here on from an unbroken run's (%s).", "; ".join(moved))
 
 
 def git_commit() -> str | None:

@@ -18,7 +18,8 @@ class Stop:
 def stop_signals() -> Iterator[Stop]:
     """Within, the first SIGTERM or Ctrl-C is noted for the loop to see; a second acts at once.
 
-    SIGUSR1, which schedulers send ahead of the end, asks to save and go on.
+    SIGUSR1, which schedulers send ahead of the end, asks to save and go on. SIGUSR2 asks to stop,
+    and is raised again after that: under Slurm Submitit waits for it, to queue the job once more.
     """
     stop = Stop()
 
@@ -29,10 +30,12 @@ def stop_signals() -> Iterator[Stop]:
             stop.signal = number
             signal.signal(number, signal.SIG_DFL)
 
-    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)
     before = {number: signal.signal(number, note) for number in numbers}
     try:
         yield stop
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        if stop.signal == signal.SIGUSR2:
+            signal.raise_signal(signal.SIGUSR2)

@@ -1,0 +1,96 @@
+"""The directory of a sweep: its jobs, what they are called, and what became of them."""
+
+import hashlib
+import itertools
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from omegaconf import OmegaConf
+
+from gan_cli.errors import UserError
+
+RECORD = "multirun.yaml"
+LOG = "sweep.log"
+# Of a job's directory: file systems allow 255 bytes.
+NAME_LENGTH = 150
+# The name of the job of a sweep that varies nothing.
+ALONE = "all"
+
+
+def directory(outputs: str, name: str | None = None) -> str:
+    """Return where the jobs of a sweep go: by its name, or else by the time."""
+    return str(Path(outputs) / "sweep" / (name or f"{datetime.now():%Y-%m-%d_%H-%M-%S}"))
+
+
+def combinations(params: Mapping[str, Any], arguments: Sequence[str]) -> dict[str, list[str]]:
+    """Return the overrides of each job by its name, which tells what the sweep varies.
+
+    `params` are those of the sweep's config; of the same setting the command line's `arguments`
+    win. Raises UserError for what has no list of values.
+    """
+    choices: dict[str, list[str]] = {}
+    varied: set[str] = set()
+    for override in parse(params, arguments):
+        key = override.get_key_element()
+        if not override.is_sweep_override():
+            choices[key] = [str(override.input_line)]
+            varied.discard(key)
+            continue
+        if not override.is_discrete_sweep():
+            raise UserError(
+                f"{override.input_line} has no end of values; list some, as {key}=0.1,0.2, or "
+                "search with hydra/sweeper=optuna."
+            )
+        choices[key] = [f"{key}={value}" for value in override.sweep_string_iterator()]
+        varied.add(key)
+    jobs = {}
+    for chosen in itertools.product(*choices.values()):
+        name = job_name([o for key, o in zip(choices, chosen, strict=True) if key in varied])
+        jobs[name] = list(chosen)
+    return jobs
+
+
+def parse(params: Mapping[str, Any], arguments: Sequence[str]) -> list[Override]:
+    """Return the overrides of a sweep, those of all its jobs and those that it varies."""
+    own = [f"{key}={value}" for key, value in params.items()]
+    return OverridesParser.create().parse_overrides([*own, *arguments])
+
+
+def job_name(overrides: Sequence[str]) -> str:
+    """Return the name of a job's directory."""
+    name = ",".join(override.replace("/", "_") for override in overrides)
+    if len(name) > NAME_LENGTH:
+        digest = hashlib.sha256(name.encode()).hexdigest()[:12]
+        name = f"{name[: NAME_LENGTH - 13]}-{digest}"
+    return name or ALONE
+
+
+def planned(sweep: Path) -> set[str]:
+    """Return the names of the jobs of the command that last ran the sweep in a directory."""
+    record = sweep / RECORD
+    if not record.is_file():
+        return set()
+    hydra = OmegaConf.load(record).hydra
+    if hydra.sweeper._target_.endswith("OptunaSweeper"):  # what it tries next is not known
+        return set()
+    return set(combinations(hydra.sweeper.params or {}, hydra.overrides.task))
+
+
+def note(out: Path, outcome: str) -> None:
+    """Write what became of a sweep's job into the sweep's own log."""
+    with (out.parent / LOG).open("a") as file:
+        file.write(f"{datetime.now():%Y-%m-%d %H:%M:%S} {out.name}: {outcome}\n")
+
+
+def noted(out: Path) -> str | None:
+    """Return what was noted last of a job, or None."""
+    log = out.parent / LOG
+    lines = log.read_text().splitlines() if log.is_file() else []
+    # A line is day, time, name and outcome; names may have spaces in them.
+    told, name = [line.split(" ", 2)[-1] for line in lines], f"{out.name}: "
+    outcomes = [line.removeprefix(name) for line in told if line.startswith(name)]
+    return outcomes[-1] if outcomes else None

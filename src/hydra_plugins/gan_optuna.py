@@ -1,0 +1,148 @@
+"""Hydra's plugin of gan for searches: Optuna proposes, the launcher plays, Optuna is told.
+
+Its settings are named as in hydra-optuna-sweeper, which can take its place once it works with a
+current Optuna.
+"""
+
+import logging
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from hydra.core.override_parser.types import Override
+from hydra.core.utils import JobReturn
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+from gan_cli import sweeps
+from gan_cli.errors import PrunedError, UserError
+from gan_cli.search import chosen, open_study
+from hydra_plugins.gan_sweepers import Jobs
+
+if TYPE_CHECKING:
+    import optuna
+    from optuna.distributions import BaseDistribution
+    from optuna.trial import FrozenTrial
+
+log = logging.getLogger("gan_cli.sweep")
+
+
+class OptunaSweeper(Jobs):
+    """Plays `n_trials` trials in all, `n_jobs` at once, for the most of what a job returns.
+
+    `sampler` and `pruner` are configs of Optuna's classes. What trial i is does not depend on where
+    a search was stopped, if `n_jobs` is 1.
+    """
+
+    def __init__(
+        self, n_trials: int, n_jobs: int, seed: int, sampler: DictConfig,
+        pruner: DictConfig | None, params: Mapping[str, str] | None,
+    ) -> None:  # fmt: skip
+        super().__init__(params)
+        self.n_trials, self.n_jobs, self.seed = n_trials, n_jobs, seed
+        self.sampler, self.pruner = sampler, pruner
+
+    def sweep(self, arguments: list[str]) -> float:
+        """Search, and return the most that was found.
+
+        Raises UserError for what can't be searched, and CompactHydraException where trials failed.
+        """
+        overrides = sweeps.parse(self.params, arguments)
+        space = {o.get_key_element(): distribution(o) for o in overrides if o.is_sweep_override()}
+        same = {o.get_key_element(): str(o.input_line) for o in overrides}
+        same = {key: override for key, override in same.items() if key not in space}
+        if not space:
+            raise UserError(
+                "hydra/sweeper=optuna has nothing to search; sweep=search names a space, or give "
+                "one, as optimizer.lr='tag(log, interval(0.01, 1))'."
+            )
+        study = open_study(self.begin(), self.pruner)
+        before = study.user_attrs.get("settings", sorted(same.values()))
+        if before != sorted(same.values()):
+            raise UserError(
+                f"The search in {self.config.hydra.sweep.dir} is one with other settings "
+                f"({' '.join(before)}); name this one with another sweep=..."
+            )
+        study.set_user_attr("settings", before)
+        self.search(study, space, list(same.values()))
+        best: FrozenTrial = study.best_trial
+        log.info(
+            "Best of %d trials: %s with %g.",
+            len(study.trials), sweeps.job_name(chosen(best)), study.best_value,
+        )  # fmt: skip
+        self.end()
+        return study.best_value
+
+    def search(
+        self, study: "optuna.Study", space: "dict[str, BaseDistribution]", same: list[str]
+    ) -> None:
+        """Have trials played until there are enough, first those that a killed session left."""
+        from optuna.trial import TrialState
+
+        left = study.get_trials(states=[TrialState.RUNNING])
+        for trial in left:
+            if trial.params.keys() != space.keys():  # killed while it was being asked for
+                study.tell(trial.number, state=TrialState.FAIL)
+        left = study.get_trials(states=[TrialState.RUNNING])
+        while batch := left[: self.n_jobs] or self.ask(study, space):
+            left = left[self.n_jobs :]
+            by_name = {sweeps.job_name(chosen(trial)): trial for trial in batch}
+            jobs = {name: [*same, *chosen(trial)] for name, trial in by_name.items()}
+            outcomes = self.play(jobs)
+            for name, trial in by_name.items():
+                self.tell(study, trial, outcomes.get(name))
+
+    def ask(
+        self, study: "optuna.Study", space: "dict[str, BaseDistribution]"
+    ) -> "list[FrozenTrial]":
+        """Return as many new trials as are played at once, and none where there are enough."""
+        asked = []
+        for number in range(len(study.trials), self.n_trials)[: self.n_jobs]:
+            # Its random numbers are the trial's own, or a second session would draw the first's.
+            study.sampler = instantiate(self.sampler, seed=self.seed + number)
+            new = study.ask(space).number
+            asked.append(study.trials[new])
+        return asked
+
+    def tell(self, study: "optuna.Study", trial: "FrozenTrial", outcome: JobReturn | None) -> None:
+        """Say what became of a trial. Raises UserError for a run that measured nothing."""
+        from optuna.trial import TrialState
+
+        returned = None if outcome is None else outcome._return_value
+        if isinstance(returned, PrunedError):
+            study.tell(trial.number, state=TrialState.PRUNED)
+        elif isinstance(returned, float) and math.isfinite(returned):
+            study.tell(trial.number, returned)
+        else:
+            study.tell(trial.number, state=TrialState.FAIL)
+            if returned is None and outcome is not None:
+                raise UserError(
+                    "hydra/sweeper=optuna maximises the monitor's estimate on validation, and a "
+                    "run had none; monitor.every must say how often to make one."
+                )
+
+
+def distribution(override: Override) -> "BaseDistribution":
+    """Return Optuna's distribution of what an override lists, or gives the ends of.
+
+    Raises UserError where Optuna refuses it.
+    """
+    from optuna.distributions import (
+        CategoricalDistribution,
+        FloatDistribution,
+        IntDistribution,
+    )
+
+    values: Any = override.value()
+    try:
+        if override.is_interval_sweep():
+            whole = isinstance(values.start, int) and isinstance(values.end, int)
+            kind = IntDistribution if whole else FloatDistribution
+            return kind(values.start, values.end, log="log" in values.tags)
+        if override.is_range_sweep():
+            ends = values.start, values.stop, values.step
+            if all(isinstance(end, int) for end in ends):
+                return IntDistribution(min(range(*ends)), max(range(*ends)), step=abs(ends[2]))
+        return CategoricalDistribution(list(override.sweep_string_iterator()))
+    except ValueError as error:
+        raise UserError(f"{override.input_line} can't be searched: {error}.") from error

@@ -1,0 +1,111 @@
+"""Hydra's plugins of gan: which jobs `-m` has, and what becomes of those that fail.
+
+They are looked for in this package; it is one that other distributions add to.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.override_parser.types import Quote, QuotedString
+from hydra.core.plugins import Plugins
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.errors import CompactHydraException, HydraException
+from hydra.plugins.launcher import Launcher
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf
+
+from gan_cli import config, sweeps
+from gan_cli.errors import PrunedError, UserError
+
+# A launcher's worker on another machine has this module first: its configs need the resolvers.
+config.register()
+
+log = logging.getLogger("gan_cli.sweep")
+
+
+class Jobs(Sweeper):
+    """Has jobs played by a launcher; one that fails leaves the others alone, and is told at once.
+
+    `params` are overrides that a sweep's config brings.
+    """
+
+    config: DictConfig
+    launcher: Launcher
+    loader: ConfigLoader
+
+    def __init__(self, params: Mapping[str, str] | None) -> None:
+        self.params = params or {}
+        self.played = 0
+        self.failures: list[str] = []
+
+    def setup(
+        self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
+    ) -> None:
+        """Take what Hydra gives."""
+        self.config, self.loader = config, hydra_context.config_loader
+        self.launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=hydra_context, task_function=task_function, config=config
+        )
+
+    def begin(self) -> Path:
+        """Make the sweep's directory, with the record of its command."""
+        directory = Path(self.config.hydra.sweep.dir)
+        directory.mkdir(parents=True, exist_ok=True)
+        OmegaConf.save(self.config, directory / sweeps.RECORD)
+        return directory
+
+    def play(self, jobs: Mapping[str, Sequence[str]]) -> dict[str, JobReturn]:
+        """Play jobs, given as their overrides by their names, and return what came of each."""
+        directory = Path(self.config.hydra.sweep.dir)
+        batch = {}
+        for name, overrides in jobs.items():
+            subdir = QuotedString(name, Quote.single).with_quotes()
+            batch[name] = [*overrides, f"hydra.sweep.subdir={subdir}"]
+            try:
+                self.loader.load_sweep_config(self.config, batch[name])
+            except HydraException as error:
+                del batch[name]
+                reason = config.complaint(error)
+                log.error("%s: %s", name, reason)
+                sweeps.note(directory / name, f"failed: {reason}")
+                self.failures.append(f"{name}: {reason}")
+        if not batch:
+            return {}
+        returned = self.launcher.launch(list(batch.values()), initial_job_idx=self.played)
+        self.played += len(jobs)
+        outcomes = dict(zip(batch, returned, strict=True))
+        self.failures += [
+            str(outcome._return_value)
+            for outcome in outcomes.values()
+            if outcome.status == JobStatus.FAILED
+            and not isinstance(outcome._return_value, PrunedError)
+        ]
+        return outcomes
+
+    def end(self) -> None:
+        """Raise CompactHydraException, which says how many jobs failed and why, if any did."""
+        if self.failures:
+            told = f"{len(self.failures)} of {self.played} jobs failed:"
+            raise CompactHydraException("\n".join([told, *self.failures]))
+
+
+class GridSweeper(Jobs):
+    """Plays every combination of the values that are listed."""
+
+    def sweep(self, arguments: list[str]) -> list[JobReturn]:
+        """Play what the command line's overrides, and `params`, come to."""
+        jobs = sweeps.combinations(self.params, arguments)
+        name = self.config.hydra.runtime.choices.get("sweep")
+        if name is not None and list(jobs) == [sweeps.ALONE]:
+            presets = self.loader.get_group_options("sweep")
+            raise UserError(
+                f"sweep is {name}, which is none of {', '.join(presets)}, and nothing else gives a "
+                "setting several values, as seed=range(5) does."
+            )
+        log.info("What becomes of each job is told in %s.", self.begin() / sweeps.LOG)
+        outcomes = self.play(jobs)
+        self.end()
+        return list(outcomes.values())

@@ -1,0 +1,107 @@
+"""The same sweep by every launcher, on this machine; and what Slurm is told."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+from conftest import SMALL, assert_same, rows, run_gan, weights
+
+from gan_cli.training import device
+
+SWEEP = [
+    *SMALL, "schedule.steps=4", "log.every=2", "monitor.samples=50", "monitor.valid=20",
+    "optimizer.lr=0.1,-1", "seed=0,1", "sweep=study",
+]  # fmt: skip
+JOBS = [f"optimizer.lr=0.1,seed={seed}" for seed in range(2)]
+FAILED = "optimizer.lr=-1,seed=0: optimizer.lr is -1.0; it must be a number greater than 0."
+
+
+@pytest.fixture(scope="module")
+def basic(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("basic")
+    assert run_gan("train", "-m", *SWEEP, cwd=path).code == 1
+    return path / "outputs/sweep/study"
+
+
+@pytest.mark.parametrize("launcher", ["joblib", "ray_local", "slurm_local"])
+def test_the_same_results_by_every_launcher(launcher: str, basic: Path, tmp_path: Path) -> None:
+    pytest.importorskip(
+        {"joblib": "joblib", "ray_local": "ray", "slurm_local": "submitit"}[launcher]
+    )
+    result = run_gan("train", "-m", f"hydra/launcher={launcher}", *SWEEP, cwd=tmp_path)
+    assert result.code == 1
+    assert "2 of 4 jobs failed" in result.err
+    assert FAILED.rstrip(".") in result.err
+    assert "Traceback" not in result.out + result.err
+    study = tmp_path / "outputs/sweep/study"
+    assert sorted(path.parent.name for path in study.glob("*/config.yaml")) == JOBS
+    log = (study / "sweep.log").read_text()
+    assert log.count(": finished\n") == 2
+    assert FAILED.replace(": ", ": failed: ", 1) in log
+    for job in JOBS:
+        assert_same(weights(study / job), weights(basic / job))
+        for one, other in zip(rows(study / job), rows(basic / job), strict=True):
+            assert {**one, "images_per_second": ""} == {**other, "images_per_second": ""}
+
+
+def test_the_script_for_slurm(tmp_path: Path) -> None:
+    pytest.importorskip("submitit")
+    commands = {
+        "srun": "exit 0",
+        "sbatch": f'cp "$1" {tmp_path}/script.sh; echo Submitted batch job 7',
+        # A queue that has lost the jobs, so that no one waits for them.
+        "squeue": "exit 0",
+        "sacct": "echo 'JobID|State|NodeList'; for i in 0 1; do echo \"7_$i|CANCELLED|\"; done",
+    }
+    for name, body in commands.items():
+        command = tmp_path / "bin" / name
+        command.parent.mkdir(exist_ok=True)
+        command.write_text(f"#!/bin/sh\n{body}\n")
+        command.chmod(command.stat().st_mode | stat.S_IXUSR)
+    result = run_gan(
+        "train", "-m", *SMALL, "seed=0,1", "sweep=study", "hydra/launcher=slurm",
+        "hydra.launcher.partition=gpus",
+        cwd=tmp_path, PATH=f"{tmp_path}/bin:{os.environ['PATH']}",
+    )  # fmt: skip
+    assert result.code == 1
+    script = (tmp_path / "script.sh").read_text().splitlines()
+    wanted = {
+        "--array=0-1%2", "--gpus-per-node=1", "--cpus-per-task=4", "--mem=16GB", "--time=240",
+        "--partition=gpus", "--signal=USR2@120", "--open-mode=append", "--job-name=train",
+    }  # fmt: skip
+    assert wanted <= {line.removeprefix("#SBATCH ") for line in script}
+    assert "srun" in "\n".join(script)
+
+
+def test_one_gpu_for_each_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def take() -> str:
+        """Take a GPU as another process would."""
+        monkeypatch.setattr(device, "_gpu", [])
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+        device.take_gpu(tmp_path)
+        locks.append(device._gpu)
+        return os.environ.get("CUDA_VISIBLE_DEVICES", "all")
+
+    locks: list[list] = []
+    monkeypatch.setattr(device.torch.cuda, "device_count", lambda: 1)
+    assert take() == "all"
+    monkeypatch.setattr(device.torch.cuda, "device_count", lambda: 2)
+    assert [take(), take()] == ["0", "1"]
+
+    waited = []
+
+    def first_ends(seconds: float) -> None:
+        waited.append(seconds)
+        locks[1][0].release()
+
+    monkeypatch.setattr(device.time, "sleep", first_ends)
+    assert take() == "0"
+    assert len(waited) == 1
+
+    # What a scheduler gave is what there is; and a process keeps what it has.
+    monkeypatch.setattr(device, "_gpu", [])
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7")
+    device.take_gpu(tmp_path)
+    device.take_gpu(tmp_path)
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "5"
