@@ -163,6 +163,7 @@ def test_train_then_sample(gan: Gan, tmp_path: Path) -> None:
 
 def test_tensorboard_has_scalars_and_grids(gan: Gan, tmp_path: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
     assert gan("train", *SMALL, "schedule.steps=20", "log.every=10", "log.grid_every=10").code == 0
     events = EventAccumulator(str(only("outputs/train/*/tensorboard", tmp_path))).Reload()
@@ -176,6 +177,14 @@ def test_tensorboard_has_scalars_and_grids(gan: Gan, tmp_path: Path) -> None:
     }
     assert scalars["value_at_equilibrium"] == pytest.approx([-np.log(4)] * 2)
     assert len(events.Images("samples")) == 2
+
+    # The table of hyperparameters.
+    (content,) = events.PluginTagToContent("hparams").values()
+    told = HParamsPluginData.FromString(content).session_start_info.hparams
+    assert told["seed"].number_value == 0
+    assert told["schedule.batch_size"].number_value == 20
+    assert told["network.generator.widths"].string_value == "[32,32]"
+    assert told["precision"].string_value == "fp32"
 
 
 @pytest.mark.parametrize("recipe", ["mnist", "tutorial", "ring"])

@@ -7,6 +7,7 @@ import torch
 from omegaconf import DictConfig
 
 from gan_cli.data.sources import Data, Split
+from gan_cli.errors import UserError
 from gan_cli.training import plan
 from gan_cli.training.loop import Training
 
@@ -43,3 +44,15 @@ def show_plan(training: Training, steps: int, data: Data | None) -> None:
         minibatches.x.nbytes,
     )  # fmt: skip
     log.info("About %.0f MB on %s beside PyTorch itself.", size / 1e6, state.rng.device)
+
+
+def load(cfg: DictConfig, source: Any) -> Data | None:
+    """Return the data, or None where a dry run finds them missing: it shows the networks still."""
+    try:
+        data: Data = source.load()
+    except UserError as error:
+        if not (cfg.dry_run and source.shape):
+            raise
+        log.warning("%s Until then, the plan is without data.", error)
+        return None
+    return data

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
@@ -41,6 +42,21 @@ def done_already(cfg: DictConfig, out: Path) -> bool:
     return run.recorded() == "finished" and not different
 
 
+def _overrides() -> list[Override]:
+    return OverridesParser.create().parse_overrides(list(HydraConfig.get().overrides.task))
+
+
+def told_settings(cfg: DictConfig) -> dict[str, bool | float | str]:
+    """Return the settings that the command line told, those that all runs have anyhow left out."""
+    given = {o.key_or_group: o.get_value_element_as_str() for o in _overrides()}
+    values = {key: OmegaConf.select(cfg, key) for key in given}
+    return {
+        key: value if isinstance(value, bool | int | float | str) else given[key]
+        for key, value in {"seed": cfg.seed, **values}.items()
+        if key not in ("outputs", "sweep", "resume")
+    }
+
+
 def _of_shape(cfg: DictConfig, old: DictConfig) -> DictConfig:
     """Return `cfg` with the shape of images that a run found in its data, where it leaves it open.
 
@@ -68,8 +84,7 @@ def config_of_resumed(cfg: DictConfig, out: Path) -> tuple[DictConfig, Path]:
             outputs.discard(out)
             out = found.path
         old = found.config()
-        overrides = OverridesParser.create().parse_overrides(list(HydraConfig.get().overrides.task))
-        keys = [override.key_or_group for override in overrides]
+        keys = [override.key_or_group for override in _overrides()]
         new = cfg
         if "experiment" not in keys:
             new = old.copy()

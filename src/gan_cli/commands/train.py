@@ -15,8 +15,13 @@ from torch import Tensor
 
 from gan_cli import outputs, runs, search
 from gan_cli.commands.build import assemble, build_source, relative
-from gan_cli.commands.dry_run import show_plan, stand_in
-from gan_cli.commands.resume import config_of_resumed, done_already, refuse_lone_sweep
+from gan_cli.commands.dry_run import load, show_plan, stand_in
+from gan_cli.commands.resume import (
+    config_of_resumed,
+    done_already,
+    refuse_lone_sweep,
+    told_settings,
+)
 from gan_cli.commands.trouble import full_disk_told, memory_told
 from gan_cli.data.sources import Data
 from gan_cli.errors import DivergedError, PrunedError, UserError
@@ -59,7 +64,7 @@ def _run(cfg: DictConfig, out: Path) -> None:
     if HydraConfig.get().mode == RunMode.MULTIRUN:
         take_gpu(out.parent)
     source = build_source(cfg)
-    data = _load(cfg, source)
+    data = load(cfg, source)
     if cfg.dataset.get("shape", source.shape) is None:
         # Known from here on: the networks follow it, and the run's own config has it.
         cfg.dataset.shape = list(source.shape)
@@ -176,7 +181,9 @@ def _play(
 
     intervals = Intervals(cfg.log.every, cfg.log.grid_every, in_steps(cfg.monitor.every))
     every = (in_steps(cfg.checkpoint.every_epochs), cfg.checkpoint.every_steps)
-    logbook = Logbook(run.metrics_path, run.tensorboard, save_grid, state.step, steps)
+    logbook = Logbook(
+        run.metrics_path, run.tensorboard, save_grid, told_settings(cfg), state.step, steps
+    )
     keeper = Keeper(
         run.checkpoints, list(filter(None, every)), cfg.checkpoint.every_minutes,
         cfg.checkpoint.share, logbook.sync,
@@ -201,15 +208,3 @@ def _conclude(run: runs.Run, step: int, signal: int | None) -> None:
     run.set_status("finished", step)
     log.info("Finished at step %d: %s", step, where)
     log.info("The last grid of samples: %s", relative(run.grid_path(step)))
-
-
-def _load(cfg: DictConfig, source: Any) -> Data | None:
-    """Return the data, or None where a dry run finds them missing: it shows the networks still."""
-    try:
-        data: Data = source.load()
-    except UserError as error:
-        if not (cfg.dry_run and source.shape):
-            raise
-        log.warning("%s Until then, the plan is without data.", error)
-        return None
-    return data

@@ -6,11 +6,12 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
 from torch.utils.tensorboard import SummaryWriter
+from torch.utils.tensorboard.summary import hparams
 from tqdm import tqdm
 
 from gan_cli.errors import UserError
@@ -30,8 +31,9 @@ COLUMNS = (
 class Logbook:
     """Writes rows of metrics and grids of samples; goes on after `step` where a run is resumed.
 
-    `csv_path` gets a row with COLUMNS each time, `tensorboard` is a directory for the scalars and
-    grids, `save_grid(step, picture)` keeps a grid as a file.
+    `settings` are what the run is known by in TensorBoard's table of hyperparameters. `csv_path`
+    gets a row with COLUMNS each time, `tensorboard` is a directory for the scalars and grids,
+    `save_grid(step, picture)` keeps a grid as a file.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class Logbook:
         csv_path: Path,
         tensorboard: Path,
         save_grid: Callable[[int, Picture], None],
+        settings: Mapping[str, bool | float | str],
         step: int,
         steps: int,
     ) -> None:
@@ -50,6 +53,11 @@ class Logbook:
         if csv_path.stat().st_size == 0:
             self._csv.writeheader()
         self._tensorboard = SummaryWriter(str(tensorboard), purge_step=step + 1)
+        if not step:
+            # Without the message that says which settings there are TensorBoard gathers them
+            # from all runs: it would believe one run's.
+            _, started, _ = hparams(dict(settings), {})
+            self._tensorboard._get_file_writer().add_summary(started)
         self._save_grid = save_grid
         self._terminal = sys.stderr.isatty()
         self._bar = tqdm(
