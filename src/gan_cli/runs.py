@@ -67,6 +67,11 @@ class Run:
         """Return where the grid of samples at `step` goes."""
         return self.samples / f"step-{step:09d}.png"
 
+    def last_grid(self) -> tuple[int, Path] | None:
+        """Return the step of the last grid of samples and where it is, or None."""
+        paths = sorted(self.samples.glob("step-*.png"))
+        return (int(paths[-1].stem.removeprefix("step-")), paths[-1]) if paths else None
+
     def set_status(self, status: str, step: int, reason: str | None = None) -> None:
         """Record `running`, `finished`, `interrupted` or `failed`, and why."""
         content = {
@@ -83,6 +88,11 @@ class Run:
         """Return the status that was last recorded."""
         status: str = _read_json(self.status_path, dict).get("status", "interrupted")
         return status
+
+    def reason(self) -> str | None:
+        """Return why the run is what was last recorded of it, where that is known."""
+        reason: str | None = _read_json(self.status_path, dict).get("reason")
+        return reason
 
     def status(self) -> str:
         """Return the status; a run whose process is gone without a word is `interrupted`."""
