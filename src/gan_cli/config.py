@@ -34,7 +34,6 @@ def register() -> None:
     OmegaConf.register_new_resolver("logspace", _logspace, replace=True)
     OmegaConf.register_new_resolver("run_dir", outputs.directory, replace=True)
     OmegaConf.register_new_resolver("record_dir", outputs.record_directory, replace=True)
-    # Told once for all jobs, wherever they are played.
     OmegaConf.register_new_resolver("sweep_dir", _sweep_dir, replace=True, use_cache=True)
     OmegaConf.register_new_resolver("one_gpu", _one_gpu, replace=True)
 

@@ -60,23 +60,16 @@ class Run:
             raise UserError(f"{self.config_path} is not the config of a run: it needs {whole}.")
         return config
 
-    def measured(self, metric: str) -> list[float]:
-        """Return the values of a metric, in order, from the rows that have it.
-
-        Raises UserError where they can't be read.
-        """
-        if not self.metrics_path.is_file():
-            return []
+    def rows(self) -> list[dict[str, float]]:
+        """Return what was measured, a row for each time. Raises UserError for a damaged file."""
+        text = self.metrics_path.read_text() if self.metrics_path.is_file() else ""
         try:
-            rows = csv.DictReader(self.metrics_path.read_text().splitlines())
-            return [float(row[metric]) for row in rows if row.get(metric)]
-        except ValueError as error:
+            return [
+                {name: float(value) for name, value in row.items() if value}
+                for row in csv.DictReader(text.splitlines())
+            ]
+        except (TypeError, ValueError) as error:
             raise UserError(f"{self.metrics_path} is damaged: {error}.") from error
-
-    def last(self, metric: str) -> float | None:
-        """Return the last value of a metric, or None where it was never measured."""
-        values = self.measured(metric)
-        return values[-1] if values else None
 
     def update_config(self, config: DictConfig) -> None:
         """Write another resolved config, of the same game."""
@@ -85,6 +78,11 @@ class Run:
     def grid_path(self, step: int) -> Path:
         """Return where the grid of samples at `step` goes."""
         return self.samples / f"step-{step:09d}.png"
+
+    def last_grid(self) -> tuple[int, Path] | None:
+        """Return the step of the last grid of samples and where it is, or None."""
+        paths = sorted(self.samples.glob("step-*.png"))
+        return (int(paths[-1].stem.removeprefix("step-")), paths[-1]) if paths else None
 
     def set_status(self, status: str, step: int, reason: str | None = None) -> None:
         """Record `running`, `finished`, `interrupted` or `failed`, and why."""
@@ -102,6 +100,11 @@ class Run:
         """Return the status that was last recorded."""
         status: str = _read_json(self.status_path, dict).get("status", "interrupted")
         return status
+
+    def reason(self) -> str | None:
+        """Return why the run is what was last recorded of it, where that is known."""
+        reason: str | None = _read_json(self.status_path, dict).get("reason")
+        return reason
 
     def status(self) -> str:
         """Return the status; a run whose process is gone without a word is `interrupted`."""

@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import OmegaConf
@@ -19,6 +20,12 @@ LOG = "sweep.log"
 NAME_LENGTH = 150
 # The name of the job of a sweep that varies nothing.
 ALONE = "all"
+
+
+def named() -> str | None:
+    """Return the name, or preset, that the command line gives a sweep, or None."""
+    name: str | None = HydraConfig.get().runtime.choices["sweep"]
+    return name
 
 
 def directory(outputs: str, name: str | None = None) -> str:
@@ -55,9 +62,13 @@ def combinations(params: Mapping[str, Any], arguments: Sequence[str]) -> dict[st
 
 
 def parse(params: Mapping[str, Any], arguments: Sequence[str]) -> list[Override]:
-    """Return the overrides of a sweep, those of all its jobs and those that it varies."""
+    """Return the overrides of a sweep, those of all its jobs and those that it varies.
+
+    The sweep's name is none of them: a job is the run that it would be by itself.
+    """
     own = [f"{key}={value}" for key, value in params.items()]
-    return OverridesParser.create().parse_overrides([*own, *arguments])
+    given = OverridesParser.create().parse_overrides([*own, *arguments])
+    return [override for override in given if override.key_or_group != "sweep"]
 
 
 def job_name(overrides: Sequence[str]) -> str:

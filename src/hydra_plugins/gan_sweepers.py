@@ -62,8 +62,8 @@ class Jobs(Sweeper):
         directory = Path(self.config.hydra.sweep.dir)
         batch = {}
         for name, overrides in jobs.items():
-            subdir = QuotedString(name, Quote.single).with_quotes()
-            batch[name] = [*overrides, f"hydra.sweep.subdir={subdir}"]
+            place = {"hydra.sweep.dir": str(directory), "hydra.sweep.subdir": name}
+            batch[name] = [*overrides, *(f"{key}={_quoted(path)}" for key, path in place.items())]
             try:
                 self.loader.load_sweep_config(self.config, batch[name])
             except HydraException as error:
@@ -90,6 +90,10 @@ class Jobs(Sweeper):
         if self.failures:
             told = f"{len(self.failures)} of {self.played} jobs failed:"
             raise CompactHydraException("\n".join([told, *self.failures]))
+
+
+def _quoted(text: str) -> str:
+    return QuotedString(text, Quote.single).with_quotes()
 
 
 class GridSweeper(Jobs):

@@ -8,7 +8,7 @@ from hydra.core.override_parser.types import Override
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from gan_cli import outputs, runs
+from gan_cli import outputs, runs, sweeps
 from gan_cli.commands.build import relative
 from gan_cli.errors import UserError
 
@@ -23,12 +23,11 @@ LENGTH = ("schedule.epochs", "schedule.steps", "dataset.epochs")
 
 def refuse_lone_sweep() -> None:
     """Raise UserError where a sweep is named without -m, which alone makes one."""
-    hydra = HydraConfig.get()
-    sweep = hydra.runtime.choices["sweep"]
-    if hydra.mode != RunMode.MULTIRUN and sweep is not None:
+    name = sweeps.named()
+    if HydraConfig.get().mode != RunMode.MULTIRUN and name is not None:
         raise UserError(
-            f"sweep is {sweep}, but without -m this is a single run; "
-            f"`gan train -m sweep={sweep} ...` is a sweep."
+            f"sweep is {name}, but without -m this is a single run; "
+            f"`gan train -m sweep={name} ...` is a sweep."
         )
 
 

@@ -51,7 +51,8 @@ def run(cfg: DictConfig, out: Path) -> float | None:
     """
     with memory_told(cfg):
         _run(cfg, out)
-    return runs.Run(out).last(BEST_BY) if runs.Run.exists(out) else None
+    rows = runs.Run(out).rows() if runs.Run.exists(out) else []
+    return next((row[BEST_BY] for row in reversed(rows) if BEST_BY in row), None)
 
 
 def _run(cfg: DictConfig, out: Path) -> None:

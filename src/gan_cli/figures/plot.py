@@ -10,8 +10,13 @@ from matplotlib.figure import Figure
 from gan_cli.files import write_atomically
 
 
-def save_plot(path: Path, figure: Figure, origin: Mapping[str, object]) -> None:
-    """Write `figure` as a PNG, with `origin` (run, seed, command, ...) as its text fields."""
+def png(figure: Figure, origin: Mapping[str, object]) -> bytes:
+    """Return `figure` as a PNG, with `origin` (run, seed, command, ...) as its text fields."""
     buffer = io.BytesIO()
     FigureCanvasAgg(figure).print_png(buffer, metadata={k: str(v) for k, v in origin.items()})
-    write_atomically(path, buffer.getvalue())
+    return buffer.getvalue()
+
+
+def save_plot(path: Path, figure: Figure, origin: Mapping[str, object]) -> None:
+    """Write `figure` as a PNG, with `origin` as its text fields."""
+    write_atomically(path, png(figure, origin))

@@ -104,7 +104,7 @@ def train(
             stop.save = False
         if collapse:
             variety.tell(collapse)
-        if BEST_BY in estimates:
+        if BEST_BY in estimates and not last:
             judge(state.step, estimates[BEST_BY])
 
     if stop.signal is not None:

@@ -1,0 +1,192 @@
+"""The runs that a report is of, as their directories tell of them."""
+
+import math
+import shlex
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from omegaconf import DictConfig, OmegaConf
+
+from gan_cli import outputs, runs, sweeps
+from gan_cli.commands.build import relative
+from gan_cli.errors import UserError
+from gan_cli.evaluation.summary import Summary, summarise
+
+# In which runs differ without being of different kinds.
+NOT_KINDS = (
+    "seed",
+    "outputs",
+    "resume",
+    "data_dir",
+    "dataset.data_dir",
+    "device",
+    "threads",
+)
+SPEED = "images_per_second"
+METRICS = ("parzen_valid", "d_loss", "g_loss", "value", "spread", "coverage", SPEED)
+
+
+class Job(NamedTuple):
+    """A run, named in its sweep or by its path.
+
+    `settings` has those told on the command line too, such as the option of a group.
+    `reason` says why it failed or was interrupted, where that is known; `command` starts it anew,
+    quoted for the shell, where Hydra recorded what it was. A row has what was
+    measured at its `step`.
+    """
+
+    name: str
+    path: Path
+    settings: dict[str, Any]
+    command: str | None
+    status: str
+    reason: str | None
+    rows: list[dict[str, float]]
+
+    @property
+    def outcome(self) -> str:
+        """The status, with the reason where there is one."""
+        return f"{self.status}: {self.reason}" if self.reason else self.status
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The last value of each metric that was measured, of speed the median."""
+        values = {metric: [row[metric] for row in self.rows if metric in row] for metric in METRICS}
+        metrics = {metric: seen[-1] for metric, seen in values.items() if seen}
+        if SPEED in metrics:
+            metrics[SPEED] = statistics.median(values[SPEED])
+        return metrics
+
+
+class Group(NamedTuple):
+    """Runs that differ by the seed, in its order, and what their metrics came to.
+
+    `key` has their value of each setting by which groups differ.
+    """
+
+    key: tuple[str, ...]
+    jobs: list[Job]
+    summaries: dict[str, Summary]
+
+
+def find(cfg: DictConfig) -> tuple[list[Job], list[str]]:
+    """Return the jobs that there are, and the names of those that a sweep has yet to begin.
+
+    Raises UserError where `cfg` names none, or a run's files can't be read.
+    """
+    sweep = sweeps.named()
+    if (sweep is None) == (not cfg.runs):
+        raise UserError(
+            f"sweep is {sweep} and runs is {cfg.runs}; one of them must say what to report: "
+            "sweep=NAME, or runs=[DIRECTORY,...]."
+        )
+    if sweep is None:
+        found = [runs.find(path, cfg.outputs, "runs").path for path in cfg.runs]
+        return [_job(str(relative(path)), path) for path in found], []
+    named = Path(sweeps.directory(cfg.outputs, sweep))
+    directory = named if named.is_dir() else Path(sweep)
+    paths = sorted(path.parent for path in directory.glob("*/.hydra"))
+    if not paths:
+        raise UserError(
+            f"sweep is {sweep}, but neither {named} nor {sweep} holds the jobs of a sweep."
+        )
+    planned = sweeps.planned(directory)
+    return [_job(path.name, path) for path in paths], sorted(
+        planned - {path.name for path in paths}
+    )
+
+
+def _job(name: str, path: Path) -> Job:
+    overrides = _overrides(path)
+    told = {key: override.partition("=")[2] for key, override in overrides.items()}
+    command = _command(path, list(overrides.values()))
+    noted = sweeps.noted(path) or ""
+    reason = noted.removeprefix("failed: ") if noted.startswith("failed: ") else None
+    if not runs.Run.exists(path):
+        return Job(name, path, told, command, "failed" if reason else "interrupted", reason, [])
+    found = runs.Run(path)
+    status = found.status()
+    if status != "failed" or reason is None:
+        reason = found.reason()
+    settings = {**told, **runs.flatten(found.config()), **told}
+    return Job(name, path, settings, command, status, reason, found.rows())
+
+
+def _overrides(path: Path) -> dict[str, str]:
+    """Return the overrides that made a run what it is, by the settings that they are for.
+
+    That is what it was begun with, and what was told in addition when it was resumed.
+    """
+    hydra = path / outputs.HYDRA
+    told: dict[str, str] = {}
+    records = [hydra / "overrides.yaml", *sorted(hydra.glob("resumed-*/overrides.yaml"))]
+    for record in filter(Path.is_file, records):
+        # As they were told: what ${...} in them stands for is not known here.
+        overrides: Any = OmegaConf.to_container(OmegaConf.load(record))
+        new = {override.partition("=")[0].lstrip("+"): override for override in overrides}
+        # An experiment takes the place of all that the run's own config was.
+        told = new if "experiment" in new else {**told, **new}
+    told.pop("resume", None)
+    return told
+
+
+def _command(path: Path, overrides: list[str]) -> str | None:
+    record = path / outputs.HYDRA / "hydra.yaml"
+    if not record.is_file():
+        return None
+    sources = OmegaConf.load(record).hydra.runtime.config_sources
+    own = [source.path for source in sources if source.provider == "command-line"]
+    return shlex.join(
+        ["gan", "train", *(word for path in own for word in ("--config-dir", path)), *overrides]
+    )
+
+
+def missing(jobs: Sequence[Job], absent: Sequence[str]) -> list[str]:
+    """Return a line for each job that is not finished, and why, and for each that is not begun."""
+    unfinished = [f"{job.name}: {job.outcome}" for job in jobs if job.status != "finished"]
+    return [*unfinished, *(f"{name}: not begun" for name in absent)]
+
+
+def different(jobs: Sequence[Job]) -> dict[str, list[str]]:
+    """Return the settings in which jobs differ, each with its value in every job.
+
+    What was told on the command line comes first.
+    """
+    names = dict.fromkeys(name for job in jobs for name in job.settings)
+    values = {name: [str(job.settings.get(name, "default")) for job in jobs] for name in names}
+    return {name: some for name, some in values.items() if len(set(some)) > 1}
+
+
+def kinds(jobs: Sequence[Job]) -> list[str]:
+    """Return the settings in which jobs differ but for the seed; of those that go together, one."""
+    kept: dict[str, list[int]] = {}
+    for name, values in different(jobs).items():
+        pattern = [values.index(value) for value in values]
+        if not runs.is_one_of(name, NOT_KINDS) and pattern not in kept.values():
+            kept[name] = pattern
+    return list(kept)
+
+
+def best_first(jobs: Sequence[Job], names: Sequence[str], by: str) -> list[Group]:
+    """Return the groups of jobs with the same values of the settings `names`.
+
+    The one with the highest mean of the metric `by` comes first, those without it last.
+    """
+    members: dict[tuple[str, ...], list[Job]] = {}
+    for job in sorted(jobs, key=lambda job: int(job.settings["seed"])):
+        key = tuple(str(job.settings.get(name, "default")) for name in names)
+        members.setdefault(key, []).append(job)
+    groups = [Group(key, some, _summaries(some)) for key, some in members.items()]
+
+    def order(group: Group) -> float:
+        return -group.summaries[by].mean if by in group.summaries else math.inf
+
+    return sorted(groups, key=order)
+
+
+def _summaries(jobs: Sequence[Job]) -> dict[str, Summary]:
+    measured = [job.metrics for job in jobs]
+    values = {metric: [m[metric] for m in measured if metric in m] for metric in METRICS}
+    return {metric: summarise(some) for metric, some in values.items() if some}

@@ -1,0 +1,95 @@
+"""Learning curves: what a metric did over training, with a band over the seeds."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from gan_cli.figures.plot import png
+
+Array = np.ndarray[tuple[int], np.dtype[np.float64]]
+
+# Colours that the colour-blind tell apart (Okabe and Ito, 2008; grey for their yellow, which is
+# faint on white), the second four dashed: (colour, lengths of dash and gap).
+STYLES = (
+    ("#0072b2", ()),
+    ("#d55e00", ()),
+    ("#009e73", ()),
+    ("#cc79a7", ()),
+    ("#000000", (4, 2)),
+    ("#e69f00", (4, 2)),
+    ("#56b4e9", (4, 2)),
+    ("#7f7f7f", (4, 2)),
+)
+WIDTH = 1.5
+# Of the band's colour; the rest is what lies under it.
+OPACITY = 0.2
+
+
+class Axis(NamedTuple):
+    """What a chart is of, with its unit, and the level that a line marks, called `name`."""
+
+    title: str
+    label: str
+    level: float | None = None
+    name: str = ""
+
+
+AXES = {
+    "parzen_valid": Axis("Parzen estimate on validation", "mean log-likelihood (nats)"),
+    "value": Axis("Value of the game", "V(D, G) (nats)", -math.log(4), "-log 4"),
+    "d_loss": Axis("Loss of D", "loss (nats)"),
+    "g_loss": Axis("Loss of G", "loss (nats)"),
+    "spread": Axis("Spread of samples", "mean distance (data = 1)", 1.0, "data"),
+    "coverage": Axis("Coverage of the data", "points reached (data = 1)", 1.0, "data"),
+}
+
+
+class Curve(NamedTuple):
+    """At each of n epochs (n,): mean, least and most of a metric over the seeds (n,)."""
+
+    epochs: Array
+    mean: Array
+    least: Array
+    most: Array
+
+
+def over_seeds(runs: Sequence[Mapping[int, tuple[float, float]]]) -> Curve:
+    """Return the Curve of at least one run, each given as step -> (epoch, value).
+
+    It has the steps that all of them have: where a seed drops out, a mean of the others would jump
+    with nothing having been learned.
+    """
+    steps = sorted(set.intersection(*map(set, runs)))
+    table = np.array([[run[step] for step in steps] for run in runs], dtype=np.float64)
+    epochs, values = table.reshape(len(runs), len(steps), 2).transpose(2, 0, 1)
+    return Curve(epochs[0], values.mean(0), values.min(0), values.max(0))
+
+
+def draw(axis: Axis, curves: Mapping[int, Curve]) -> bytes:
+    """Return a PNG of curves, each in the style of its number, those of low numbers on top."""
+    figure = Figure(figsize=(5, 3.2), dpi=200, layout="constrained")
+    axes = figure.subplots()
+    if axis.level is not None:
+        axes.axhline(axis.level, color="0.35", linewidth=1, linestyle=":")
+        axes.annotate(
+            axis.name, (1, axis.level), xycoords=("axes fraction", "data"), xytext=(-3, 2),
+            textcoords="offset points", ha="right", va="bottom", fontsize=8, color="0.35",
+        )  # fmt: skip
+    for number, curve in sorted(curves.items(), reverse=True):
+        colour, dashes = STYLES[number]
+        axes.fill_between(
+            curve.epochs, curve.least, curve.most, color=colour, alpha=OPACITY, linewidth=0
+        )
+        # One point makes no line.
+        marker = "o" if len(curve.epochs) == 1 else None
+        (line,) = axes.plot(curve.epochs, curve.mean, marker=marker, color=colour, linewidth=WIDTH)
+        if dashes:
+            line.set_dashes(dashes)
+    axes.set_title(axis.title, fontsize=11)
+    axes.set(xlabel="epoch", ylabel=axis.label)
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+    return png(figure, {})
