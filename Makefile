@@ -32,10 +32,11 @@ format: .venv/ready  ## put the code in ruff's format
 	$(BIN)/ruff check --fix $(CODE)
 	$(BIN)/ruff format $(CODE)
 
-bench: .venv/ready  ## speed as ratios, and what checkpoints cost, on MNIST under GAN_DATA
+bench: .venv/ready  ## speed as ratios, also of sweeps, and what checkpoints cost; MNIST under GAN_DATA
 	$(BIN)/gan bench
 	$(BIN)/python bench/parzen.py
 	$(BIN)/python bench/checkpoints.py
+	$(BIN)/python bench/sweep.py
 
 clean:           ## remove .venv, caches and builds; outputs and data stay
 	rm -rf .venv build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache
