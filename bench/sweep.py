@@ -34,7 +34,7 @@ def seconds(launcher: str, n: int, epochs: int) -> float:
         return time.perf_counter() - began
 
 
-def main(turns: int = 5, epochs: int = 60) -> None:
+def main(turns: int = 3, epochs: int = 150) -> None:
     """Print the medians, and their ratio."""
     n = len(os.sched_getaffinity(0))
     print(
