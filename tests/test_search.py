@@ -61,7 +61,8 @@ def test_stopped_in_the_fourth_of_seven_and_taken_up_again(
     found = study(tmp_path / "outputs")
     for one, other in zip(found.trials, whole.trials, strict=True):
         assert (one.params, one.state, one.value) == (other.params, other.state, other.value)
-    assert f"Best of 7 trials: {gan_optuna.sweeps.job_name(gan_optuna.chosen(whole.best_trial))}"
+    assert f"failed: {gan_optuna.sweeps.job_name(gan_optuna.chosen(whole.best_trial))}"
+    assert "Best of 7 trials, " in result.out
     assert f"with {whole.best_value:g}" in result.out
     values = [trial.value for trial in whole.trials if trial.state.name == "COMPLETE"]
     assert whole.best_value == max(values)
@@ -89,6 +90,22 @@ def test_a_trial_that_fails_leaves_the_others(gan: Gan, tmp_path: Path) -> None:
     states = [trial.state.name for trial in study(tmp_path / "outputs").trials]
     assert set(states) == {"COMPLETE", "FAIL"}
     assert f"{states.count('FAIL')} of 4 jobs failed" in result.err
+
+
+def test_trials_alike_are_one_run(gan: Gan, tmp_path: Path) -> None:
+    more = ["seed=choice(3)", "hydra.sweeper.n_trials=3", "hydra.sweeper.n_jobs=2"]
+    assert gan("train", "-m", *SEARCH, *more).code == 0
+    values = [trial.value for trial in study(tmp_path / "outputs").trials]
+    assert len(values) == 3
+    assert len(set(values)) == 1
+    assert [p.name for p in tmp_path.glob("outputs/sweep/study/seed*")] == ["seed=3"]
+
+
+def test_no_trial_came_to_its_end(gan: Gan, tmp_path: Path) -> None:
+    result = gan("train", "-m", *SEARCH, "optimizer.lr=-1,-2", "hydra.sweeper.n_trials=2")
+    assert result.code == 1
+    assert "2 of 2 jobs failed; optimizer.lr=-" in result.err
+    assert [t.state.name for t in study(tmp_path / "outputs").trials] == ["FAIL", "FAIL"]
 
 
 @pytest.mark.parametrize(

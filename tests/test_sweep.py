@@ -8,7 +8,7 @@ import pytest
 from conftest import SMALL, Result, assert_same, rows, weights
 from hydra import compose, initialize_config_module
 
-from gan_cli import conf, config, sweeps
+from gan_cli import conf, config, runs, sweeps
 from gan_cli.errors import UserError
 from gan_cli.training.loop import Training
 
@@ -82,6 +82,18 @@ def test_more_values_add_jobs_and_longer_ones_go_on(gan: Gan, tmp_path: Path) ->
     assert [weights(job)["step"] for job in jobs(tmp_path)] == [8, 8, 6]
 
 
+def test_a_job_s_directory_is_a_path_like_any_other(gan: Gan, tmp_path: Path) -> None:
+    assert gan("train", "-m", *SWEEP, "optimizer.lr=0.1,0.2", "seed=1,2").code == 0
+    job = "outputs/sweep/study/optimizer.lr=0.2,seed=1"
+    result = gan("sample", f"run={job}", "n=4")
+    assert f"Run {job}, finished" in result.out
+    assert gan("train", f"resume={job}", "schedule.steps=8").code == 0
+    assert weights(tmp_path / job)["step"] == 8
+    result = gan("sample", "run=nowhere/seed=1", "n=4")
+    assert result.code == 1
+    assert "a value with = in it is quoted" in result.err
+
+
 def test_a_failing_job_is_told_at_once_and_leaves_the_others(gan: Gan, tmp_path: Path) -> None:
     result = gan("train", "-m", *SWEEP, "optimizer.lr=-1,0.1,0.2", "seed=range(2)")
     assert result.code == 1
@@ -112,7 +124,7 @@ def test_presets_and_names_without_a_sweep(gan: Gan, tmp_path: Path) -> None:
     settings = SWEEP[:-1]
     for wrong, words in [
         (["sweep=seeds"], "without -m this is a single run; `gan train -m sweep=seeds ...`"),
-        (["-m", "sweep=seedz"], "sweep is seedz, which is none of k, lr, objective, prior, search"),
+        (["-m", "sweep=seedz"], "sweep is seedz, which is none of ablation, k, lr, objective"),
         (["-m", "+sweep=seeds"], "it has a value already, which is set without the +"),
         (["-m", "sweep=3", "seed=0,1"], "a number is quoted where it names a sweep"),
         (["-m", "sweep=search"], "hydra/sweeper=optuna"),
@@ -147,6 +159,35 @@ def test_presets_vary_what_there_is(preset: str) -> None:
         }
         cfg = compose("train", [*adam, *(f"{key}={value}" for key, value in values.items())])
         config.check(cfg)
+
+
+# What each ablation of the MNIST recipe changes, and nothing else.
+ABLATIONS = {
+    "none": {},
+    "alternating": {"schedule.updates": "alternating"},
+    "unhalved": {"objective.d_weight": 1},
+    "uniform_01": {"prior.low": 0, "prior.high": 1},
+    "gaussian": {"prior._target_": "gan_cli.training.priors.Gaussian", "prior.low": None,
+                 "prior.high": None},
+    "no_marginal_bias": {"network.generator.marginal_bias": False},
+    "unscaled_dropout": {"network.discriminator.scale_kept": False},
+    "no_ramp": {"optimizer.momentum_end": 0.5},
+    "minimax": {"objective._target_": "gan_cli.training.objectives.Minimax"},
+}  # fmt: skip
+
+
+def test_an_ablation_changes_one_detail() -> None:
+    config.register()
+    with initialize_config_module("gan_cli.conf", version_base="1.3"):
+        params = compose("train", ["sweep=ablation"], return_hydra_config=True).hydra.sweeper.params
+        assert params.ablation.split(",") == list(ABLATIONS)
+        whole = runs.flatten(compose("train", ["experiment=mnist"]))
+        for name, changed in ABLATIONS.items():
+            found = runs.flatten(compose("train", ["experiment=mnist", f"ablation={name}"]))
+            different = {
+                key: found.get(key) for key in {*whole, *found} if whole.get(key) != found.get(key)
+            }
+            assert different == changed
 
 
 def test_names_of_jobs() -> None:

@@ -25,6 +25,7 @@ COMMANDS = {
     "interpolate": "draw images along paths through z-space",
     "eval-parzen": "estimate the log-likelihood of the test set by a Parzen window",
     "report": "tell what the runs of a sweep came to, with error bars over seeds",
+    "table1": "evaluate a sweep over seeds as Table 1 does, and tell what the number is worth",
     "theory": "draw Figure 1, and check the theory of section 4 by numbers",
     "bench": "measure the speed of training on this machine",
 }
@@ -80,12 +81,25 @@ def dispatch() -> None:
         print(BASH.format(commands=" ".join(COMMANDS)))
     elif command in COMMANDS:
         # As a person would say it: pictures and records tell the command that made them.
-        sys.argv = [f"gan {command}", *rest]
+        sys.argv = [f"gan {command}", *map(quoted_path, rest)]
         play(command)
     else:
         close = difflib.get_close_matches(command, COMMANDS, n=1)
         hint = f"did you mean {close[0]!r}?" if close else f"it is one of {', '.join(COMMANDS)}."
         sys.exit(f"{command!r} is not a command of gan; {hint}")
+
+
+def quoted_path(argument: str) -> str:
+    """Return `setting=path` with quotes where Hydra would take a path that there is for more.
+
+    The directories of a sweep's jobs have = and , in their names.
+    """
+    setting, _, path = argument.partition("=")
+    if {"=", ","} & set(path) and os.path.exists(path):
+        from gan_cli.sweeps import quoted
+
+        return f"{setting}={quoted(path)}"
+    return argument
 
 
 def play(command: str) -> None:

@@ -22,6 +22,7 @@ HINTS = {
     "Config group override must be a string": (
         "a number is quoted where it names a sweep, or an option: sweep='\"3\"'."
     ),
+    "mismatched input '='": "a value with = in it is quoted: setting=\"'a=b'\".",
     "hydra/launcher/": "launchers come with `pip install 'gan-cli[cluster]'`.",
 }
 

@@ -79,6 +79,10 @@ class Run:
         """Return where the grid of samples at `step` goes."""
         return self.samples / f"step-{step:09d}.png"
 
+    def evaluation(self, name: str) -> Path:
+        """Return the directory of an evaluation that is kept with the run."""
+        return self.path / "evaluation" / name
+
     def last_grid(self) -> tuple[int, Path] | None:
         """Return the step of the last grid of samples and where it is, or None."""
         paths = sorted(self.samples.glob("step-*.png"))
@@ -117,15 +121,13 @@ class Run:
             return "interrupted"
         return status
 
-    def last_environment(self) -> dict[str, Any] | None:
-        """Return what the last session ran on, or None where there was none."""
-        sessions = _read_json(self.environment_path, list)
-        return sessions[-1] if sessions and isinstance(sessions[-1], dict) else None
+    def sessions(self) -> list[dict[str, Any]]:
+        """Return what each session ran on: a run has one more than it was resumed."""
+        return [s for s in _read_json(self.environment_path, list) if isinstance(s, dict)]
 
     def add_environment(self, environment: dict[str, Any]) -> None:
-        """Append what this session runs on: a run has as many as it was resumed."""
-        sessions = _read_json(self.environment_path, list)
-        content = json.dumps([*sessions, environment], indent=2)
+        """Append what this session runs on."""
+        content = json.dumps([*self.sessions(), environment], indent=2)
         write_atomically(self.environment_path, content.encode())
 
     def clear(self) -> None:

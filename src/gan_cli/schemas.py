@@ -102,6 +102,7 @@ class MaxoutDiscriminator(Target):
     irange: list[float] = number(above=0)
     keep_input: float = number(high=1, above=0)
     keep_hidden: float = number(high=1, above=0)
+    scale_kept: bool = MISSING
     max_col_norm: float | None = number(above=0)
 
 
@@ -190,13 +191,24 @@ class MLPNetwork:
 
 
 @dataclass
-class SmoothedObjective(Target):
+class Objective(Target):
+    d_weight: float = number(above=0)
+
+
+@dataclass
+class SmoothedObjective(Objective):
     smoothing: float = number(0, 0.5)
 
 
 @dataclass
 class Prior(Target):
     dim: int = number(1)
+
+
+@dataclass
+class UniformPrior(Prior):
+    low: float = number()
+    high: float = number()
 
 
 @dataclass
@@ -328,6 +340,18 @@ class Report(Command):
 
 
 @dataclass
+class Table1(Command):
+    runs: list[str] = MISSING
+    results: str | None = MISSING
+    data_dir: str = MISSING
+    seed: int = number(0, 2**63 - 1)
+    n_samples: int = number(2)
+    draws: int = number(1)
+    valid_limit: int | None = number(1)
+    test_limit: int | None = number(2)
+
+
+@dataclass
 class Bench(Command):
     recipes: list[str] = choice("mnist", "algorithm_1", "tutorial", "cifar10_conv", "dcgan")
     precisions: list[str] = choice("fp32", "bf16")
@@ -383,6 +407,7 @@ SCHEMAS = {
     "eval_parzen": EvalParzen,
     "theory": Theory,
     "report": Report,
+    "table1": Table1,
     "bench": Bench,
     "dataset/images": ImageDataset,
     "dataset/idx": IDXDataset,
@@ -395,9 +420,10 @@ SCHEMAS = {
     "network/conv": ConvNetwork,
     "network/dcgan": DCGANNetwork,
     "network/stacked": StackedNetwork,
-    "objective": Target,
+    "objective": Objective,
     "objective/smoothed": SmoothedObjective,
     "prior": Prior,
+    "prior/uniform": UniformPrior,
     "optimizer/momentum": MomentumOptimizer,
     "optimizer/adam": AdamOptimizer,
 }

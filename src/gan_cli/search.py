@@ -62,11 +62,8 @@ def pruner(job: Path) -> Callable[[int, float], None]:
     import optuna
 
     study = open_study(job.parent, hydra.sweeper.pruner)
-    (found,) = (
-        t
-        for t in study.get_trials(states=[optuna.trial.TrialState.RUNNING])
-        if sweeps.job_name(chosen(t)) == job.name
-    )
+    running = study.get_trials(states=[optuna.trial.TrialState.RUNNING])
+    found = next(trial for trial in running if sweeps.job_name(chosen(trial)) == job.name)
     trial = optuna.Trial(study, found._trial_id)
     # A run that was killed measures again what it had told before.
     told = set(found.intermediate_values)

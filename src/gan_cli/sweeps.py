@@ -9,7 +9,7 @@ from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Override, Quote, QuotedString
 from omegaconf import OmegaConf
 
 from gan_cli.errors import UserError
@@ -69,6 +69,11 @@ def parse(params: Mapping[str, Any], arguments: Sequence[str]) -> list[Override]
     own = [f"{key}={value}" for key, value in params.items()]
     given = OverridesParser.create().parse_overrides([*own, *arguments])
     return [override for override in given if override.key_or_group != "sweep"]
+
+
+def quoted(text: str) -> str:
+    """Return text as a value in an override, whatever is in it."""
+    return QuotedString(text, Quote.single).with_quotes()
 
 
 def job_name(overrides: Sequence[str]) -> str:

@@ -6,6 +6,7 @@ current Optuna.
 
 import logging
 import math
+from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +48,8 @@ class OptunaSweeper(Jobs):
 
         Raises UserError for what can't be searched, and CompactHydraException where trials failed.
         """
+        from optuna.trial import TrialState
+
         overrides = sweeps.parse(self.params, arguments)
         space = {o.get_key_element(): distribution(o) for o in overrides if o.is_sweep_override()}
         same = {o.get_key_element(): str(o.input_line) for o in overrides}
@@ -65,10 +68,14 @@ class OptunaSweeper(Jobs):
             )
         study.set_user_attr("settings", before)
         self.search(study, space, list(same.values()))
-        best: FrozenTrial = study.best_trial
+        states = Counter(trial.state for trial in study.trials)
+        if not states[TrialState.COMPLETE]:
+            self.end()
+            raise UserError("No trial came to its end, so there is no best one.")
         log.info(
-            "Best of %d trials: %s with %g.",
-            len(study.trials), sweeps.job_name(chosen(best)), study.best_value,
+            "Best of %d trials, %d given up and %d failed: %s with %g.",
+            len(study.trials), states[TrialState.PRUNED], states[TrialState.FAIL],
+            sweeps.job_name(chosen(study.best_trial)), study.best_value,
         )  # fmt: skip
         self.end()
         return study.best_value
@@ -86,11 +93,12 @@ class OptunaSweeper(Jobs):
         left = study.get_trials(states=[TrialState.RUNNING])
         while batch := left[: self.n_jobs] or self.ask(study, space):
             left = left[self.n_jobs :]
-            by_name = {sweeps.job_name(chosen(trial)): trial for trial in batch}
-            jobs = {name: [*same, *chosen(trial)] for name, trial in by_name.items()}
-            outcomes = self.play(jobs)
-            for name, trial in by_name.items():
-                self.tell(study, trial, outcomes.get(name))
+            # Trials of the same values are one job.
+            outcomes = self.play(
+                {sweeps.job_name(chosen(trial)): [*same, *chosen(trial)] for trial in batch}
+            )
+            for trial in batch:
+                self.tell(study, trial, outcomes.get(sweeps.job_name(chosen(trial))))
 
     def ask(
         self, study: "optuna.Study", space: "dict[str, BaseDistribution]"

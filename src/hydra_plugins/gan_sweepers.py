@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from hydra.core.config_loader import ConfigLoader
-from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import CompactHydraException, HydraException
@@ -63,7 +62,10 @@ class Jobs(Sweeper):
         batch = {}
         for name, overrides in jobs.items():
             place = {"hydra.sweep.dir": str(directory), "hydra.sweep.subdir": name}
-            batch[name] = [*overrides, *(f"{key}={_quoted(path)}" for key, path in place.items())]
+            batch[name] = [
+                *overrides,
+                *(f"{key}={sweeps.quoted(path)}" for key, path in place.items()),
+            ]
             try:
                 self.loader.load_sweep_config(self.config, batch[name])
             except HydraException as error:
@@ -72,10 +74,10 @@ class Jobs(Sweeper):
                 log.error("%s: %s", name, reason)
                 sweeps.note(directory / name, f"failed: {reason}")
                 self.failures.append(f"{name}: {reason}")
+        number, self.played = self.played, self.played + len(jobs)
         if not batch:
             return {}
-        returned = self.launcher.launch(list(batch.values()), initial_job_idx=self.played)
-        self.played += len(jobs)
+        returned = self.launcher.launch(list(batch.values()), initial_job_idx=number)
         outcomes = dict(zip(batch, returned, strict=True))
         self.failures += [
             str(outcome._return_value)
@@ -90,10 +92,6 @@ class Jobs(Sweeper):
         if self.failures:
             told = f"{len(self.failures)} of {self.played} jobs failed:"
             raise CompactHydraException("\n".join([told, *self.failures]))
-
-
-def _quoted(text: str) -> str:
-    return QuotedString(text, Quote.single).with_quotes()
 
 
 class GridSweeper(Jobs):

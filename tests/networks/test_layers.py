@@ -40,6 +40,11 @@ def test_dropout_scales_what_it_keeps() -> None:
     assert 0.7 < (y != 0).float().mean() < 0.9
     assert torch.equal(dropout.eval()(x), x)
 
+    unscaled = Dropout(0.8, scaled=False)
+    unscaled.rng = rng()
+    assert torch.equal(unscaled(x), torch.where(y != 0, x, 0))
+    torch.testing.assert_close(unscaled.eval()(x), 0.8 * x)
+
 
 def test_maxout_is_the_largest_piece() -> None:
     layer = Maxout(3, 4, 5)

@@ -37,6 +37,7 @@ def test_softplus_forms_equal_the_logarithms() -> None:
     v = d_real.log().mean() + (1 - d_fake).log().mean()
     torch.testing.assert_close(value(real, fake), v)
     torch.testing.assert_close(NonSaturating().discriminator_loss(real, fake), -v / 2)
+    torch.testing.assert_close(Minimax(d_weight=3).discriminator_loss(real, fake), -3 * v)
     torch.testing.assert_close(NonSaturating().generator_loss(fake), -d_fake.log().mean())
     torch.testing.assert_close(Minimax().generator_loss(fake), (1 - d_fake).log().mean())
 

@@ -3,6 +3,7 @@ import math
 import pytest
 import torch
 
+from gan_cli.errors import UserError
 from gan_cli.training.priors import Gaussian, Prior, Spherical, Uniform
 
 
@@ -19,6 +20,10 @@ def test_uniform_fills_its_range() -> None:
     assert z.abs().max() <= math.sqrt(3)
     assert z.max() > 1.73
     assert z.min() < -1.73
+    scaled = Uniform(1, 0, 1)(100_000, torch.Generator().manual_seed(0))
+    torch.testing.assert_close(scaled, (z + math.sqrt(3)) / (2 * math.sqrt(3)), atol=1e-6, rtol=0)
+    with pytest.raises(UserError, match="high must be more than low"):
+        Uniform(1, 1, 1)
 
 
 def test_spherical_has_unit_length() -> None:

@@ -51,6 +51,15 @@ class Job(NamedTuple):
         return f"{self.status}: {self.reason}" if self.reason else self.status
 
     @property
+    def seconds(self) -> float:
+        """How long training took, without what is done between the steps of one row and another."""
+        m, k = int(self.settings["schedule.batch_size"]), int(self.settings["schedule.k"])
+        minibatches = 1 if self.settings["schedule.updates"] == "simultaneous" else k
+        steps = [row["step"] for row in self.rows]
+        images = [m * minibatches * (b - a) for a, b in zip([0.0, *steps], steps, strict=False)]
+        return sum(n / row[SPEED] for n, row in zip(images, self.rows, strict=True))
+
+    @property
     def metrics(self) -> dict[str, float]:
         """The last value of each metric that was measured, of speed the median."""
         values = {metric: [row[metric] for row in self.rows if metric in row] for metric in METRICS}

@@ -62,7 +62,7 @@ def _run(cfg: DictConfig, out: Path) -> None:
         return
     if cfg.resume is not None or runs.Run.exists(out):
         cfg, out = config_of_resumed(cfg, out)
-    if HydraConfig.get().mode == RunMode.MULTIRUN:
+    if HydraConfig.get().mode == RunMode.MULTIRUN and cfg.device in ("auto", "cuda"):
         take_gpu(out.parent)
     source = build_source(cfg)
     data = load(cfg, source)
@@ -95,7 +95,7 @@ def _run(cfg: DictConfig, out: Path) -> None:
         directory.update_config(cfg)
         device, autocast = state.rng.device, training.game.autocast
         here = environment(device, autocast, data.fingerprint())
-        compare(directory.last_environment(), here)
+        compare(directory.sessions(), here)
         directory.add_environment(here)
         directory.set_status("running", state.step)
         log.info(

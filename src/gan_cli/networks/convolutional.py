@@ -58,8 +58,8 @@ class ConvMaxoutDiscriminator(nn.Module):
     with `pads[i]`, and pools over `pools[i]` in steps of `strides[i]`, rounded up. Then come maxout
     layers of `units` with `pieces`, and the logit. The first layer's input keeps a unit with
     probability `keep_input`, every other layer's with `keep_hidden`, elementwise and for each
-    example. Weights come from U(-irange, irange), biases are 0. `max_col_norm` bounds each unit's
-    incoming weights.
+    example; with `scale_kept` kept units are scaled by 1 over that. Weights come from U(-irange,
+    irange), biases are 0. `max_col_norm` bounds each unit's incoming weights.
     """
 
     def __init__(
@@ -76,6 +76,7 @@ class ConvMaxoutDiscriminator(nn.Module):
         irange: Sequence[float],
         keep_input: float = 0.8,
         keep_hidden: float = 0.5,
+        scale_kept: bool = True,
         max_col_norm: float | None = None,
     ) -> None:
         super().__init__()
@@ -101,16 +102,16 @@ class ConvMaxoutDiscriminator(nn.Module):
                         " fewer layers or smaller kernels, pools and strides fit."
                     )
             layers += [
-                Dropout(keep),
+                Dropout(keep, scale_kept),
                 MaxoutConv(inputs, outputs, conv_pieces, kernel, pad, pool, stride),
             ]
             inputs, (height, width), keep = outputs, (a[1] for a in after), keep_hidden
         layers.append(nn.Flatten())
         features = inputs * height * width
         for outputs in units:
-            layers += [Dropout(keep), Maxout(features, outputs, pieces)]
+            layers += [Dropout(keep, scale_kept), Maxout(features, outputs, pieces)]
             features, keep = outputs, keep_hidden
-        self.layers = nn.Sequential(*layers, Dropout(keep), Linear(features, 1))
+        self.layers = nn.Sequential(*layers, Dropout(keep, scale_kept), Linear(features, 1))
         init_uniform(self, irange)
 
     def forward(self, x: Tensor) -> Tensor:

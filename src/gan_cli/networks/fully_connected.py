@@ -109,9 +109,10 @@ class MaxoutDiscriminator(nn.Module):
     """D of the paper: images (m, C, H, W) -> logits (m,), through maxout layers with dropout.
 
     Layer i has `units[i]` units of `pieces` affine maps each. The first layer's input keeps a unit
-    with probability `keep_input`, every other layer's, the last one's too, with `keep_hidden`.
-    Weights come from U(-irange, irange), one irange for all layers or one for each; biases are 0.
-    `max_col_norm` bounds each unit's incoming weights.
+    with probability `keep_input`, every other layer's, the last one's too, with `keep_hidden`;
+    with `scale_kept` kept units are scaled by 1 over that. Weights come from U(-irange, irange),
+    one irange for all layers or one for each; biases are 0. `max_col_norm` bounds each unit's
+    incoming weights.
     """
 
     def __init__(
@@ -122,6 +123,7 @@ class MaxoutDiscriminator(nn.Module):
         irange: Sequence[float],
         keep_input: float = 0.8,
         keep_hidden: float = 0.5,
+        scale_kept: bool = True,
         max_col_norm: float | None = None,
     ) -> None:
         super().__init__()
@@ -130,8 +132,9 @@ class MaxoutDiscriminator(nn.Module):
         keeps = [keep_input] + [keep_hidden] * len(units)
         layers: list[nn.Module] = []
         for inputs, outputs, keep in zip(sizes[:-1], units, keeps[:-1], strict=True):
-            layers += [Dropout(keep), Maxout(inputs, outputs, pieces)]
-        self.layers = nn.Sequential(*layers, Dropout(keeps[-1]), Linear(sizes[-1], 1))
+            layers += [Dropout(keep, scale_kept), Maxout(inputs, outputs, pieces)]
+        last = Dropout(keeps[-1], scale_kept)
+        self.layers = nn.Sequential(*layers, last, Linear(sizes[-1], 1))
         init_uniform(self, irange)
 
     def forward(self, x: Tensor) -> Tensor:

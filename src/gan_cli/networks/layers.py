@@ -25,23 +25,27 @@ OUTPUTS = {
 
 
 class Dropout(nn.Module):
-    """Keeps each unit with probability `keep`, scaled by 1 / keep (Hinton et al., 2012).
+    """Keeps each unit with probability `keep` (Hinton et al., 2012).
 
-    Unlike `nn.Dropout`, draws its masks from `rng`, a generator that the training state owns and
-    saves; None stands for PyTorch's global one. Works on tensors of any shape and is the identity
-    in eval mode.
+    `scaled`: a kept unit is scaled by 1 / keep, and eval mode is the identity. Otherwise it is left
+    as it is, and eval mode scales every unit by `keep`. Unlike `nn.Dropout`, draws its masks from
+    `rng`, a generator that the training state owns and saves; None stands for PyTorch's global one.
+    Works on tensors of any shape.
     """
 
-    def __init__(self, keep: float) -> None:
+    def __init__(self, keep: float, scaled: bool = True) -> None:
         super().__init__()
-        self.keep = keep
+        self.keep, self.scaled = keep, scaled
         self.rng: torch.Generator | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         """Drop units of `x`."""
-        if not self.training or self.keep == 1:
+        if self.keep == 1:
             return x
-        return x * keep_mask(x, self.keep, self.rng).to(x.dtype).mul_(1 / self.keep)
+        if not self.training:
+            return x if self.scaled else x * self.keep
+        mask = keep_mask(x, self.keep, self.rng).to(x.dtype)
+        return x * (mask.mul_(1 / self.keep) if self.scaled else mask)
 
     def extra_repr(self) -> str:
         """Say `keep` where the module is printed."""

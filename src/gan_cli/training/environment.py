@@ -4,6 +4,7 @@ import logging
 import platform
 import subprocess
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -41,12 +42,13 @@ def environment(
     }
 
 
-def compare(before: dict[str, Any] | None, here: dict[str, Any]) -> None:
-    """Tell what of the machine is another than in the session before.
+def compare(sessions: Sequence[dict[str, Any]], here: dict[str, Any]) -> None:
+    """Tell what of the machine is another than in the last of a run's sessions.
 
     Raises UserError where the data are others.
     """
-    if before is None or "versions" not in before:
+    before = sessions[-1] if sessions else {}
+    if "versions" not in before:
         return
     if before.get("data_sha256") != here["data_sha256"]:
         raise UserError(

@@ -9,21 +9,22 @@ from torch.nn.functional import softplus
 
 
 class NonSaturating:
-    """D ascends V, halved as in the released code; G minimises -E[log D(G(z))].
+    """D ascends V, G minimises -E[log D(G(z))].
 
-    With `smoothing` s in [0, 0.5], D's target for real examples is 1 - s in place of 1: one-sided
-    label smoothing (Salimans et al., 2016), which keeps D from growing ever more certain.
+    D's loss counts `d_weight` times: one half in the released code. With `smoothing` s in [0,
+    0.5], D's target for real examples is 1 - s in place of 1: one-sided label smoothing (Salimans
+    et al., 2016), which keeps D from growing ever more certain.
     """
 
-    def __init__(self, smoothing: float = 0.0) -> None:
-        self.smoothing = smoothing
+    def __init__(self, smoothing: float = 0.0, d_weight: float = 0.5) -> None:
+        self.smoothing, self.d_weight = smoothing, d_weight
 
     def discriminator_loss(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
-        """Return (-V + s E[logit D(x)]) / 2, a scalar: cross-entropy with the smoothed target."""
+        """Return d_weight (-V + s E[logit D(x)]), a scalar: cross-entropy, the target smoothed."""
         loss = -value(real_logits, fake_logits)
         if self.smoothing:
             loss = loss + self.smoothing * real_logits.mean()
-        return loss / 2
+        return loss * self.d_weight
 
     def generator_loss(self, fake_logits: Tensor) -> Tensor:
         """Return -E[log D(G(z))], a scalar."""

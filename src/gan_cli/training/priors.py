@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor
 
+from gan_cli.errors import UserError
+
 
 class Prior(ABC):
     """A distribution over z of dimension `dim`."""
@@ -19,12 +21,21 @@ class Prior(ABC):
 
 
 class Uniform(Prior):
-    """U(-sqrt 3, sqrt 3) in each dimension: mean 0, variance 1."""
+    """U(low, high) in each dimension; U(-sqrt 3, sqrt 3) has mean 0 and variance 1.
+
+    Raises UserError where `high` is not above `low`.
+    """
+
+    def __init__(self, dim: int, low: float = -math.sqrt(3), high: float = math.sqrt(3)) -> None:
+        super().__init__(dim)
+        if not low < high:
+            raise UserError(f"low is {low:g} and high is {high:g}; high must be more than low.")
+        self.low, self.high = low, high
 
     def __call__(self, n: int, rng: torch.Generator) -> Tensor:
         """Draw (n, dim)."""
         z = torch.rand(n, self.dim, generator=rng, device=rng.device)
-        return z.mul_(2 * math.sqrt(3)).sub_(math.sqrt(3))
+        return z.mul_(self.high - self.low).add_(self.low)
 
 
 class Gaussian(Prior):

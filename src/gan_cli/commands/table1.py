@@ -1,0 +1,176 @@
+"""`gan table1`: the log-likelihoods of a sweep's runs, beside those that the paper quotes."""
+
+import json
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from hydra import compose
+from omegaconf import DictConfig, OmegaConf
+
+from gan_cli import sweeps
+from gan_cli.commands import eval_parzen, interpolate, sample
+from gan_cli.commands.build import relative
+from gan_cli.commands.jobs import Job, find, kinds, missing
+from gan_cli.commands.trained import Trained, load_data, load_trained
+from gan_cli.errors import UserError
+from gan_cli.evaluation.classifier import classify, histogram, total_variation, train_classifier
+from gan_cli.evaluation.neighbors import nearest, quantiles
+from gan_cli.evaluation.summary import summarise
+from gan_cli.figures.table1 import markdown
+from gan_cli.files import write_atomically
+from gan_cli.runs import Run
+from gan_cli.training.environment import git_commit
+
+log = logging.getLogger(__name__)
+
+WEIGHTS = ("raw", "ema")
+# Samples, and test images, whose distances to the training set are told.
+COMPARED = 1000
+
+
+def run(cfg: DictConfig, out: Path) -> None:
+    """Evaluate runs that differ by their seeds, and write the table to `cfg.results`, or `out`."""
+    jobs, absent = find(cfg)
+    finished = [job for job in jobs if job.status == "finished"]
+    finished.sort(key=lambda job: int(job.settings["seed"]))
+    if not finished:
+        raise UserError(f"None of the {len(jobs)} runs there is finished; `gan train` ends them.")
+    if different := kinds(finished):
+        raise UserError(
+            f"The runs differ by more than their seeds ({', '.join(different)}); a table is of one "
+            "recipe, and `gan report` compares several."
+        )
+
+    # The paper's protocol: every run, references beside the first, more draws of the median one.
+    first = _score(cfg, finished[0], "references=[train,kmeans]")
+    scores = [
+        {which: _score(cfg, job, f"weights={which}", "references=[]") for which in WEIGHTS}
+        for job in finished
+    ]
+    order = sorted(range(len(scores)), key=lambda i: scores[i]["raw"]["log_likelihood"])
+    median = finished[order[(len(order) - 1) // 2]]
+    drawn = _score(cfg, median, "references=[]", f"draws={cfg.draws}")
+    content = {
+        "dataset": finished[0].settings["dataset._target_"],
+        "train": finished[0].command,
+        "runs": [_row(job, by) for job, by in zip(finished, scores, strict=True)],
+        "over_seeds": {
+            which: summarise([by[which]["log_likelihood"] for by in scores])._asdict()
+            for which in WEIGHTS
+        },
+        "references": {name: _numbers(score) for name, score in first["references"].items()},
+        "quoted": first["quoted"],
+        "draws": {
+            "seed": int(median.settings["seed"]),
+            "log_likelihoods": [draw["log_likelihood"] for draw in drawn["draws"]],
+        },
+        **_samples(cfg, finished),
+        "missing": missing(jobs, absent),
+        "command": " ".join(sys.argv),
+        "commit": git_commit(),
+    }
+
+    where = Path(cfg.results or out)
+    where.mkdir(parents=True, exist_ok=True)
+    text = markdown(content)
+    for line in text.splitlines():
+        log.info("%s", line)
+    sample.run(_compose(cfg, "sample", median, "neighbors=true"), where)
+    interpolate.run(_compose(cfg, "interpolate", median), where)
+    write_atomically(where / "table1.json", json.dumps(content, indent=2).encode())
+    write_atomically(where / "table1.md", text.encode())
+    log.info("Results: %s, with table1.json and figures beside it.", relative(where / "table1.md"))
+
+
+def _compose(cfg: DictConfig, command: str, job: Job, *more: str) -> DictConfig:
+    """Return the config of another command on a run."""
+    threads = [f"threads={cfg.threads}"] if cfg.threads else []
+    told = {"run": job.path, **{key: cfg[key] for key in ("outputs", "device", "data_dir")}}
+    same = [f"{key}={sweeps.quoted(str(value))}" for key, value in told.items()]
+    return compose(command, [*same, *threads, *more])
+
+
+def _score(cfg: DictConfig, job: Job, *more: str) -> dict[str, Any]:
+    """Return what `gan eval-parzen` says of a run; if it was asked before, from the run itself."""
+    limits = [f"{k}={cfg[k]}" for k in ("n_samples", "valid_limit", "test_limit") if cfg[k]]
+    asked = _compose(cfg, "eval-parzen", job, *limits, *more)
+    directory = Run(job.path).evaluation("-".join(more))
+    path = directory / "parzen.json"
+    step = str(int(job.rows[-1]["step"]))
+    if path.is_file():
+        known: dict[str, Any] = json.loads(path.read_text())
+        same = known["settings"] == OmegaConf.to_container(asked, resolve=True)
+        if same and known["origin"]["step"] == step:
+            return known
+    directory.mkdir(parents=True, exist_ok=True)
+    eval_parzen.run(asked, directory)
+    score: dict[str, Any] = json.loads(path.read_text())
+    return score
+
+
+def _numbers(score: dict[str, Any]) -> dict[str, float]:
+    return {name: score[name] for name in ("log_likelihood", "standard_error", "n", "sigma")}
+
+
+def _row(job: Job, scores: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return what is told of a run: its length, what it ran on, and its scores."""
+    sessions = Run(job.path).sessions()
+    return {
+        "seed": int(job.settings["seed"]),
+        "epochs": job.rows[-1]["epoch"],
+        "hours": job.seconds / 3600,
+        "sessions": len(sessions),
+        "commits": sorted({str(session["git_commit"]) for session in sessions}),
+        "hardware": sorted({_hardware(session) for session in sessions}),
+        **{which: _numbers(score) for which, score in scores.items()},
+    }
+
+
+def _hardware(session: dict[str, Any]) -> str:
+    what = session["processor"] if session["device"] == "cpu" else session["device"]
+    torch_version = session["versions"]["torch"]
+    return f"{what}, {session['threads']} threads, {session['precision']}, torch {torch_version}"
+
+
+def _samples(cfg: DictConfig, jobs: Sequence[Job]) -> dict[str, Any]:
+    """Return how far samples are from training images, and which classes they fall into."""
+    loaded = [load_trained(_compose(cfg, "sample", job)) for job in jobs]
+    source, data = loaded[0].source, load_data(cfg, loaded[0])[0]
+    device = loaded[0].device
+    train, test = (source.to_model(part.x).to(device) for part in (data.train, data.test))
+    drawn = [_draw(trained, cfg) for trained in loaded]
+    near = {
+        "test images": quantiles(nearest(test[:COMPARED], train)[0]),
+        **{
+            f"seed {job.settings['seed']}": quantiles(nearest(x[:COMPARED], train)[0])
+            for job, x in zip(jobs, drawn, strict=True)
+        },
+    }
+    if data.train.y is None or data.test.y is None:
+        return {"neighbors": near}
+    labels = data.test.y.to(device)
+    classifier = train_classifier(train, data.train.y.to(device), cfg.seed)
+    classes = int(data.train.y.max()) + 1
+    truth = histogram(labels, classes)
+    shares = [histogram(classify(classifier, x), classes) for x in drawn]
+    return {
+        "neighbors": near,
+        "classes": {
+            "accuracy": (classify(classifier, test) == labels).float().mean().item(),
+            "test images": truth,
+            "samples": {
+                f"seed {job.settings['seed']}": {
+                    "shares": share, "total_variation": total_variation(share, truth)
+                }
+                for job, share in zip(jobs, shares, strict=True)
+            },
+        },
+    }  # fmt: skip
+
+
+def _draw(trained: Trained, cfg: DictConfig) -> torch.Tensor:
+    return trained.samples(cfg.n_samples, cfg.seed).to(trained.device)

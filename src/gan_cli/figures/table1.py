@@ -1,0 +1,103 @@
+"""Table 1 as text."""
+
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+WEIGHTS = {"raw": "raw weights", "ema": "average of the weights"}
+
+
+def markdown(content: Mapping[str, Any]) -> str:
+    """Return the page of results that `gan table1` keeps as JSON."""
+    return "\n\n".join(_parts(content)) + "\n"
+
+
+def _parts(content: Mapping[str, Any]) -> Iterator[str]:
+    runs, n = content["runs"], len(content["runs"])
+    yield "# Table 1: log-likelihood of the test set"
+    yield (
+        f"{n} runs of `{content['train']}` and other seeds, evaluated by the paper's protocol: "
+        f"a Parzen window, sigma chosen on validation, mean over {runs[0]['raw']['n']} test images "
+        "in nats. The +- of a run is the standard error over test images, of the mean that over "
+        "seeds."
+    )
+    heads = ["seed", "epochs", "hours", *WEIGHTS.values(), "sigma"]
+    body = [
+        [
+            str(run["seed"]), f"{run['epochs']:g}", f"{run['hours']:.2f}",
+            *(_value(run[which]) for which in WEIGHTS), f"{run['raw']['sigma']:.3f}",
+        ]
+        for run in runs
+    ]  # fmt: skip
+    means = [_over_seeds(content["over_seeds"][which]) for which in WEIGHTS]
+    yield _table(heads, [*body, ["mean", "", "", *means, ""]])
+    for line in content["missing"]:
+        yield f"Not in the table: {line}."
+
+    yield "## What the number is worth"
+    rows = [[name, _value(score)] for name, score in content["references"].items()]
+    rows += [
+        [f"{name}, as quoted in Table 1", f"{v:g} +- {e:g}"]
+        for name, (v, e) in content["quoted"].items()
+    ]
+    yield _table(["under the same protocol", "log-likelihood"], rows)
+    draws = content["draws"]["log_likelihoods"]
+    if len(draws) > 1:
+        yield (
+            f"{len(draws)} sets of samples of the run with seed {content['draws']['seed']}: "
+            f"standard deviation {statistics.stdev(draws):.2f}."
+        )
+    near = content["neighbors"]
+    yield _table(
+        ["distance to the nearest training image", *next(iter(near.values()))],
+        [[name, *(f"{x:.3f}" for x in values.values())] for name, values in near.items()],
+    )
+    if "classes" in content:
+        yield from _classes(content["classes"])
+
+    yield "## Where it comes from"
+    yield f"`{content['command']}`, commit {content['commit']}."
+    rows = [
+        [
+            str(run["seed"]),
+            str(run["sessions"]),
+            ", ".join(run["commits"]),
+            "; ".join(run["hardware"]),
+        ]
+        for run in runs
+    ]
+    yield _table(["seed", "sessions", "commit", "trained on"], rows)
+
+
+def _classes(classes: Mapping[str, Any]) -> Iterator[str]:
+    yield (
+        "Shares of the classes (%), as told by a convolutional network that is right on "
+        f"{classes['accuracy']:.2%} of the test images; the last column is the total variation "
+        "distance from the test images' own labels."
+    )
+    truth = classes["test images"]
+    rows = [["labels of the test images", *_percent(truth), ""]]
+    rows += [
+        [name, *_percent(told["shares"]), f"{told['total_variation']:.3f}"]
+        for name, told in classes["samples"].items()
+    ]
+    yield _table(["", *map(str, range(len(truth))), "distance"], rows)
+
+
+def _percent(shares: Sequence[float]) -> list[str]:
+    return [f"{100 * share:.1f}" for share in shares]
+
+
+def _value(score: Mapping[str, float]) -> str:
+    return f"{score['log_likelihood']:.1f} +- {score['standard_error']:.1f}"
+
+
+def _over_seeds(summary: Mapping[str, float]) -> str:
+    if summary["n"] == 1:
+        return f"{summary['mean']:.1f} (one run)"
+    return f"{summary['mean']:.1f} +- {summary['standard_error']:.1f}"
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

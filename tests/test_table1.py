@@ -1,0 +1,98 @@
+"""`gan table1`: the numbers of Table 1 are those of the commands that a person would type."""
+
+import json
+import statistics
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import SMALL, Result, rows
+from PIL import Image
+
+from gan_cli.commands import eval_parzen
+from gan_cli.data.sources import Digits
+from gan_cli.evaluation.classifier import classify, histogram, total_variation, train_classifier
+from gan_cli.figures.table1 import markdown
+
+Gan = Callable[..., Result]
+SWEEP = [*SMALL, "schedule.steps=30", "log.every=10", "monitor.every=null", "sweep=study"]
+LIMITS = ["n_samples=150", "valid_limit=50", "test_limit=60"]
+
+
+def test_three_seeds(gan: Gan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert gan("train", "-m", *SWEEP, "seed=range(3)").code == 0
+    result = gan("table1", "sweep=study", "results=results", "draws=3", *LIMITS)
+    assert result.code == 0, result.err
+    content = json.loads((tmp_path / "results/table1.json").read_text())
+    text = (tmp_path / "results/table1.md").read_text()
+    assert text == markdown(content)
+    for name in ("figure2.png", "interpolation.png"):
+        assert Image.open(tmp_path / "results" / name).text["seed"] == "0"
+
+    # Each number by its own command.
+    for run in content["runs"]:
+        job = f"outputs/sweep/study/seed={run['seed']}"
+        for which in ("raw", "ema"):
+            more = [f"run={job}", f"weights={which}", "references=[]", f"outputs=o{run['seed']}"]
+            assert gan("eval-parzen", *more, *LIMITS).code == 0
+            (path,) = tmp_path.glob(f"o{run['seed']}/eval-parzen/*/parzen.json")
+            told = json.loads(path.read_text())
+            for name in ("log_likelihood", "standard_error", "sigma", "n"):
+                assert run[which][name] == told[name]
+            path.unlink()
+        assert f"{run['raw']['log_likelihood']:.1f} +- {run['raw']['standard_error']:.1f}" in text
+        spent = [10 * 20 / float(row["images_per_second"]) for row in rows(tmp_path / job)]
+        assert run["hours"] == pytest.approx(sum(spent) / 3600, rel=1e-4)
+        assert (run["epochs"], run["sessions"]) == (pytest.approx(30 / 64, rel=0.1), 1)
+    for which in ("raw", "ema"):
+        values = [run[which]["log_likelihood"] for run in content["runs"]]
+        mean, error = statistics.fmean(values), statistics.stdev(values) / 3**0.5
+        told = content["over_seeds"][which]
+        assert (told["n"], told["mean"]) == (3, pytest.approx(mean))
+        assert told["standard_error"] == pytest.approx(error)
+        assert f"{mean:.1f} +- {error:.1f}" in text.splitlines()[9]
+    by_value = sorted(content["runs"], key=lambda run: run["raw"]["log_likelihood"])
+    assert content["draws"]["seed"] == by_value[1]["seed"]
+    assert len(set(content["draws"]["log_likelihoods"])) == 3
+    assert list(content["references"]) == ["150 training images", "1000 k-means centroids"]
+    assert len(content["classes"]["samples"]) == 3
+
+    # What was evaluated before is not evaluated again, unless something else is asked.
+    def never(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(eval_parzen, "run", never)
+    assert gan("table1", "sweep=study", "results=again", "draws=3", *LIMITS).code == 0
+    again = json.loads((tmp_path / "again/table1.json").read_text())
+    assert {**again, "command": ""} == {**content, "command": ""}
+    with pytest.raises(AssertionError):
+        gan("table1", "sweep=study", "results=again", "draws=3", "n_samples=149", *LIMITS[1:])
+
+
+def test_runs_of_several_recipes_are_no_table(gan: Gan, tmp_path: Path) -> None:
+    assert gan("train", "-m", *SWEEP, "optimizer.lr=0.1,0.2").code == 0
+    result = gan("table1", "sweep=study")
+    assert result.code == 1
+    assert "differ by more than their seeds (optimizer.lr)" in result.err
+    result = gan("table1", "sweep=none")
+    assert result.code == 1
+    assert "sweep is none, but" in result.err
+    assert not list(tmp_path.glob("outputs/table1/*"))
+
+
+def test_the_classifier_knows_digits() -> None:
+    source = Digits((1, 8, 8))
+    data = source.load()
+    networks = [train_classifier(source.to_model(data.train.x), data.train.y, 3) for _ in range(2)]
+    told, again = (classify(network, source.to_model(data.test.x)) for network in networks)
+    assert torch.equal(told, again)
+    assert (told == data.test.y).float().mean() > 0.85
+
+
+def test_shares_and_their_distance() -> None:
+    shares = histogram(torch.tensor([0, 2, 2, 3]), 5)
+    assert shares == [0.25, 0.0, 0.5, 0.25, 0.0]
+    assert total_variation(shares, shares) == 0
+    assert total_variation([1.0, 0.0], [0.0, 1.0]) == 1
+    assert total_variation(shares, [0.2] * 5) == pytest.approx(0.4)
