@@ -151,13 +151,15 @@ def test_presets_vary_what_there_is(preset: str) -> None:
         overrides = sweeps.parse(composed.hydra.sweeper.params, [])
         assert any(override.is_sweep_override() for override in overrides)
         # The first value of each, or the least.
-        values = {
-            o.get_key_element(): o.value().start
-            if o.is_interval_sweep()
-            else next(iter(o.sweep_string_iterator()))
-            for o in overrides
-        }
-        cfg = compose("train", [*adam, *(f"{key}={value}" for key, value in values.items())])
+        first = []
+        for o in overrides:
+            if o.is_interval_sweep():
+                first.append(f"{o.get_key_element()}={o.value().start}")
+            elif o.is_sweep_override():
+                first.append(f"{o.get_key_element()}={next(iter(o.sweep_string_iterator()))}")
+            else:
+                first.append(o.input_line)
+        cfg = compose("train", [*adam, *first])
         config.check(cfg)
 
 
