@@ -24,6 +24,11 @@ def jobs(cwd: Path) -> list[Path]:
     return sorted(path.parent for path in cwd.glob("outputs/sweep/study/*/config.yaml"))
 
 
+def only_report(cwd: Path) -> str:
+    (path,) = cwd.glob("outputs/report/*/report.md")
+    return path.read_text()
+
+
 def sessions(job: Path) -> int:
     return len(json.loads((job / "environment.json").read_text()))
 
@@ -118,6 +123,11 @@ def test_a_value_that_can_not_be_composed_leaves_the_others(gan: Gan, tmp_path: 
     assert [job.name for job in jobs(tmp_path)] == ["optimizer.lr=0.1"]
     log = (tmp_path / "outputs/sweep/study/sweep.log").read_text().splitlines()
     assert told.replace(": ", ": failed: ", 1) in log[0]
+    own = tmp_path / "outputs/sweep/study/optimizer.lr=fast/train.log"
+    assert own.read_text().strip() in told + " could not be converted to Float"
+    report = gan("report", "sweep=study")
+    assert f"- {told.replace(': ', ': failed: ', 1)}" in only_report(tmp_path)
+    assert "not begun" not in report.out
 
 
 def test_presets_and_names_without_a_sweep(gan: Gan, tmp_path: Path) -> None:

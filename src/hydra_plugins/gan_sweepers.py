@@ -73,6 +73,10 @@ class Jobs(Sweeper):
                 reason = config.complaint(error)
                 log.error("%s: %s", name, reason)
                 sweeps.note(directory / name, f"failed: {reason}")
+                # Hydra gives a log to those jobs only that have a config.
+                (directory / name).mkdir(exist_ok=True)
+                with (directory / name / f"{self.config.hydra.job.name}.log").open("a") as file:
+                    file.write(f"{reason}\n")
                 self.failures.append(f"{name}: {reason}")
         number, self.played = self.played, self.played + len(jobs)
         if not batch:

@@ -96,15 +96,15 @@ def find(cfg: DictConfig) -> tuple[list[Job], list[str]]:
         return [_job(str(relative(path)), path) for path in found], []
     named = Path(sweeps.directory(cfg.outputs, sweep))
     directory = named if named.is_dir() else Path(sweep)
-    paths = sorted(path.parent for path in directory.glob("*/.hydra"))
-    if not paths:
+    names = {path.parent.name for path in directory.glob("*/.hydra")}
+    planned = sweeps.planned(directory)
+    # What could not even be composed has a word in the sweep's log, and no record of Hydra's.
+    names |= {name for name in planned if sweeps.noted(directory / name)}
+    if not names:
         raise UserError(
             f"sweep is {sweep}, but neither {named} nor {sweep} holds the jobs of a sweep."
         )
-    planned = sweeps.planned(directory)
-    return [_job(path.name, path) for path in paths], sorted(
-        planned - {path.name for path in paths}
-    )
+    return [_job(name, directory / name) for name in sorted(names)], sorted(planned - names)
 
 
 def _job(name: str, path: Path) -> Job:
