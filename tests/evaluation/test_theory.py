@@ -280,6 +280,8 @@ def test_the_command(gan: Gan, tmp_path: Path) -> None:
 def test_bad_input(arguments: str, words: list[str], gan: Gan, tmp_path: Path) -> None:
     (tmp_path / "not_a_number.py").write_text(
         "class Objective:\n"
+        "    def __init__(self, d_weight):\n"
+        "        pass\n"
         "    def discriminator_loss(self, real_logits, fake_logits):\n"
         "        return real_logits.mean() * float('nan')\n"
         "    def generator_loss(self, fake_logits):\n"
