@@ -75,7 +75,8 @@ def test_stopped_in_the_fourth_of_seven_and_taken_up_again(
         if trial.state.name == "PRUNED":
             assert '"status": "interrupted"' in (job / "status.json").read_text()
             assert int(last["step"]) < 6
-            told = trial.intermediate_values[int(last["step"])]
+            # An estimate every second step.
+            told = trial.intermediate_values[int(last["step"]) // 2]
             assert told == pytest.approx(float(last["parzen_valid"]))
         else:
             assert float(last["parzen_valid"]) == trial.value

@@ -52,13 +52,14 @@ def chosen(trial: "FrozenTrial") -> list[str]:
 
 
 def pruner(job: Path) -> Callable[[int, float], None]:
-    """Return what a run tells of its estimates, by step: its search, if it is a trial of one.
+    """Return what a run tells its estimates, with their number from 1: its search, if it has one.
 
-    The function raises PrunedError where the search gives the run up.
+    By that number, and not by the step, trials of other batch sizes can be compared. The function
+    raises PrunedError where the search gives the run up.
     """
     hydra = HydraConfig.get()
     if hydra.mode != RunMode.MULTIRUN or not hydra.sweeper.get("pruner"):
-        return lambda _step, _estimate: None
+        return lambda _number, _estimate: None
     import optuna
 
     study = open_study(job.parent, hydra.sweeper.pruner)
@@ -68,10 +69,10 @@ def pruner(job: Path) -> Callable[[int, float], None]:
     # A run that was killed measures again what it had told before.
     told = set(found.intermediate_values)
 
-    def tell(step: int, estimate: float) -> None:
-        if step not in told:
-            trial.report(estimate, step)
+    def tell(number: int, estimate: float) -> None:
+        if number not in told:
+            trial.report(estimate, number)
         if trial.should_prune():
-            raise PrunedError(f"given up at step {step}, with an estimate of {estimate:.4g}")
+            raise PrunedError(f"given up at estimate {number}, which is {estimate:.4g}")
 
     return tell

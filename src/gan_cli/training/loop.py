@@ -67,10 +67,10 @@ def train(
 ) -> None:
     """Play up to step `steps`, or until `stop` is told to.
 
-    `draw` pictures samples from the z that are watched, `monitor` measures samples: BEST_BY, which
-    says what checkpoint is the best and by which a search may `judge` the run not worth its time,
-    and their variety, which `variety` judges. `keeper` says when a checkpoint is due, and writes
-    it. Raises DivergedError at the first row or checkpoint at which
+    `draw` pictures samples from the z that are watched. `monitor` measures samples: BEST_BY, which
+    says what checkpoint is the best, and their variety, which `variety` judges; a search is told
+    each estimate and its number by `judge`, and may give the run up. `keeper` says when a
+    checkpoint is due, and writes it. Raises DivergedError at the first row or checkpoint at which
     a metric or a weight is NaN or infinite, and UserError for what can't be written and for a
     collapse that is to stop the run.
     """
@@ -104,8 +104,8 @@ def train(
             stop.save = False
         if collapse:
             variety.tell(collapse)
-        if BEST_BY in estimates and not last:
-            judge(state.step, estimates[BEST_BY])
+        if intervals.monitor_every and BEST_BY in estimates and not last:
+            judge(state.step // intervals.monitor_every, estimates[BEST_BY])
 
     if stop.signal is not None:
         state.refuse_diverged()
