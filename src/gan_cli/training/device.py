@@ -43,7 +43,7 @@ def take_gpu(directory: Path) -> None:
     """
     told = os.environ.get("CUDA_VISIBLE_DEVICES")
     gpus = told.split(",") if told else [str(i) for i in range(torch.cuda.device_count())]
-    while len(gpus) > 1 and not _gpu:
+    while len(gpus) > 1:
         for gpu in gpus:
             try:
                 _gpu.append(FileLock(directory / f".gpu-{gpu}", timeout=0).acquire().lock)
