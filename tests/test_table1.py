@@ -75,6 +75,14 @@ def test_runs_of_several_recipes_are_no_table(gan: Gan, tmp_path: Path) -> None:
     result = gan("table1", "sweep=study")
     assert result.code == 1
     assert "differ by more than their seeds (optimizer.lr)" in result.err
+    for path in tmp_path.glob("outputs/sweep/study/optimizer.lr=0.2/checkpoints/*"):
+        path.write_bytes(b"")
+    job = "outputs/sweep/study/optimizer.lr=0.2"
+    result = gan("table1", f"runs=['{job}']", "results=results")
+    assert result.code == 1
+    assert f"{job} has no whole checkpoint" in result.err
+    assert not (tmp_path / job / "evaluation").exists()
+    assert not (tmp_path / "results").exists()
     result = gan("table1", "sweep=none")
     assert result.code == 1
     assert "sweep is none, but" in result.err

@@ -45,6 +45,9 @@ def run(cfg: DictConfig, out: Path) -> None:
             "recipe, and `gan report` compares several."
         )
 
+    # Before anything is written, so that a run that can't be read leaves nothing half done.
+    loaded = [load_trained(_compose(cfg, "sample", job)) for job in finished]
+
     # The paper's protocol: every run, references beside the first, more draws of the median one.
     first = _score(cfg, finished[0], "references=[train,kmeans]")
     scores = [
@@ -68,7 +71,7 @@ def run(cfg: DictConfig, out: Path) -> None:
             "seed": int(median.settings["seed"]),
             "log_likelihoods": [draw["log_likelihood"] for draw in drawn["draws"]],
         },
-        **_samples(cfg, finished),
+        **_samples(cfg, finished, loaded),
         "missing": missing(jobs, absent),
         "command": " ".join(sys.argv),
         "commit": git_commit(),
@@ -136,9 +139,8 @@ def _hardware(session: dict[str, Any]) -> str:
     return f"{what}, {session['threads']} threads, {session['precision']}, torch {torch_version}"
 
 
-def _samples(cfg: DictConfig, jobs: Sequence[Job]) -> dict[str, Any]:
+def _samples(cfg: DictConfig, jobs: Sequence[Job], loaded: Sequence[Trained]) -> dict[str, Any]:
     """Return how far samples are from training images, and which classes they fall into."""
-    loaded = [load_trained(_compose(cfg, "sample", job)) for job in jobs]
     source, data = loaded[0].source, load_data(cfg, loaded[0])[0]
     device = loaded[0].device
     train, test = (source.to_model(part.x).to(device) for part in (data.train, data.test))
