@@ -29,7 +29,7 @@ from gan_cli.training import checkpoints
 
 Gan = Callable[..., Result]
 
-many = settings(max_examples=80, derandomize=True, deadline=None, database=None)
+many = settings(max_examples=50, derandomize=True, deadline=None, database=None)
 few = settings(
     max_examples=40, derandomize=True, phases=[Phase.generate], deadline=None, database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],

@@ -24,13 +24,7 @@ def basic(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path / "outputs/sweep/study"
 
 
-SLOW = pytest.mark.slow
-
-
-@pytest.mark.parametrize(
-    "launcher",
-    ["joblib", pytest.param("ray_local", marks=SLOW), pytest.param("slurm_local", marks=SLOW)],
-)
+@pytest.mark.parametrize("launcher", ["joblib", "ray_local", "slurm_local"])
 def test_the_same_results_by_every_launcher(launcher: str, basic: Path, tmp_path: Path) -> None:
     pytest.importorskip(
         {"joblib": "joblib", "ray_local": "ray", "slurm_local": "submitit"}[launcher]
@@ -51,7 +45,6 @@ def test_the_same_results_by_every_launcher(launcher: str, basic: Path, tmp_path
             assert {**one, "images_per_second": ""} == {**other, "images_per_second": ""}
 
 
-@SLOW
 def test_the_script_for_slurm(tmp_path: Path) -> None:
     pytest.importorskip("submitit")
     commands = {
