@@ -333,6 +333,7 @@ def test_the_wheel_works_anywhere(wheel: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "site")
     assert (tmp_path / "site/gan_cli/figures/report.html").is_file()
+    assert (tmp_path / "site/hydra_plugins/gan_sweepers.py").is_file()
     environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
     # -S -s would hide the dependencies; the path's order alone decides which gan_cli it is.
     code = (
