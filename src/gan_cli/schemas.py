@@ -224,6 +224,8 @@ class MomentumOptimizer(Target):
 @dataclass
 class AdamOptimizer(Target):
     lr: float = number(above=0)
+    lr_decay: float = number(1)
+    lr_min: float = number(above=0)
     beta1: float = number(0, 0.9999999)
     beta2: float = number(0, 0.9999999)
 
@@ -255,9 +257,11 @@ class Checkpoint:
 @dataclass
 class Monitor:
     every: float | None = number(above=0)
+    weights: str = choice("raw", "ema")
     samples: int = number(2)
     valid: int = number(2)
     sigmas: list[float] = number(above=0)
+    target: float | None = number()
     collapse: float = number(0, 1)
 
 

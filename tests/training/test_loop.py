@@ -1,3 +1,5 @@
+import math
+
 import numpy as np
 from test_state import MOMENTUM, training
 
@@ -37,7 +39,7 @@ def test_a_row_counts_the_images_since_the_last_in_this_session() -> None:
     rows = Rows()
     train(
         t, 12, Intervals(5, 100, None), rows, lambda: np.zeros((1, 1, 3), np.uint8), dict,
-        Variety(0.25, stops=True), lambda *_: None, Saves(), Stop(),
+        Variety(0.25, stops=True), lambda *_: None, math.inf, Saves(), Stop(),
     )  # fmt: skip
     m = t.minibatches.batch_size
     assert rows.images == [2 * m, 5 * m, 2 * m]

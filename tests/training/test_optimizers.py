@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from gan_cli.training.optimizers import Momentum, learning_rate, momentum
+from gan_cli.training.optimizers import Adam, Momentum, learning_rate, momentum
 
 PAPER = {"lr": 0.1, "decay": 1.000004, "floor": 1e-6}
 
@@ -37,6 +37,23 @@ def test_classical_momentum_with_changing_rates() -> None:
         v = m * v - lr * g
         expected += v
         recipe.set(optimizer, t, epoch=t + 1)
+        theta.grad = g
+        optimizer.step()
+        torch.testing.assert_close(theta.detach(), expected, rtol=1e-12, atol=1e-12)
+
+
+def test_adam_with_a_decaying_rate() -> None:
+    recipe = Adam(lr=0.3, lr_decay=1.5, lr_min=0.02, beta1=0.5, beta2=0.9)
+    theta = torch.nn.Parameter(torch.randn(7, dtype=torch.float64))
+    expected = theta.detach().clone()
+    m = v = torch.zeros(7, dtype=torch.float64)
+    optimizer = recipe.build([theta])
+    for t in range(12):
+        g = torch.randn(7, dtype=torch.float64)
+        m, v = 0.5 * m + 0.5 * g, 0.9 * v + 0.1 * g**2
+        m_hat, v_hat = m / (1 - 0.5 ** (t + 1)), v / (1 - 0.9 ** (t + 1))
+        expected -= max(0.3 / 1.5**t, 0.02) * m_hat / (v_hat.sqrt() + 1e-8)
+        recipe.set(optimizer, t, epoch=1)
         theta.grad = g
         optimizer.step()
         torch.testing.assert_close(theta.detach(), expected, rtol=1e-12, atol=1e-12)

@@ -105,6 +105,11 @@ def assemble(cfg: DictConfig, source: Any, data: Data) -> Training:
             f"schedule.k is {cfg.schedule.k}; with schedule.updates=simultaneous it must be 1, as "
             "both players move at once."
         )
+    if cfg.monitor.target is not None and cfg.monitor.every is None:
+        raise UserError(
+            f"monitor.target is {cfg.monitor.target:g} and monitor.every is null; an estimate that "
+            "ends the run needs to be made, so monitor.every must be a number of epochs."
+        )
     device = pick_device(cfg.device)
     if cfg.threads:
         torch.set_num_threads(cfg.threads)

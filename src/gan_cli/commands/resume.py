@@ -38,7 +38,9 @@ def done_already(cfg: DictConfig, out: Path) -> bool:
     run = runs.Run(out)
     free = tuple(name for name in FREE if name not in LENGTH)
     different = runs.differences(run.config(), _of_shape(cfg, run.config()), free)
-    return run.recorded() == "finished" and not different
+    # Not a setting that the game feels, but a length too.
+    target = OmegaConf.select(run.config(), "monitor.target")
+    return run.recorded() == "finished" and not different and target == cfg.monitor.target
 
 
 def _overrides() -> list[Override]:

@@ -11,11 +11,11 @@ import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
-from torch import Tensor
 
 from gan_cli import outputs, runs, search
 from gan_cli.commands.build import assemble, build_source, relative
 from gan_cli.commands.dry_run import load, show_plan, stand_in
+from gan_cli.commands.monitor import build_monitor
 from gan_cli.commands.resume import (
     config_of_resumed,
     done_already,
@@ -25,8 +25,6 @@ from gan_cli.commands.resume import (
 from gan_cli.commands.trouble import full_disk_told, memory_told
 from gan_cli.data.sources import Data
 from gan_cli.errors import DivergedError, PrunedError, UserError
-from gan_cli.evaluation.collapse import reached, spread
-from gan_cli.evaluation.parzen import log_likelihood
 from gan_cli.evaluation.sampling import draw_z, generate
 from gan_cli.figures.grid import Picture, picture, save_png
 from gan_cli.training import checkpoints
@@ -34,8 +32,9 @@ from gan_cli.training.device import take_gpu
 from gan_cli.training.environment import compare, environment
 from gan_cli.training.keeper import Keeper
 from gan_cli.training.logbook import Logbook
-from gan_cli.training.loop import BEST_BY, Intervals, Training, train
+from gan_cli.training.loop import BEST_BY, Intervals, Training, over, train
 from gan_cli.training.signals import Stop, stop_signals
+from gan_cli.training.state import State
 from gan_cli.training.variety import Variety
 
 log = logging.getLogger(__name__)
@@ -83,15 +82,12 @@ def _run(cfg: DictConfig, out: Path) -> None:
         directory = runs.Run(out) if runs.Run.exists(out) else runs.Run.create(out, cfg)
         directory.clear()
         checkpoints.restore(state, directory.checkpoints)
-        if state.step == steps and directory.recorded() != "finished":
-            # Killed between its last checkpoint and the word that it was the last.
-            _conclude(directory, state.step, None)
-            return
-        if state.step >= steps:
-            raise UserError(
-                f"{relative(out)} is finished at step {state.step}; to go on with it, "
-                f"schedule.epochs (or schedule.steps) must be more than now, {steps} steps."
-            )
+        if over(state, steps, _target(cfg)):
+            if directory.recorded() != "finished" and state.step <= steps:
+                # Killed between its last checkpoint and the word that it was the last.
+                _conclude(cfg, directory, state, None)
+                return
+            _refuse_finished(out, state, steps)
         directory.update_config(cfg)
         device, autocast = state.rng.device, training.game.autocast
         here = environment(device, autocast, data.fingerprint())
@@ -115,7 +111,7 @@ def _run(cfg: DictConfig, out: Path) -> None:
             with contextlib.suppress(UserError):
                 directory.set_status("failed", state.step, reason)
             raise
-        _conclude(directory, state.step, stop.signal)
+        _conclude(cfg, directory, state, stop.signal)
 
 
 def _play_on(
@@ -151,14 +147,6 @@ def _play(
     state, prior, device = training.state, training.game.prior, training.state.rng.device
     # The same z each time, so that progress can be watched.
     watched_z = draw_z(prior, cfg.log.grid, cfg.seed)
-    monitor_z = draw_z(prior, cfg.monitor.samples, cfg.seed)
-
-    def measured(x: Tensor) -> Tensor:
-        return source.to_measure(x).to(device)
-
-    points = measured(source.to_model(data.valid.x[: cfg.monitor.valid]))
-    n = len(points)
-    among = reached(measured(source.to_model(data.train.x[: cfg.monitor.samples])), points)
 
     def draw() -> Picture:
         return picture(source.to_pixels(generate(state.generator, watched_z, device)))
@@ -166,15 +154,6 @@ def _play(
     def save_grid(step: int, image: Picture) -> None:
         origin = {"run": relative(run.path), "step": step, "seed": cfg.seed}
         save_png(run.grid_path(step), image, {**origin, "command": " ".join(sys.argv)})
-
-    def monitor() -> dict[str, float]:
-        samples = measured(generate(state.generator, monitor_z, device))
-        likelihoods = log_likelihood(points, samples, list(cfg.monitor.sigmas))
-        return {
-            BEST_BY: likelihoods.mean(1).max().item(),
-            "spread": spread(samples[:n], points),
-            "coverage": reached(samples, points) / among,
-        }
 
     def in_steps(epochs: float | None) -> int | None:
         per_epoch = training.minibatches.per_epoch / training.k
@@ -190,22 +169,41 @@ def _play(
         cfg.checkpoint.share, logbook.sync,
     )  # fmt: skip
     variety = Variety(cfg.monitor.collapse, cfg.on_collapse == "stop")
-    judge = search.pruner(run.path)
+    monitor, judge = build_monitor(cfg, training, source, data), search.pruner(run.path)
     with contextlib.closing(logbook), keeper:
         if not state.step:
             # Something to go back to, and a first measure of what one costs.
             keeper.save(state)
-        train(training, steps, intervals, logbook, draw, monitor, variety, judge, keeper, stop)
+        train(
+            training, steps, intervals, logbook, draw, monitor, variety, judge, _target(cfg),
+            keeper, stop,
+        )  # fmt: skip
         keeper.wait()
     log.debug("%d checkpoints, in %.2f %% of the time.", keeper.written, 100 * keeper.share())
 
 
-def _conclude(run: runs.Run, step: int, signal: int | None) -> None:
-    where = relative(run.path)
+def _target(cfg: DictConfig) -> float:
+    return math.inf if cfg.monitor.target is None else float(cfg.monitor.target)
+
+
+def _refuse_finished(out: Path, state: State, steps: int) -> None:
+    if state.step >= steps:
+        more = f"schedule.epochs (or schedule.steps) must be more than now, {steps} steps."
+    else:
+        more = f"monitor.target must be more than {state.best:.1f}, which was reached, or null."
+    raise UserError(f"{relative(out)} is finished at step {state.step}; to go on with it, {more}")
+
+
+def _conclude(cfg: DictConfig, run: runs.Run, state: State, signal: int | None) -> None:
+    where, step, target = relative(run.path), state.step, _target(cfg)
     if signal is not None:
         run.set_status("interrupted", step, f"signal {signal}")
         log.info("Stopped at step %d; `gan train resume=%s` goes on.", step, where)
         sys.exit(128 + signal)
     run.set_status("finished", step)
     log.info("Finished at step %d: %s", step, where)
+    if state.best < target < math.inf:
+        log.warning(
+            "monitor.target is %g, and %.1f is the most that was reached.", target, state.best
+        )
     log.info("The last grid of samples: %s", relative(run.grid_path(step)))

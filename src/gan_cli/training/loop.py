@@ -62,10 +62,11 @@ def train(
     monitor: Callable[[], dict[str, float]],
     variety: Variety,
     judge: Callable[[int, float], None],
+    target: float,
     keeper: Keeper,
     stop: Stop,
 ) -> None:
-    """Play up to step `steps`, or until `stop` is told to.
+    """Play up to step `steps`, or until `stop` is told to or BEST_BY is at least `target`, in nats.
 
     `draw` pictures samples from the z that are watched. `monitor` measures samples: BEST_BY, which
     says what checkpoint is the best, and their variety, which `variety` judges; a search is told
@@ -75,14 +76,18 @@ def train(
     collapse that is to stop the run.
     """
     state, told = training.state, training.state.step
-    while state.step < steps and stop.signal is None:
+    while not over(state, steps, target) and stop.signal is None:
         training.step()
         logbook.advance()
-        last = state.step == steps
 
         # The monitor's estimates go into a row of their own step.
-        watched = intervals.monitor_every and (state.step % intervals.monitor_every == 0 or last)
+        every = intervals.monitor_every
+        watched = every and (state.step % every == 0 or state.step == steps)
         estimates = monitor() if watched else {}
+        best = estimates.get(BEST_BY, -math.inf)
+        new_best = best > state.best
+        state.best = max(state.best, best)
+        last = over(state, steps, target)
 
         # Write down the means since the last row; this is a sync point.
         if state.step % intervals.log_every == 0 or watched or last:
@@ -94,8 +99,7 @@ def train(
         if state.step % intervals.grid_every == 0 or last:
             logbook.grid(state.step, draw())
 
-        if estimates.get(BEST_BY, -math.inf) > state.best:
-            state.best = estimates[BEST_BY]
+        if new_best:
             keeper.keep_best(state)
         collapse = variety.judge(state, estimates)
         if last or collapse or stop.save or keeper.due(state.step):
@@ -104,12 +108,17 @@ def train(
             stop.save = False
         if collapse:
             variety.tell(collapse)
-        if intervals.monitor_every and BEST_BY in estimates and not last:
-            judge(state.step // intervals.monitor_every, estimates[BEST_BY])
+        if every and BEST_BY in estimates and not last:
+            judge(state.step // every, estimates[BEST_BY])
 
     if stop.signal is not None:
         state.refuse_diverged()
         keeper.save(state)
+
+
+def over(state: State, steps: int, target: float) -> bool:
+    """Say whether a run is as long as it should be, or as good."""
+    return state.step >= steps or state.best >= target
 
 
 def _row(training: Training) -> dict[str, float]:

@@ -62,20 +62,34 @@ class Momentum:
 
 
 class Adam:
-    """Adam (Kingma and Ba, 2015) at a constant rate."""
+    """Adam (Kingma and Ba, 2015).
+
+    The rate decays from `lr` by `lr_decay` a minibatch down to `lr_min`.
+    """
 
     slots = 2  # numbers kept for each parameter
 
-    def __init__(self, lr: float, beta1: float = 0.5, beta2: float = 0.999) -> None:
-        self.lr, self.betas = lr, (beta1, beta2)
+    def __init__(
+        self,
+        lr: float,
+        lr_decay: float = 1.0,
+        lr_min: float = 0.0,
+        beta1: float = 0.5,
+        beta2: float = 0.999,
+    ) -> None:
+        self.lr, self.lr_decay, self.lr_min = lr, lr_decay, lr_min
+        self.betas = (beta1, beta2)
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         """Return an optimizer of `parameters`."""
         return torch.optim.Adam(parameters, lr=self.lr, betas=self.betas, fused=True)
 
     def rates(self, t: int, epoch: int) -> tuple[float, float]:  # noqa: ARG002
-        """Return learning rate and beta1, Adam's momentum."""
-        return self.lr, self.betas[0]
+        """Return learning rate after t minibatches, and beta1, Adam's momentum."""
+        return learning_rate(t, self.lr, self.lr_decay, self.lr_min), self.betas[0]
 
     def set(self, optimizer: torch.optim.Optimizer, t: int, epoch: int) -> None:
-        """Leave the rates as they were built."""
+        """Set the rate of the update that follows t minibatches."""
+        lr, _ = self.rates(t, epoch)
+        for group in optimizer.param_groups:
+            group["lr"] = lr

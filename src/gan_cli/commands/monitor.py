@@ -1,0 +1,39 @@
+"""The monitor: a small Parzen estimate on validation, and how varied samples are."""
+
+from collections.abc import Callable
+from typing import Any
+
+from omegaconf import DictConfig
+from torch import Tensor
+
+from gan_cli.data.sources import Data
+from gan_cli.evaluation.collapse import reached, spread
+from gan_cli.evaluation.parzen import log_likelihood
+from gan_cli.evaluation.sampling import draw_z, generate
+from gan_cli.training.loop import BEST_BY, Training
+
+
+def build_monitor(
+    cfg: DictConfig, training: Training, source: Any, data: Data
+) -> Callable[[], dict[str, float]]:
+    """Return what measures samples of G, or of its average, each time from the same z."""
+    state, device = training.state, training.state.rng.device
+    network = state.average if cfg.monitor.weights == "ema" else state.generator
+    z = draw_z(training.game.prior, cfg.monitor.samples, cfg.seed)
+
+    def measured(x: Tensor) -> Tensor:
+        return source.to_measure(x).to(device)
+
+    points = measured(source.to_model(data.valid.x[: cfg.monitor.valid]))
+    among = reached(measured(source.to_model(data.train.x[: cfg.monitor.samples])), points)
+
+    def monitor() -> dict[str, float]:
+        samples = measured(generate(network, z, device))
+        likelihoods = log_likelihood(points, samples, list(cfg.monitor.sigmas))
+        return {
+            BEST_BY: likelihoods.mean(1).max().item(),
+            "spread": spread(samples[: len(points)], points),
+            "coverage": reached(samples, points) / among,
+        }
+
+    return monitor

@@ -1,0 +1,70 @@
+"""A run that ends where its monitor's estimate is good enough."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import SMALL, Result, rows
+
+from gan_cli.data.sources import Digits
+from gan_cli.evaluation.parzen import log_likelihood
+from gan_cli.training import checkpoints
+
+Gan = Callable[..., Result]
+
+RUN = (
+    "train", *SMALL, "optimizer=adam", "optimizer.lr=0.01", "ema_decay=0.9", "monitor.every=0.5",
+    "monitor.samples=200", "monitor.valid=40", "checkpoint.share=null", "hydra.run.dir=run",
+)  # fmt: skip
+
+
+def estimates(run: Path) -> list[float]:
+    return [float(row["parzen_valid"]) for row in rows(run) if row["parzen_valid"]]
+
+
+def test_a_run_ends_at_its_target(gan: Gan, tmp_path: Path) -> None:
+    assert gan(*RUN, "schedule.steps=300").code == 0
+    whole, run = estimates(tmp_path / "run"), tmp_path / "run"
+    run.rename(tmp_path / "whole")
+    assert max(whole) > whole[0]
+
+    target = (max(whole) + whole[0]) / 2
+    first = next(i for i, estimate in enumerate(whole) if estimate >= target)
+    assert gan(*RUN, "schedule.steps=300", f"monitor.target={target}").code == 0
+    assert estimates(run) == whole[: first + 1]
+    step = int(rows(run)[-1]["step"])
+    assert step < 300
+    for name in ("best.ckpt", f"step-{step:09d}.ckpt"):
+        assert checkpoints.load(run / "checkpoints" / name)["step"] == step
+    assert (run / f"samples/step-{step:09d}.png").is_file()
+
+    again = gan("train", "resume=run")
+    assert again.code == 1
+    assert "monitor.target must be more than" in again.err
+    # Killed before it could say that it is finished: there is nothing left to do but that.
+    (run / "status.json").unlink()
+    assert "Finished" in gan("train", "resume=run").out
+    # Without the target it is the run that never had one.
+    assert gan("train", "resume=run", "monitor.target=null").code == 0
+    assert estimates(run) == whole
+
+
+def test_a_target_out_of_reach_is_told(gan: Gan, tmp_path: Path) -> None:
+    result = gan(*RUN, "schedule.steps=70", "monitor.target=1e6")
+    assert result.code == 0
+    assert f"and {max(estimates(tmp_path / 'run')):.1f} is the most" in result.out + result.err
+    result = gan(*RUN[:-1], "monitor.target=3", "monitor.every=null")
+    assert result.code == 1
+    assert "monitor.every must be a number of epochs" in result.err
+
+
+@pytest.mark.parametrize("weights", ["raw", "ema"])
+def test_the_monitor_measures_g_or_its_average(weights: str, gan: Gan, tmp_path: Path) -> None:
+    assert gan(*RUN, "schedule.steps=70", f"monitor.weights={weights}").code == 0
+    assert gan("sample", "run=run", "n=200", f"weights={weights}", "save=s.npy").code == 0
+    samples = torch.from_numpy(np.load(tmp_path / "s.npy")).flatten(1)
+    points = Digits((1, 8, 8)).load().valid.x[:40].flatten(1) / 255
+    by_sigma = log_likelihood(points, samples, list(np.logspace(-1, 0, 10))).mean(1)
+    assert estimates(tmp_path / "run")[-1] == pytest.approx(by_sigma.max().item(), rel=1e-6)
