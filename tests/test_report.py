@@ -41,7 +41,7 @@ def test_groups_over_seeds(gan: Gan, tmp_path: Path) -> None:
     assert list(table[0]) == [
         "optimizer.lr", "prior", "metric", "n", "mean", "standard_error", "median", "least", "most",
     ]  # fmt: skip
-    assert len(table) == 4 * 7
+    assert len(table) == 4 * 9
     for row in table:
         lr, prior, metric = row["optimizer.lr"], row["prior"], row["metric"]
         found = [
@@ -51,6 +51,9 @@ def test_groups_over_seeds(gan: Gan, tmp_path: Path) -> None:
         values = [
             statistics.median(float(r[metric]) for r in run)
             if metric == "images_per_second"
+            # Rows of two steps of 20 images each.
+            else sum(2 * 20 / float(r["images_per_second"]) for r in run)
+            if metric == "seconds"
             else float(run[-1][metric])
             for run in found
         ]
@@ -67,6 +70,9 @@ def test_groups_over_seeds(gan: Gan, tmp_path: Path) -> None:
     told = "optimizer.lr is -1.0; it must be a number greater than 0."
     assert markdown.count(f"failed: {told}") == 4
     assert told in result.out
+    times = sorted(float(row["mean"]) for row in table if row["metric"] == "seconds")
+    lines = gan("report", "sweep=study", "by=seconds").out.splitlines()[2:6]
+    assert [line.split("|")[4].split()[0] for line in lines] == [f"{time:.4g}" for time in times]
 
 
 def test_what_is_interrupted_or_not_begun_is_listed(

@@ -340,7 +340,9 @@ class EvalParzen(Trained):
 @dataclass
 class Report(Command):
     runs: list[str] = MISSING
-    by: str = choice("parzen_valid", "value", "spread", "coverage", "images_per_second")
+    by: str = choice(
+        "parzen_valid", "value", "spread", "coverage", "epoch", "seconds", "images_per_second"
+    )
 
 
 @dataclass

@@ -24,8 +24,12 @@ NOT_KINDS = (
     "device",
     "threads",
 )
-SPEED = "images_per_second"
-METRICS = ("parzen_valid", "d_loss", "g_loss", "value", "spread", "coverage", SPEED)
+SPEED, TIME = "images_per_second", "seconds"
+METRICS = (
+    "parzen_valid", "d_loss", "g_loss", "value", "spread", "coverage", "epoch", TIME, SPEED
+)  # fmt: skip
+# Of these the least is the best: a run has a target, or should not take long.
+LEAST_FIRST = ("epoch", TIME)
 
 
 class Job(NamedTuple):
@@ -61,11 +65,11 @@ class Job(NamedTuple):
 
     @property
     def metrics(self) -> dict[str, float]:
-        """The last value of each metric that was measured, of speed the median."""
+        """The last value of each metric that was measured, of speed the median; and the time."""
         values = {metric: [row[metric] for row in self.rows if metric in row] for metric in METRICS}
         metrics = {metric: seen[-1] for metric, seen in values.items() if seen}
         if SPEED in metrics:
-            metrics[SPEED] = statistics.median(values[SPEED])
+            metrics[SPEED], metrics[TIME] = statistics.median(values[SPEED]), self.seconds
         return metrics
 
 
@@ -181,7 +185,7 @@ def kinds(jobs: Sequence[Job]) -> list[str]:
 def best_first(jobs: Sequence[Job], names: Sequence[str], by: str) -> list[Group]:
     """Return the groups of jobs with the same values of the settings `names`.
 
-    The one with the highest mean of the metric `by` comes first, those without it last.
+    The one with the best mean of the metric `by` comes first, those without it last.
     """
     members: dict[tuple[str, ...], list[Job]] = {}
     for job in sorted(jobs, key=lambda job: int(job.settings["seed"])):
@@ -190,7 +194,8 @@ def best_first(jobs: Sequence[Job], names: Sequence[str], by: str) -> list[Group
     groups = [Group(key, some, _summaries(some)) for key, some in members.items()]
 
     def order(group: Group) -> float:
-        return -group.summaries[by].mean if by in group.summaries else math.inf
+        sign = 1 if by in LEAST_FIRST else -1
+        return sign * group.summaries[by].mean if by in group.summaries else math.inf
 
     return sorted(groups, key=order)
 
