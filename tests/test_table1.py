@@ -70,6 +70,44 @@ def test_three_seeds(gan: Gan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         gan("table1", "sweep=study", "results=again", "draws=3", "n_samples=149", *LIMITS[1:])
 
 
+def test_seeds_of_several_machines_make_one_table(gan: Gan, tmp_path: Path) -> None:
+    assert gan("train", "-m", *SWEEP, "seed=range(3)").code == 0
+    assert gan("table1", "sweep=study", "results=whole", "draws=2", *LIMITS).code == 0
+    whole = json.loads((tmp_path / "whole/table1.json").read_text())
+    jobs = {seed: f"'outputs/sweep/study/seed={seed}'" for seed in range(3)}
+    middle = whole["draws"]["seed"]
+    apart = ",".join(job for seed, job in jobs.items() if seed != middle)
+    assert gan("table1", f"runs=[{apart}]", "results=there", "draws=2", *LIMITS).code == 0
+
+    def joined(*arguments: str) -> Result:
+        return gan("table1", f"runs=[{jobs[middle]}]", "draws=2", "results=here", *arguments)
+
+    assert joined("others=[there/table1.json]", *LIMITS).code == 0
+    here = json.loads((tmp_path / "here/table1.json").read_text())
+    for name in ("runs", "over_seeds", "references", "neighbors", "classes", "draws", "recipe"):
+        assert here[name] == whole[name]
+    assert (tmp_path / "here/table1.md").read_text().count("| mean |") == 1
+
+    # Nothing is written for what does not go together.
+    text = (tmp_path / "here/table1.json").read_bytes()
+    other = json.loads((tmp_path / "there/table1.json").read_text())
+    other["recipe"]["optimizer.lr"] = 7
+    (tmp_path / "lr.json").write_text(json.dumps(other))
+    (tmp_path / "half.json").write_bytes(text[: len(text) // 2])
+    for arguments, words in (
+        (["others=[lr.json]"], "another recipe (optimizer.lr: 7 there, 0.1 here)"),
+        (["others=[there/table1.json]", "n_samples=149"], "n_samples: 150 there, 149 here"),
+        (["others=[whole/table1.json]"], "is here already"),
+        (["others=[there/table1.json,there/table1.json]"], "is here already"),
+        (["others=[half.json]"], "can't be read"),
+        (["others=[none.json]"], "can't be read"),
+    ):
+        result = joined(*LIMITS, *arguments)
+        assert result.code == 1
+        assert words in result.err
+        assert (tmp_path / "here/table1.json").read_bytes() == text
+
+
 def test_runs_of_several_recipes_are_no_table(gan: Gan, tmp_path: Path) -> None:
     assert gan("train", "-m", *SWEEP, "optimizer.lr=0.1,0.2").code == 0
     result = gan("table1", "sweep=study")

@@ -348,6 +348,7 @@ class Report(Command):
 @dataclass
 class Table1(Command):
     runs: list[str] = MISSING
+    others: list[str] = MISSING
     results: str | None = MISSING
     data_dir: str = MISSING
     seed: int = number(0, 2**63 - 1)

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import statistics
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from hydra import compose
 from omegaconf import DictConfig, OmegaConf
 
 from gan_cli import sweeps
-from gan_cli.commands import eval_parzen, interpolate, sample
+from gan_cli.commands import elsewhere, eval_parzen, interpolate, sample
 from gan_cli.commands.build import relative
 from gan_cli.commands.jobs import Job, find, kinds, missing
 from gan_cli.commands.trained import Trained, load_data, load_trained
@@ -45,7 +46,12 @@ def run(cfg: DictConfig, out: Path) -> None:
             "recipe, and `gan report` compares several."
         )
 
-    # Before anything is written, so that a run that can't be read leaves nothing half done.
+    # Before anything is written, so that what can't be read leaves nothing half done.
+    alike = {
+        "recipe": elsewhere.recipe(Run(finished[0].path).config()),
+        "protocol": {key: cfg[key] for key in ("n_samples", "valid_limit", "test_limit")},
+    }
+    others = elsewhere.read(cfg.others, alike, {int(job.settings["seed"]) for job in finished})
     loaded = [load_trained(_compose(cfg, "sample", job)) for job in finished]
 
     # The paper's protocol: every run, references beside the first, more draws of the median one.
@@ -54,17 +60,19 @@ def run(cfg: DictConfig, out: Path) -> None:
         {which: _score(cfg, job, f"weights={which}", "references=[]") for which in WEIGHTS}
         for job in finished
     ]
-    order = sorted(range(len(scores)), key=lambda i: scores[i]["raw"]["log_likelihood"])
-    median = finished[order[(len(order) - 1) // 2]]
+    rows = [_row(job, by) for job, by in zip(finished, scores, strict=True)]
+    reached = [row["raw"]["log_likelihood"] for row in (*rows, *_runs_of(others))]
+    middle = statistics.median_low(reached)
+    _, median = min(
+        zip(rows, finished, strict=True),
+        key=lambda pair: abs(pair[0]["raw"]["log_likelihood"] - middle),
+    )
     drawn = _score(cfg, median, "references=[]", f"draws={cfg.draws}")
     content = {
         "dataset": finished[0].settings["dataset._target_"],
         "train": finished[0].command,
-        "runs": [_row(job, by) for job, by in zip(finished, scores, strict=True)],
-        "over_seeds": {
-            which: summarise([by[which]["log_likelihood"] for by in scores])._asdict()
-            for which in WEIGHTS
-        },
+        **alike,
+        "runs": rows,
         "references": {name: _numbers(score) for name, score in first["references"].items()},
         "quoted": first["quoted"],
         "draws": {
@@ -75,6 +83,11 @@ def run(cfg: DictConfig, out: Path) -> None:
         "missing": missing(jobs, absent),
         "command": " ".join(sys.argv),
         "commit": git_commit(),
+    }
+    elsewhere.join(content, others)
+    content["over_seeds"] = {
+        which: summarise([row[which]["log_likelihood"] for row in content["runs"]])._asdict()
+        for which in WEIGHTS
     }
 
     where = Path(cfg.results or out)
@@ -113,6 +126,10 @@ def _score(cfg: DictConfig, job: Job, *more: str) -> dict[str, Any]:
     eval_parzen.run(asked, directory)
     score: dict[str, Any] = json.loads(path.read_text())
     return score
+
+
+def _runs_of(tables: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [row for table in tables for row in table["runs"]]
 
 
 def _numbers(score: dict[str, Any]) -> dict[str, float]:

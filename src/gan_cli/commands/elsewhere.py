@@ -1,0 +1,72 @@
+"""Tables of more seeds of a recipe, trained and evaluated on other machines."""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from gan_cli import runs
+from gan_cli.commands.jobs import NOT_KINDS
+from gan_cli.errors import UserError
+
+# What no number of the table depends on.
+FREE = (*NOT_KINDS, "log", "checkpoint", "monitor", "on_nan", "on_collapse", "dry_run")
+
+
+def recipe(config: DictConfig) -> dict[str, Any]:
+    """Return the settings of a run that make it one of its kind."""
+    return {k: v for k, v in runs.flatten(config).items() if not runs.is_one_of(k, FREE)}
+
+
+def read(
+    paths: Collection[str], alike: Mapping[str, Mapping[str, Any]], seeds: Collection[int]
+) -> list[dict[str, Any]]:
+    """Return the contents of tables, each alike to this one in the parts of `alike`.
+
+    Raises UserError for what is no such table, is of something else, or has one of `seeds` again.
+    """
+    seen, found = set(seeds), []
+    for path in paths:
+        content = _content(Path(path))
+        for part, here in alike.items():
+            there = content[part]
+            different = [
+                f"{key}: {there.get(key, 'absent')} there, {here.get(key, 'absent')} here"
+                for key in sorted({*here, *there})
+                if here.get(key) != there.get(key)
+            ]
+            if different:
+                raise UserError(
+                    f"others has {path}, which is of another {part} ({'; '.join(different)})."
+                )
+        for run in content["runs"]:
+            if run["seed"] in seen:
+                raise UserError(f"others has {path}, whose seed {run['seed']} is here already.")
+            seen.add(run["seed"])
+        found.append(content)
+    return found
+
+
+def _content(path: Path) -> dict[str, Any]:
+    try:
+        content: Any = json.loads(path.read_bytes())
+        if not {"recipe", "protocol", "runs", "neighbors"} <= set(content):
+            raise ValueError
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError(
+            f"others has {path}, which can't be read as the table1.json of `gan table1`."
+        ) from error
+    return content
+
+
+def join(content: dict[str, Any], others: Sequence[Mapping[str, Any]]) -> None:
+    """Put the seeds of `others`, and all that is told by seed, into `content`."""
+    for other in others:
+        content["runs"] += other["runs"]
+        for name, near in other["neighbors"].items():
+            content["neighbors"].setdefault(name, near)
+        if "classes" in content:
+            content["classes"]["samples"] |= other["classes"]["samples"]
+    content["runs"].sort(key=lambda run: run["seed"])
