@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from tensorboard.summary.writer import event_file_writer
 
 from gan_cli.training import checkpoints
 
@@ -40,6 +41,9 @@ def gan(
     from gan_cli import cli, outputs
 
     monkeypatch.chdir(tmp_path)
+    # TensorBoard reads event files of one second and process in the order of their names, in which
+    # a tenth file comes before a ninth. Commands have processes of their own; here they share one.
+    monkeypatch.setattr(event_file_writer, "_global_uid", event_file_writer.AtomicCounter(0))
 
     def run(*arguments: str) -> Result:
         outputs.directory.cache_clear()

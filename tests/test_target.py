@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import SMALL, Result, rows
+from omegaconf import OmegaConf
 
 from gan_cli.data.sources import Digits
 from gan_cli.evaluation.parzen import log_likelihood
@@ -58,6 +59,17 @@ def test_a_target_out_of_reach_is_told(gan: Gan, tmp_path: Path) -> None:
     result = gan(*RUN[:-1], "monitor.target=3", "monitor.every=null")
     assert result.code == 1
     assert "monitor.every must be a number of epochs" in result.err
+
+
+def test_a_run_of_an_older_version_goes_on(gan: Gan, tmp_path: Path) -> None:
+    assert gan(*RUN, "schedule.steps=40").code == 0
+    path = tmp_path / "run/config.yaml"
+    config = OmegaConf.load(path)
+    del config.monitor.weights, config.monitor.target
+    path.write_text(OmegaConf.to_yaml(config))
+    result = gan("train", "resume=run", "schedule.steps=50")
+    assert result.code == 0, result.err
+    assert OmegaConf.load(path).monitor == {**config.monitor, "weights": "raw", "target": None}
 
 
 @pytest.mark.parametrize("weights", ["raw", "ema"])

@@ -89,6 +89,9 @@ def config_of_resumed(cfg: DictConfig, out: Path) -> tuple[DictConfig, Path]:
         new = cfg
         if "experiment" not in keys:
             new = old.copy()
+            for name in ("log", "monitor", "checkpoint"):
+                # What the version that began the run did not have yet.
+                new[name] = OmegaConf.merge(cfg[name], old[name])
             for key in keys:
                 OmegaConf.update(new, key, OmegaConf.select(cfg, key), force_add=True)
     different = runs.differences(old, new, FREE)
