@@ -4,7 +4,7 @@ import csv
 import json
 import os
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -189,7 +189,7 @@ def find(run: str, outputs: str, setting: str = "run") -> Run:
     )
 
 
-def differences(old: DictConfig, new: DictConfig, free: tuple[str, ...]) -> list[str]:
+def differences(old: Mapping[Any, Any], new: Mapping[Any, Any], free: tuple[str, ...]) -> list[str]:
     """Return a line for each setting in which two resolved configs differ, but for those in `free`.
 
     A name in `free` stands for itself and all below it.

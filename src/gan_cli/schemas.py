@@ -225,7 +225,7 @@ class MomentumOptimizer(Target):
 class AdamOptimizer(Target):
     lr: float = number(above=0)
     lr_decay: float = number(1)
-    lr_min: float = number(above=0)
+    lr_min: float = number(0)
     beta1: float = number(0, 0.9999999)
     beta2: float = number(0, 0.9999999)
 

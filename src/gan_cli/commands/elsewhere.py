@@ -31,13 +31,7 @@ def read(
     for path in paths:
         content = _content(Path(path))
         for part, here in alike.items():
-            there = content[part]
-            different = [
-                f"{key}: {there.get(key, 'absent')} there, {here.get(key, 'absent')} here"
-                for key in sorted({*here, *there})
-                if here.get(key) != there.get(key)
-            ]
-            if different:
+            if different := runs.differences(content[part], here, ()):
                 raise UserError(
                     f"others has {path}, which is of another {part} ({'; '.join(different)})."
                 )
