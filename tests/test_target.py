@@ -52,6 +52,14 @@ def test_a_run_ends_at_its_target(gan: Gan, tmp_path: Path) -> None:
     assert estimates(run) == whole
 
 
+def test_a_sweep_goes_on_where_its_target_is_another(gan: Gan, tmp_path: Path) -> None:
+    sweep = ["train", "-m", *RUN[1:-1], "sweep=study", "seed=range(1)", "schedule.steps=100"]
+    job = tmp_path / "outputs/sweep/study/seed=0"
+    for target, last in (("-1e6", 34), ("-1e6", 34), ("null", 100)):
+        assert gan(*sweep, f"monitor.target={target}").code == 0
+        assert int(rows(job)[-1]["step"]) == last
+
+
 def test_a_target_out_of_reach_is_told(gan: Gan, tmp_path: Path) -> None:
     result = gan(*RUN, "schedule.steps=70", "monitor.target=1e6")
     assert result.code == 0
