@@ -32,7 +32,7 @@ format: .venv/ready  ## put the code in ruff's format
 	$(BIN)/ruff check --fix $(CODE)
 	$(BIN)/ruff format $(CODE)
 
-table1: .venv/ready  ## train and evaluate the paper's Table 1 on MNIST, into results/: a day on 2 cores
+table1: .venv/ready  ## train and evaluate the paper's Table 1 on MNIST, into results/: hours on 2 cores
 	$(BIN)/gan train -m sweep=table1
 	$(BIN)/gan table1 sweep=table1 results=results
 
