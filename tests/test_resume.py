@@ -161,3 +161,14 @@ def test_a_run_is_not_resumed_with_other_settings(gan: Gan, tmp_path: Path) -> N
         assert "optimizer.lr: 0.1 there, 0.2 here" in result.err
     after = sorted((path, path.stat().st_mtime_ns) for path in (tmp_path / "a").glob("[!.t]*"))
     assert before == after
+
+
+def test_a_run_from_before_a_setting_goes_on_as_it_played(gan: Gan, tmp_path: Path) -> None:
+    assert gan("train", *SMALL, "schedule.steps=5", "hydra.run.dir=a").code == 0
+    config = tmp_path / "a/config.yaml"
+    config.write_text(config.read_text().replace("ema_power: 8.0\n", ""))
+    result = gan("train", "resume=a", "schedule.steps=9", "ema_power=2")
+    assert result.code == 1
+    assert "ema_power: 8.0 there, 2.0 here" in result.err
+    assert gan("train", "resume=a", "schedule.steps=9").code == 0
+    assert "ema_power: 8.0" in config.read_text()

@@ -203,14 +203,16 @@ def test_an_ablation_changes_one_detail() -> None:
 
 
 def test_names_of_jobs() -> None:
+    """A preset's setting tells jobs apart even with one value, which another command may add to."""
     told = {"seed": "range(2)", "schedule.k": "1,2", "experiment": "mnist"}
     arguments = ["threads=1", "prior=gaussian,uniform", "seed=7", "dataset.path=choice(a/b.zip)"]
     assert list(sweeps.combinations(told, arguments).items())[1] == (
-        "schedule.k=1,prior=uniform,dataset.path=a_b.zip",
+        "seed=7,schedule.k=1,prior=uniform,dataset.path=a_b.zip",
         ["seed=7", "schedule.k=1", "experiment=mnist", "threads=1", "prior=uniform",
          "dataset.path=a/b.zip"],
     )  # fmt: skip
     assert list(sweeps.combinations({}, ["seed=3"])) == ["all"]
+    assert list(sweeps.combinations({"seed": "range(5)"}, ["seed=0"])) == ["seed=0"]
     # Named as it will be when values are added.
     assert list(sweeps.combinations({}, ["seed=range(1)"])) == ["seed=0"]
     with pytest.raises(UserError, match=r"lr=interval\(0, 1\) has no end of values"):

@@ -18,6 +18,8 @@ from gan_cli.files import unfinished, write_atomically
 
 LOCK = ".lock"
 STATUS = "status.json"
+# Settings of the game that came later, as runs before them played.
+EARLIER = {"ema_power": 8.0}
 
 
 class Run:
@@ -58,7 +60,7 @@ class Run:
         whole = ("dataset", "network", "prior", "seed")
         if not isinstance(config, DictConfig) or any(config.get(key) is None for key in whole):
             raise UserError(f"{self.config_path} is not the config of a run: it needs {whole}.")
-        return config
+        return OmegaConf.merge(EARLIER, config)  # type: ignore[return-value]
 
     def rows(self) -> list[dict[str, float]]:
         """Return what was measured, a row for each time. Raises UserError for a damaged file."""
@@ -190,10 +192,7 @@ def find(run: str, outputs: str, setting: str = "run") -> Run:
 
 
 def differences(old: Mapping[Any, Any], new: Mapping[Any, Any], free: tuple[str, ...]) -> list[str]:
-    """Return a line for each setting in which two resolved configs differ, but for those in `free`.
-
-    A name in `free` stands for itself and all below it.
-    """
+    """Return a line for each setting, but `free` and those below, in which configs differ."""
     before, after = flatten(old), flatten(new)
     return [
         f"{key}: {before.get(key, 'absent')} there, {after.get(key, 'absent')} here"

@@ -283,6 +283,7 @@ class Train(Command):
     seed: int = number(0, 2**63 - 1)
     precision: str = choice("auto", "fp32", "bf16")
     ema_decay: float = number(0, 0.9999999)
+    ema_power: float = number(0)
     data_dir: str = MISSING
     log: Log = MISSING
     checkpoint: Checkpoint = MISSING

@@ -45,7 +45,6 @@ def combinations(params: Mapping[str, Any], arguments: Sequence[str]) -> dict[st
         key = override.get_key_element()
         if not override.is_sweep_override():
             choices[key] = [str(override.input_line)]
-            varied.discard(key)
             continue
         if not override.is_discrete_sweep():
             raise UserError(

@@ -304,14 +304,15 @@ def test_a_step_returns_the_logits_that_were_judged_by(updates: str) -> None:
     assert len(seen) == {"alternating": 2, "simultaneous": 1}[updates]
 
 
-def test_average_follows_the_generator() -> None:
-    t = training(ema_decay=0.9)
+@pytest.mark.parametrize("power", [0.0, 2.0, 8.0])
+def test_average_follows_the_generator(power: float) -> None:
+    t = training(ema_decay=0.9, ema_power=power)
     average = [w.detach().clone() for w in t.state.average.parameters()]
     for step in range(41):
         t.step()
         if step % 10 != 9:
             continue
-        decay = min(0.9, (1 + step) / (10 + step)) ** 10
+        decay = min(0.9, (1 + step) / (2 + power + step)) ** 10
         for mean, weight in zip(average, t.state.generator.parameters(), strict=True):
             mean.mul_(decay).add_((1 - decay) * weight.detach())
     for mean, ours in zip(average, t.state.average.parameters(), strict=True):

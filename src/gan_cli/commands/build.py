@@ -135,6 +135,7 @@ def assemble(cfg: DictConfig, source: Any, data: Data) -> Training:
         judges_each_alone(discriminator, minibatches[0][:8].cpu()),
         autocast_type(cfg.precision, device),
         cfg.ema_decay,
+        cfg.ema_power,
     )
     return Training(
         new_state(generator, discriminator, optimizer, cfg.seed, device),

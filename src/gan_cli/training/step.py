@@ -29,7 +29,8 @@ class Game:
     `set_rates(optimizer, t)` sets the rates of the update that follows t minibatches. `joint` says
     that D judges each example by itself, so that real and generated ones can share a pass; batch
     normalisation in D forbids it. `autocast` is the type of the matrix products, or None for
-    float32. `ema_decay` is the decay of the average of G's weights.
+    float32. `ema_decay` is the decay of the average of G's weights, from the step on by which
+    weights in proportion to t^`ema_power` look back as far (Shamir and Zhang, 2013).
     """
 
     objective: Any
@@ -38,6 +39,7 @@ class Game:
     joint: bool
     autocast: torch.dtype | None = None
     ema_decay: float = 0.0
+    ema_power: float = 8.0
 
 
 def alternating(state: State, game: Game, xs: Sequence[Tensor], y: Tensor | None = None) -> Tensor:
@@ -173,8 +175,8 @@ def _apply(
 def _average(state: State, game: Game) -> None:
     if (state.step + 1) % AVERAGE_EVERY:
         return
-    # A slow average would remember the initial weights for long, so it starts as a fast one.
-    decay = min(game.ema_decay, (1 + state.step) / (10 + state.step)) ** AVERAGE_EVERY
+    t = state.step + 1  # A slow average would remember how it began, so it starts as a fast one.
+    decay = min(game.ema_decay, t / (t + game.ema_power + 1)) ** AVERAGE_EVERY
     average = get_ema_multi_avg_fn(decay)
     average(list(state.average.parameters()), list(state.generator.parameters()), None)
     for mean, buffer in zip(state.average.buffers(), state.generator.buffers(), strict=True):
