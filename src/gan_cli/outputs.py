@@ -5,6 +5,7 @@ import shutil
 import sys
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from hydra.experimental.callback import Callback
@@ -94,8 +95,8 @@ class RefuseUnwritable(Callback):
         try:
             if not Path(path).exists():
                 _reserve(Path(path))
-            (Path(path) / ".writable").touch()
-            (Path(path) / ".writable").unlink()
+            with TemporaryFile(dir=path):  # of no fixed name: two sweeps may begin here at once
+                pass
         except OSError as error:
             reason = error.strerror or error
             sys.exit(
