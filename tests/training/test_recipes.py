@@ -165,3 +165,12 @@ def test_two_updates_equal_numpy(recipe: str, monkeypatch: pytest.MonkeyPatch) -
             layer.update(*rates, state.discriminator.max_col_norm)
         compare(state.generator, g)
         compare(state.discriminator, d)
+
+
+def test_the_fast_recipe_has_the_game_of_the_papers() -> None:
+    config.register()
+    with initialize_config_module("gan_cli.conf", version_base="1.3"):
+        paper, fast = (compose("train", [f"experiment=mnist{name}"]) for name in ("", "_fast"))
+    for same in ("dataset", "network", "objective", "prior"):
+        assert fast[same] == paper[same]
+    assert fast.optimizer != paper.optimizer
