@@ -28,7 +28,9 @@ def test_three_seeds(gan: Gan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     text = (tmp_path / "results/table1.md").read_text()
     assert text == markdown(content)
     for name in ("figure2.png", "interpolation.png"):
-        assert Image.open(tmp_path / "results" / name).text["seed"] == "0"
+        for where, which in (("results", "raw"), ("results/ema", "ema")):
+            told = Image.open(tmp_path / where / name).text
+            assert (told["seed"], told["weights"]) == ("0", which)
 
     # Each number by its own command.
     for run in content["runs"]:
@@ -54,9 +56,18 @@ def test_three_seeds(gan: Gan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         assert f"{mean:.1f} +- {error:.1f}" in text.splitlines()[9]
     by_value = sorted(content["runs"], key=lambda run: run["raw"]["log_likelihood"])
     assert content["draws"]["seed"] == by_value[1]["seed"]
-    assert len(set(content["draws"]["log_likelihoods"])) == 3
+    assert all(len(set(content["draws"][which])) == 3 for which in ("raw", "ema"))
+    assert (
+        f"raw weights: standard deviation {statistics.stdev(content['draws']['raw']):.2f}" in text
+    )
+    assert (
+        f"the weights: standard deviation {statistics.stdev(content['draws']['ema']):.2f}" in text
+    )
     assert list(content["references"]) == ["150 training images", "1000 k-means centroids"]
-    assert len(content["classes"]["samples"]) == 3
+    samples = content["classes"]["samples"]
+    assert list(samples) == [f"seed {s}{of}" for s in range(3) for of in ("", ", average")]
+    assert list(content["neighbors"]) == ["test images", *samples]
+    assert content["neighbors"]["seed 0"] != content["neighbors"]["seed 0, average"]
 
     # What was evaluated before is not evaluated again, unless something else is asked.
     def never(*_: object) -> None:

@@ -28,7 +28,8 @@ from gan_cli.training.environment import git_commit
 
 log = logging.getLogger(__name__)
 
-WEIGHTS = ("raw", "ema")
+# Which weights of G, and what of a seed that is.
+WEIGHTS = {"raw": "", "ema": ", average"}
 # Samples, and test images, whose distances to the training set are told.
 COMPARED = 1000
 
@@ -52,7 +53,13 @@ def run(cfg: DictConfig, out: Path) -> None:
         "protocol": {key: cfg[key] for key in ("n_samples", "valid_limit", "test_limit")},
     }
     others = elsewhere.read(cfg.others, alike, {int(job.settings["seed"]) for job in finished})
-    loaded = [load_trained(_compose(cfg, "sample", job)) for job in finished]
+    loaded = {
+        f"seed {job.settings['seed']}{of}": load_trained(
+            _compose(cfg, "sample", job, f"weights={which}")
+        )
+        for job in finished
+        for which, of in WEIGHTS.items()
+    }
 
     # The paper's protocol: every run, references beside the first, more draws of the median one.
     first = _score(cfg, finished[0], "references=[train,kmeans]")
@@ -67,7 +74,10 @@ def run(cfg: DictConfig, out: Path) -> None:
         zip(rows, finished, strict=True),
         key=lambda pair: abs(pair[0]["raw"]["log_likelihood"] - middle),
     )
-    drawn = _score(cfg, median, "references=[]", f"draws={cfg.draws}")
+    drawn = {
+        which: _score(cfg, median, f"weights={which}", "references=[]", f"draws={cfg.draws}")
+        for which in WEIGHTS
+    }
     content = {
         "dataset": finished[0].settings["dataset._target_"],
         "train": finished[0].command,
@@ -77,9 +87,9 @@ def run(cfg: DictConfig, out: Path) -> None:
         "quoted": first["quoted"],
         "draws": {
             "seed": int(median.settings["seed"]),
-            "log_likelihoods": [draw["log_likelihood"] for draw in drawn["draws"]],
+            **{w: [draw["log_likelihood"] for draw in s["draws"]] for w, s in drawn.items()},
         },
-        **_samples(cfg, finished, loaded),
+        **_samples(cfg, loaded),
         "missing": missing(jobs, absent),
         "command": " ".join(sys.argv),
         "commit": git_commit(),
@@ -95,8 +105,12 @@ def run(cfg: DictConfig, out: Path) -> None:
     text = markdown(content)
     for line in text.splitlines():
         log.info("%s", line)
-    sample.run(_compose(cfg, "sample", median, "neighbors=true"), where)
-    interpolate.run(_compose(cfg, "interpolate", median), where)
+    for which in WEIGHTS:
+        pictures = where if which == "raw" else where / which
+        pictures.mkdir(exist_ok=True)
+        of = f"weights={which}"
+        sample.run(_compose(cfg, "sample", median, of, "neighbors=true"), pictures)
+        interpolate.run(_compose(cfg, "interpolate", median, of), pictures)
     write_atomically(where / "table1.json", json.dumps(content, indent=2).encode())
     write_atomically(where / "table1.md", text.encode())
     log.info("Results: %s, with table1.json and figures beside it.", relative(where / "table1.md"))
@@ -156,39 +170,32 @@ def _hardware(session: dict[str, Any]) -> str:
     return f"{what}, {session['threads']} threads, {session['precision']}, torch {torch_version}"
 
 
-def _samples(cfg: DictConfig, jobs: Sequence[Job], loaded: Sequence[Trained]) -> dict[str, Any]:
+def _samples(cfg: DictConfig, loaded: dict[str, Trained]) -> dict[str, Any]:
     """Return how far samples are from training images, and which classes they fall into."""
-    source, data = loaded[0].source, load_data(cfg, loaded[0])[0]
-    device = loaded[0].device
+    first = next(iter(loaded.values()))
+    source, data, device = first.source, load_data(cfg, first)[0], first.device
     train, test = (source.to_model(part.x).to(device) for part in (data.train, data.test))
-    drawn = [_draw(trained, cfg) for trained in loaded]
-    near = {
-        "test images": quantiles(nearest(test[:COMPARED], train)[0]),
-        **{
-            f"seed {job.settings['seed']}": quantiles(nearest(x[:COMPARED], train)[0])
-            for job, x in zip(jobs, drawn, strict=True)
-        },
-    }
+    drawn = {name: _draw(trained, cfg) for name, trained in loaded.items()}
+    compared = {"test images": test, **drawn}
+    near = {name: quantiles(nearest(x[:COMPARED], train)[0]) for name, x in compared.items()}
     if data.train.y is None or data.test.y is None:
         return {"neighbors": near}
     labels = data.test.y.to(device)
     classifier = train_classifier(train, data.train.y.to(device), cfg.seed)
     classes = int(data.train.y.max()) + 1
     truth = histogram(labels, classes)
-    shares = [histogram(classify(classifier, x), classes) for x in drawn]
+    shares = {name: histogram(classify(classifier, x), classes) for name, x in drawn.items()}
     return {
         "neighbors": near,
         "classes": {
             "accuracy": (classify(classifier, test) == labels).float().mean().item(),
             "test images": truth,
             "samples": {
-                f"seed {job.settings['seed']}": {
-                    "shares": share, "total_variation": total_variation(share, truth)
-                }
-                for job, share in zip(jobs, shares, strict=True)
+                name: {"shares": share, "total_variation": total_variation(share, truth)}
+                for name, share in shares.items()
             },
         },
-    }  # fmt: skip
+    }
 
 
 def _draw(trained: Trained, cfg: DictConfig) -> torch.Tensor:

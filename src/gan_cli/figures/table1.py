@@ -21,16 +21,14 @@ def _parts(content: Mapping[str, Any]) -> Iterator[str]:
         "in nats. The +- of a run is the standard error over test images, of the mean that over "
         "seeds."
     )
-    heads = ["seed", "epochs", "hours", *WEIGHTS.values(), "sigma"]
-    body = [
-        [
-            str(run["seed"]), f"{run['epochs']:g}", f"{run['hours']:.2f}",
-            *(_value(run[which]) for which in WEIGHTS), f"{run['raw']['sigma']:.3f}",
-        ]
-        for run in runs
-    ]  # fmt: skip
-    means = [_over_seeds(content["over_seeds"][which]) for which in WEIGHTS]
-    yield _table(heads, [*body, ["mean", "", "", *means, ""]])
+    heads, means = ["seed", "epochs", "hours"], ["mean", "", ""]
+    body = [[str(run["seed"]), f"{run['epochs']:g}", f"{run['hours']:.2f}"] for run in runs]
+    for which, name in WEIGHTS.items():
+        heads += [name, "sigma"]
+        means += [_over_seeds(content["over_seeds"][which]), ""]
+        for row, run in zip(body, runs, strict=True):
+            row += [_value(run[which]), f"{run[which]['sigma']:.3f}"]
+    yield _table(heads, [*body, means])
     for line in content["missing"]:
         yield f"Not in the table: {line}."
 
@@ -41,12 +39,13 @@ def _parts(content: Mapping[str, Any]) -> Iterator[str]:
         for name, (v, e) in content["quoted"].items()
     ]
     yield _table(["under the same protocol", "log-likelihood"], rows)
-    draws = content["draws"]["log_likelihoods"]
-    if len(draws) > 1:
-        yield (
-            f"{len(draws)} sets of samples of the run with seed {content['draws']['seed']}: "
-            f"standard deviation {statistics.stdev(draws):.2f}."
-        )
+    drawn = content["draws"]
+    for which, name in WEIGHTS.items():
+        if (draws := len(drawn[which])) > 1:
+            yield (
+                f"{draws} sets of samples of the run with seed {drawn['seed']}, {name}: standard "
+                f"deviation {statistics.stdev(drawn[which]):.2f}."
+            )
     near = content["neighbors"]
     yield _table(
         ["distance to the nearest training image", *next(iter(near.values()))],
