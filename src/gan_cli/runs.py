@@ -60,7 +60,8 @@ class Run:
         whole = ("dataset", "network", "prior", "seed")
         if not isinstance(config, DictConfig) or any(config.get(key) is None for key in whole):
             raise UserError(f"{self.config_path} is not the config of a run: it needs {whole}.")
-        return OmegaConf.merge(EARLIER, config)  # type: ignore[return-value]
+        config.update({name: config.get(name, value) for name, value in EARLIER.items()})
+        return config
 
     def rows(self) -> list[dict[str, float]]:
         """Return what was measured, a row for each time. Raises UserError for a damaged file."""
