@@ -1,0 +1,56 @@
+"""What the README and the help tell to type is what the shell and the settings take."""
+
+import re
+import shlex
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_module
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
+from gan_cli import config
+from gan_cli.cli import COMMANDS
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+def commands_of_the_readme() -> Iterator[str]:
+    text = README.read_text()
+    yield from re.findall(r"^    (gan .*)$", text, flags=re.MULTILINE)
+    yield from (" ".join(code.split()) for code in re.findall(r"`(gan [^`]*)`", text))
+
+
+def commands_of_the_help() -> Iterator[str]:
+    for command in COMMANDS:
+        with initialize_config_module("gan_cli.conf", version_base="1.3"):
+            header = compose(command, return_hydra_config=True).hydra.help.header
+        # What a command does stands in a second column.
+        yield from re.findall(r"^  (gan .*?)(?:  .*)?$", header, flags=re.MULTILINE)
+
+
+def is_whole(line: str) -> bool:
+    """Tell whether the line is a command that needs nothing to be filled in, or to lie there."""
+    return not re.search(r"[<…]|--|COMMAND|=$", line) and line.split()[1] in COMMANDS
+
+
+@pytest.mark.parametrize("commands", [commands_of_the_readme, commands_of_the_help])
+def test_commands_that_are_shown_are_understood(commands: Callable[[], Iterator[str]]) -> None:
+    config.register()
+    shown = [shlex.split(line, comments=True) for line in commands() if is_whole(line)]
+    assert len(shown) > 25
+    parser = OverridesParser.create()
+    with initialize_config_module("gan_cli.conf", version_base="1.3"):
+        for _, command, *words in shown:
+            # A path with = in it is taken where there is one.
+            settings = [word for word in words if re.fullmatch(r"[^=]+=[^=]*", word)]
+            told = parser.parse_overrides(settings)
+            compose(command, [one.input_line for one in told if not one.is_sweep_override()])
+
+
+@pytest.mark.parametrize("commands", [commands_of_the_readme, commands_of_the_help])
+def test_a_shell_takes_what_is_shown(commands: Callable[[], Iterator[str]]) -> None:
+    page = "\n".join(line for line in commands() if is_whole(line))
+    done = subprocess.run(["bash", "-n"], input=page, capture_output=True, text=True, check=False)
+    assert done.stderr == ""
