@@ -8,13 +8,16 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import SMALL, Result, rows
+from omegaconf import OmegaConf
 from PIL import Image
 
 from gan_cli.commands import eval_parzen
+from gan_cli.commands.elsewhere import recipe
 from gan_cli.data.sources import Digits
 from gan_cli.evaluation.classifier import classify, histogram, total_variation, train_classifier
 from gan_cli.figures.table1 import markdown
 
+RESULTS = Path(__file__).parents[1] / "results"
 Gan = Callable[..., Result]
 SWEEP = [*SMALL, "schedule.steps=30", "log.every=10", "monitor.every=null", "sweep=study"]
 LIMITS = ["n_samples=150", "valid_limit=50", "test_limit=60"]
@@ -58,10 +61,10 @@ def test_three_seeds(gan: Gan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert content["draws"]["seed"] == by_value[1]["seed"]
     assert all(len(set(content["draws"][which])) == 3 for which in ("raw", "ema"))
     assert (
-        f"raw weights: standard deviation {statistics.stdev(content['draws']['raw']):.2f}" in text
+        f"raw weights, standard deviation {statistics.stdev(content['draws']['raw']):.2f}" in text
     )
     assert (
-        f"the weights: standard deviation {statistics.stdev(content['draws']['ema']):.2f}" in text
+        f"the weights, standard deviation {statistics.stdev(content['draws']['ema']):.2f}" in text
     )
     assert list(content["references"]) == ["150 training images", "1000 k-means centroids"]
     samples = content["classes"]["samples"]
@@ -117,6 +120,17 @@ def test_seeds_of_several_machines_make_one_table(gan: Gan, tmp_path: Path) -> N
         assert result.code == 1
         assert words in result.err
         assert (tmp_path / "here/table1.json").read_bytes() == text
+
+
+def test_a_target_is_part_of_the_recipe() -> None:
+    settings = {"optimizer": {"lr": 0.1}, "monitor": {"target": None, "weights": "ema"}, "seed": 0}
+    assert recipe(OmegaConf.create(settings)) == {"optimizer.lr": 0.1}
+    settings["monitor"] = {"target": 225, "weights": "ema"}
+    ended = recipe(OmegaConf.create(settings))
+    assert ended == {"optimizer.lr": 0.1, "monitor.target": 225, "monitor.weights": "ema"}
+    page = json.loads((RESULTS / "mnist_fast/table1.json").read_text())
+    page["recipe"] |= ended
+    assert "on validation, of the average of the weights, was 225 nats." in markdown(page)
 
 
 def test_runs_of_several_recipes_are_no_table(gan: Gan, tmp_path: Path) -> None:

@@ -12,12 +12,15 @@ from gan_cli.commands.jobs import NOT_KINDS
 from gan_cli.errors import UserError
 
 # What no number of the table depends on.
-FREE = (*NOT_KINDS, "log", "checkpoint", "monitor", "on_nan", "on_collapse", "dry_run")
+FREE = (*NOT_KINDS, "log", "checkpoint", "on_nan", "on_collapse", "dry_run")
 
 
 def recipe(config: DictConfig) -> dict[str, Any]:
     """Return the settings of a run that make it one of its kind."""
-    return {k: v for k, v in runs.flatten(config).items() if not runs.is_one_of(k, FREE)}
+    settings = runs.flatten(config)
+    # What is watched decides nothing, unless it ends the run.
+    free = FREE if settings.get("monitor.target") is not None else (*FREE, "monitor")
+    return {k: v for k, v in settings.items() if not runs.is_one_of(k, free)}
 
 
 def read(

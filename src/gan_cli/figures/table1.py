@@ -13,16 +13,11 @@ def markdown(content: Mapping[str, Any]) -> str:
 
 
 def _parts(content: Mapping[str, Any]) -> Iterator[str]:
-    runs, n = content["runs"], len(content["runs"])
+    runs = content["runs"]
     yield "# Table 1: log-likelihood of the test set"
-    yield (
-        f"{n} runs of `{content['train']}` and other seeds, evaluated by the paper's protocol: "
-        f"a Parzen window, sigma chosen on validation, mean over {runs[0]['raw']['n']} test images "
-        "in nats. The +- of a run is the standard error over test images, of the mean that over "
-        "seeds."
-    )
-    heads, means = ["seed", "epochs", "hours"], ["mean", "", ""]
-    body = [[str(run["seed"]), f"{run['epochs']:g}", f"{run['hours']:.2f}"] for run in runs]
+    yield " ".join(_told(content))
+    heads, means = ["seed", "epochs", "minutes"], ["mean", "", ""]
+    body = [[str(run["seed"]), f"{run['epochs']:g}", f"{60 * run['hours']:.1f}"] for run in runs]
     for which, name in WEIGHTS.items():
         heads += [name, "sigma"]
         means += [_over_seeds(content["over_seeds"][which]), ""]
@@ -33,18 +28,21 @@ def _parts(content: Mapping[str, Any]) -> Iterator[str]:
         yield f"Not in the table: {line}."
 
     yield "## What the number is worth"
-    rows = [[name, _value(score)] for name, score in content["references"].items()]
+    rows = [
+        [f"{name}, measured by the same protocol", _value(score)]
+        for name, score in content["references"].items()
+    ]
     rows += [
-        [f"{name}, as quoted in Table 1", f"{v:g} +- {e:g}"]
+        [f"{name}, quoted from the paper's Table 1", f"{v:g} +- {e:g}"]
         for name, (v, e) in content["quoted"].items()
     ]
-    yield _table(["under the same protocol", "log-likelihood"], rows)
+    yield _table(["reference", "log-likelihood"], rows)
     drawn = content["draws"]
     for which, name in WEIGHTS.items():
         if (draws := len(drawn[which])) > 1:
             yield (
-                f"{draws} sets of samples of the run with seed {drawn['seed']}, {name}: standard "
-                f"deviation {statistics.stdev(drawn[which]):.2f}."
+                f"{draws} sets of samples of the run with seed {drawn['seed']}, the median by its "
+                f"raw weights: {name}, standard deviation {statistics.stdev(drawn[which]):.2f}."
             )
     near = content["neighbors"]
     yield _table(
@@ -66,6 +64,25 @@ def _parts(content: Mapping[str, Any]) -> Iterator[str]:
         for run in runs
     ]
     yield _table(["seed", "sessions", "commit", "trained on"], rows)
+
+
+def _told(content: Mapping[str, Any]) -> Iterator[str]:
+    recipe, protocol, n = content["recipe"], content["protocol"], len(content["runs"])
+    others = " and other seeds" if n > 1 else ""
+    yield f"{n} {'runs' if n > 1 else 'run'} of `{content['train']}`{others}."
+    if target := recipe.get("monitor.target"):
+        of = WEIGHTS[recipe["monitor.weights"]]
+        yield f"A run ended once its estimate on validation, of the {of}, was {target:g} nats."
+    yield (
+        f"The average of G's weights has `ema_decay={recipe['ema_decay']}` and "
+        f"`ema_power={recipe['ema_power']:g}`."
+    )
+    yield (
+        f"Mean log-likelihood of {content['runs'][0]['raw']['n']} test images in nats, by a Parzen "
+        f"window of {protocol['n_samples']} samples, whose sigma was chosen on "
+        f"{protocol['valid_limit'] or 'all'} validation images. In the row of a seed, +- is the "
+        "standard error over test images; in that of the mean, over seeds."
+    )
 
 
 def _classes(classes: Mapping[str, Any]) -> Iterator[str]:
