@@ -1,6 +1,7 @@
 """`gan table1`: the numbers of Table 1 are those of the commands that a person would type."""
 
 import json
+import shutil
 import statistics
 from collections.abc import Callable
 from pathlib import Path
@@ -11,13 +12,13 @@ from conftest import SMALL, Result, rows
 from omegaconf import OmegaConf
 from PIL import Image
 
-from gan_cli.commands import eval_parzen
+from gan_cli.commands import eval_parzen, table1
 from gan_cli.commands.elsewhere import recipe
+from gan_cli.commands.likeness import compare
 from gan_cli.data.sources import Digits
 from gan_cli.evaluation.classifier import classify, histogram, total_variation, train_classifier
 from gan_cli.figures.table1 import markdown
 
-RESULTS = Path(__file__).parents[1] / "results"
 Gan = Callable[..., Result]
 SWEEP = [*SMALL, "schedule.steps=30", "log.every=10", "monitor.every=null", "sweep=study"]
 LIMITS = ["n_samples=150", "valid_limit=50", "test_limit=60"]
@@ -72,7 +73,8 @@ def test_three_seeds(gan: Gan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert list(content["neighbors"]) == ["test images", *samples]
     assert content["neighbors"]["seed 0"] != content["neighbors"]["seed 0, average"]
 
-    # What was evaluated before is not evaluated again, unless something else is asked.
+    # What was evaluated before is not evaluated again, unless something else is asked, or another
+    # commit asks.
     def never(*_: object) -> None:
         raise AssertionError
 
@@ -80,8 +82,12 @@ def test_three_seeds(gan: Gan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert gan("table1", "sweep=study", "results=again", "draws=3", *LIMITS).code == 0
     again = json.loads((tmp_path / "again/table1.json").read_text())
     assert {**again, "command": ""} == {**content, "command": ""}
+    for other in ("n_samples=149", "valid_limit=null", "seed=1"):
+        with pytest.raises(AssertionError):
+            gan("table1", "sweep=study", "results=again", "draws=3", *LIMITS, other)
+    monkeypatch.setattr(table1, "git_commit", lambda: "another")
     with pytest.raises(AssertionError):
-        gan("table1", "sweep=study", "results=again", "draws=3", "n_samples=149", *LIMITS[1:])
+        gan("table1", "sweep=study", "results=again", "draws=3", *LIMITS)
 
 
 def test_seeds_of_several_machines_make_one_table(gan: Gan, tmp_path: Path) -> None:
@@ -102,12 +108,19 @@ def test_seeds_of_several_machines_make_one_table(gan: Gan, tmp_path: Path) -> N
         assert here[name] == whole[name]
     assert (tmp_path / "here/table1.md").read_text().count("| mean |") == 1
 
+    # What is missing elsewhere is missing here.
+    there = json.loads((tmp_path / "there/table1.json").read_text())
+    (tmp_path / "less.json").write_text(json.dumps(there | {"missing": ["seed=9: failed: NaN"]}))
+    assert joined("others=[less.json]", *LIMITS).code == 0
+    assert "Not in the table: seed=9: failed: NaN." in (tmp_path / "here/table1.md").read_text()
+
     # Nothing is written for what does not go together.
     text = (tmp_path / "here/table1.json").read_bytes()
     other = json.loads((tmp_path / "there/table1.json").read_text())
     other["recipe"]["optimizer.lr"] = 7
     (tmp_path / "lr.json").write_text(json.dumps(other))
     (tmp_path / "half.json").write_bytes(text[: len(text) // 2])
+    (tmp_path / "empty.json").write_text(json.dumps(there | {"runs": [{}]}))
     for arguments, words in (
         (["others=[lr.json]"], "another recipe (optimizer.lr: 7 there, 0.1 here)"),
         (["others=[there/table1.json]", "n_samples=149"], "n_samples: 150 there, 149 here"),
@@ -115,11 +128,63 @@ def test_seeds_of_several_machines_make_one_table(gan: Gan, tmp_path: Path) -> N
         (["others=[there/table1.json,there/table1.json]"], "is here already"),
         (["others=[half.json]"], "can't be read"),
         (["others=[none.json]"], "can't be read"),
+        (["others=[empty.json]"], "can't be read"),
+        (["results=half.json"], "results is half.json, which is no directory"),
     ):
         result = joined(*LIMITS, *arguments)
         assert result.code == 1
         assert words in result.err
         assert (tmp_path / "here/table1.json").read_bytes() == text
+
+
+def test_one_run_with_all_there_is_to_choose_sigma_on(gan: Gan, tmp_path: Path) -> None:
+    assert gan("train", *SWEEP[:-1], "hydra.run.dir=run").code == 0
+    asked = ["runs=[run]", "results=results", "draws=1", "seed=3"]
+    assert gan("table1", *asked, "n_samples=150", "test_limit=60", "valid_limit=null").code == 0
+    content = json.loads((tmp_path / "results/table1.json").read_text(), parse_constant=refuse)
+    (run,) = content["runs"]
+    assert run["n_valid"] == len(Digits((1, 8, 8)).load().valid.x)
+    assert content["over_seeds"]["raw"]["standard_error"] is None
+    text = (tmp_path / "results/table1.md").read_text()
+    assert f"150 samples (seed 3), whose sigma was chosen on {run['n_valid']} validation" in text
+    told = [*tmp_path.glob("run/evaluation/*/parzen.json")]
+    assert [json.loads(path.read_text())["seed"] for path in told] == [3] * len(told) != []
+    assert Image.open(tmp_path / "results/figure2.png").text["seed"] == "3"
+    assert json.loads((tmp_path / "results/neighbors.json").read_text())["origin"]["seed"] == "3"
+
+    content["recipe"] |= {"monitor.target": 0, "monitor.weights": "ema"}
+    page = markdown(content | {"train": None})
+    assert "\n1 run. A run ends early once its estimate on validation, of the average" in page
+    assert "is 0 nats." in page
+
+    # The same run twice is no second one.
+    shutil.copytree(tmp_path / "run", tmp_path / "copy")
+    result = gan("table1", "runs=[run,copy]", "results=twice")
+    assert (result.code, (tmp_path / "twice").exists()) == (1, False)
+    assert "seed 0 more than once" in result.err
+
+
+def refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def test_points_are_no_table(gan: Gan, tmp_path: Path) -> None:
+    assert gan("train", "experiment=ring", "schedule.steps=2", "hydra.run.dir=ring").code == 0
+    result = gan("table1", "runs=[ring]", "results=results")
+    assert (result.code, (tmp_path / "results").exists()) == (1, False)
+    assert "of images" in result.err
+
+
+def test_images_without_a_class_are_in_no_class() -> None:
+    source = Digits((1, 8, 8))
+    data = source.load()
+    some = data.train._replace(y=torch.where(data.train.y == 3, -1, data.train.y))
+    cfg = OmegaConf.create({"device": "cpu", "seed": 0})
+    assert "classes" not in compare(cfg, source, data._replace(train=some), {})
+    few = data.train.y < 9
+    most = data.train._replace(x=data.train.x[few], y=data.train.y[few])
+    told = compare(cfg, source, data._replace(train=most), {})
+    assert len(told["classes"]["test images"]) == 10
 
 
 def test_a_target_is_part_of_the_recipe() -> None:
@@ -128,16 +193,13 @@ def test_a_target_is_part_of_the_recipe() -> None:
     settings["monitor"] = {"target": 225, "weights": "ema"}
     ended = recipe(OmegaConf.create(settings))
     assert ended == {"optimizer.lr": 0.1, "monitor.target": 225, "monitor.weights": "ema"}
-    page = json.loads((RESULTS / "mnist_fast/table1.json").read_text())
-    page["recipe"] |= ended
-    assert "on validation, of the average of the weights, was 225 nats." in markdown(page)
 
 
 def test_runs_of_several_recipes_are_no_table(gan: Gan, tmp_path: Path) -> None:
     assert gan("train", "-m", *SWEEP, "optimizer.lr=0.1,0.2").code == 0
     result = gan("table1", "sweep=study")
     assert result.code == 1
-    assert "differ by more than their seeds (optimizer.lr)" in result.err
+    assert "differ by more than their seeds (optimizer.lr: 0.1 there, 0.2 here)" in result.err
     for path in tmp_path.glob("outputs/sweep/study/optimizer.lr=0.2/checkpoints/*"):
         path.write_bytes(b"")
     job = "outputs/sweep/study/optimizer.lr=0.2"

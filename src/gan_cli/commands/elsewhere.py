@@ -12,14 +12,15 @@ from gan_cli.commands.jobs import NOT_KINDS
 from gan_cli.errors import UserError
 
 # What no number of the table depends on.
-FREE = (*NOT_KINDS, "log", "checkpoint", "on_nan", "on_collapse", "dry_run")
+NOT_RECIPE = (*NOT_KINDS, "log", "checkpoint", "dry_run")
 
 
 def recipe(config: DictConfig) -> dict[str, Any]:
     """Return the settings of a run that make it one of its kind."""
     settings = runs.flatten(config)
     # What is watched decides nothing, unless it ends the run.
-    free = FREE if settings.get("monitor.target") is not None else (*FREE, "monitor")
+    ended = settings.get("monitor.target") is not None
+    free = NOT_RECIPE if ended else (*NOT_RECIPE, "monitor")
     return {k: v for k, v in settings.items() if not runs.is_one_of(k, free)}
 
 
@@ -48,10 +49,13 @@ def read(
 
 def _content(path: Path) -> dict[str, Any]:
     try:
-        content: Any = json.loads(path.read_bytes())
-        if not {"recipe", "protocol", "runs", "neighbors"} <= set(content):
-            raise ValueError
-    except (OSError, ValueError, TypeError) as error:
+        content: dict[str, Any] = json.loads(path.read_bytes())
+        for part in ("recipe", "protocol", "neighbors"):
+            dict(content[part])
+        for run in content["runs"]:
+            _ = run["seed"], run["raw"]["log_likelihood"], run["ema"]["log_likelihood"]
+        list(content["missing"])
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise UserError(
             f"others has {path}, which can't be read as the table1.json of `gan table1`."
         ) from error
@@ -62,6 +66,7 @@ def join(content: dict[str, Any], others: Sequence[Mapping[str, Any]]) -> None:
     """Put the seeds of `others`, and all that is told by seed, into `content`."""
     for other in others:
         content["runs"] += other["runs"]
+        content["missing"] += other["missing"]
         for name, near in other["neighbors"].items():
             content["neighbors"].setdefault(name, near)
         if "classes" in content:

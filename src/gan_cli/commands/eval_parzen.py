@@ -22,6 +22,7 @@ from gan_cli.evaluation.references import TABLE_1, centroids, training_images
 from gan_cli.figures.sigma import plot_sigma
 from gan_cli.files import write_atomically
 from gan_cli.training.device import pick_device
+from gan_cli.training.environment import git_commit
 
 log = logging.getLogger(__name__)
 
@@ -75,17 +76,19 @@ def run(cfg: DictConfig, out: Path) -> None:
                 "widen sigmas.", name,
             )  # fmt: skip
 
-    sigmas = list(cfg.sigmas)
-    plot_sigma(out / "parzen.png", sigmas, {k: v.validation for k, v in rows.items()}, origin)
+    curves = {name: row.validation for name, row in rows.items()}
+    plot_sigma(out / "parzen.png", measure.sigmas, curves, origin)
     content = {
         **_json(scores[0]),
         "seed": cfg.seed,
         "weights": None if cfg.samples else cfg.weights,
         "n_samples": len(draws[0]),
+        "n_valid": len(measure.folds[0].valid),
         "draws": [_json(s) for s in scores],
         "references": {name: _json(s) for name, s in rows.items() if name != model},
         "quoted": TABLE_1.get(source.name, {}),
         "origin": origin,
+        "git_commit": git_commit(),
         "settings": OmegaConf.to_container(cfg, resolve=True),
     }
     write_atomically(out / "parzen.json", json.dumps(content, indent=2).encode())
@@ -97,6 +100,7 @@ class _Measure:
 
     def __init__(self, cfg: DictConfig, source: Any, folds: list[Data], device: torch.device):
         self.cfg, self.source, self.device = cfg, source, device
+        self.sigmas = sorted(cfg.sigmas)
         self.folds = [
             Fold(
                 self._points(fold.valid.x[: cfg.valid_limit]),
@@ -111,7 +115,7 @@ class _Measure:
     def __call__(self, samples: Tensor) -> Score:
         """Score samples (n, ...) in model space."""
         points = self.source.to_measure(samples).to(self.device)
-        return score(points, self.folds, list(self.cfg.sigmas), self.cfg.refine)
+        return score(points, self.folds, self.sigmas, self.cfg.refine)
 
 
 def _references(

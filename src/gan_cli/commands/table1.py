@@ -12,14 +12,13 @@ import torch
 from hydra import compose
 from omegaconf import DictConfig, OmegaConf
 
-from gan_cli import sweeps
+from gan_cli import runs, sweeps
 from gan_cli.commands import elsewhere, eval_parzen, interpolate, sample
 from gan_cli.commands.build import relative
-from gan_cli.commands.jobs import Job, find, kinds, missing
-from gan_cli.commands.trained import Trained, load_data, load_trained
+from gan_cli.commands.jobs import Job, find, missing
+from gan_cli.commands.likeness import compare
+from gan_cli.commands.trained import load_data, load_trained
 from gan_cli.errors import UserError
-from gan_cli.evaluation.classifier import classify, histogram, total_variation, train_classifier
-from gan_cli.evaluation.neighbors import nearest, quantiles
 from gan_cli.evaluation.summary import summarise
 from gan_cli.figures.table1 import markdown
 from gan_cli.files import write_atomically
@@ -30,8 +29,9 @@ log = logging.getLogger(__name__)
 
 # Which weights of G, and what of a seed that is.
 WEIGHTS = {"raw": "", "ema": ", average"}
-# Samples, and test images, whose distances to the training set are told.
-COMPARED = 1000
+LIMITS = ("n_samples", "valid_limit", "test_limit")
+# What tables of the same recipe have to have in common.
+PROTOCOL = ("seed", *LIMITS)
 
 
 def run(cfg: DictConfig, out: Path) -> None:
@@ -41,25 +41,36 @@ def run(cfg: DictConfig, out: Path) -> None:
     finished.sort(key=lambda job: int(job.settings["seed"]))
     if not finished:
         raise UserError(f"None of the {len(jobs)} runs there is finished; `gan train` ends them.")
-    if different := kinds(finished):
+    recipes = [elsewhere.recipe(Run(job.path).config()) for job in finished]
+    for job, other in zip(finished, recipes, strict=True):
+        if different := runs.differences(recipes[0], other, ()):
+            raise UserError(
+                f"{finished[0].name} and {job.name} differ by more than their seeds "
+                f"({'; '.join(different)}); a table is of one recipe, and `gan report` compares "
+                "several."
+            )
+    seeds = [int(job.settings["seed"]) for job in finished]
+    if again := {seed for seed in seeds if seeds.count(seed) > 1}:
+        raise UserError(f"runs has seed {min(again)} more than once; each counts as one run.")
+    where = Path(cfg.results or out)
+    if where.exists() and not where.is_dir():
         raise UserError(
-            f"The runs differ by more than their seeds ({', '.join(different)}); a table is of one "
-            "recipe, and `gan report` compares several."
+            f"results is {cfg.results}, which is no directory; the table goes into one."
         )
 
     # Before anything is written, so that what can't be read leaves nothing half done.
-    alike = {
-        "recipe": elsewhere.recipe(Run(finished[0].path).config()),
-        "protocol": {key: cfg[key] for key in ("n_samples", "valid_limit", "test_limit")},
-    }
-    others = elsewhere.read(cfg.others, alike, {int(job.settings["seed"]) for job in finished})
-    loaded = {
-        f"seed {job.settings['seed']}{of}": load_trained(
-            _compose(cfg, "sample", job, f"weights={which}")
-        )
+    alike = {"recipe": recipes[0], "protocol": {key: cfg[key] for key in PROTOCOL}}
+    others = elsewhere.read(cfg.others, alike, set(seeds))
+    generators = {
+        f"seed {job.settings['seed']}{of}": _compose(cfg, "sample", job, f"weights={which}")
         for job in finished
         for which, of in WEIGHTS.items()
     }
+    for asked in generators.values():
+        trained = load_trained(asked)
+    data = load_data(cfg, trained)[0]
+    if data.train.x.dtype != torch.uint8:
+        raise UserError("gan table1 is of images, and these runs' data are none.")
 
     # The paper's protocol: every run, references beside the first, more draws of the median one.
     first = _score(cfg, finished[0], "references=[train,kmeans]")
@@ -89,18 +100,19 @@ def run(cfg: DictConfig, out: Path) -> None:
             "seed": int(median.settings["seed"]),
             **{w: [draw["log_likelihood"] for draw in s["draws"]] for w, s in drawn.items()},
         },
-        **_samples(cfg, loaded),
+        **compare(cfg, trained.source, data, generators),
         "missing": missing(jobs, absent),
         "command": " ".join(sys.argv),
-        "commit": git_commit(),
     }
     elsewhere.join(content, others)
     content["over_seeds"] = {
         which: summarise([row[which]["log_likelihood"] for row in content["runs"]])._asdict()
         for which in WEIGHTS
     }
+    if len(content["runs"]) == 1:  # whose standard error is NaN, which JSON does not have
+        for summary in content["over_seeds"].values():
+            summary["standard_error"] = None
 
-    where = Path(cfg.results or out)
     where.mkdir(parents=True, exist_ok=True)
     text = markdown(content)
     for line in text.splitlines():
@@ -119,14 +131,14 @@ def run(cfg: DictConfig, out: Path) -> None:
 def _compose(cfg: DictConfig, command: str, job: Job, *more: str) -> DictConfig:
     """Return the config of another command on a run."""
     threads = [f"threads={cfg.threads}"] if cfg.threads else []
-    told = {"run": job.path, **{key: cfg[key] for key in ("outputs", "device", "data_dir")}}
+    told = {"run": job.path, **{key: cfg[key] for key in ("outputs", "device", "data_dir", "seed")}}
     same = [f"{key}={sweeps.quoted(str(value))}" for key, value in told.items()]
     return compose(command, [*same, *threads, *more])
 
 
 def _score(cfg: DictConfig, job: Job, *more: str) -> dict[str, Any]:
     """Return what `gan eval-parzen` says of a run; if it was asked before, from the run itself."""
-    limits = [f"{k}={cfg[k]}" for k in ("n_samples", "valid_limit", "test_limit") if cfg[k]]
+    limits = [f"{k}={'null' if cfg[k] is None else cfg[k]}" for k in LIMITS]
     asked = _compose(cfg, "eval-parzen", job, *limits, *more)
     directory = Run(job.path).evaluation("-".join(more))
     path = directory / "parzen.json"
@@ -134,7 +146,7 @@ def _score(cfg: DictConfig, job: Job, *more: str) -> dict[str, Any]:
     if path.is_file():
         known: dict[str, Any] = json.loads(path.read_text())
         same = known["settings"] == OmegaConf.to_container(asked, resolve=True)
-        if same and known["origin"]["step"] == step:
+        if same and known["origin"]["step"] == step and known["git_commit"] == git_commit():
             return known
     directory.mkdir(parents=True, exist_ok=True)
     eval_parzen.run(asked, directory)
@@ -160,6 +172,8 @@ def _row(job: Job, scores: dict[str, dict[str, Any]]) -> dict[str, Any]:
         "sessions": len(sessions),
         "commits": sorted({str(session["git_commit"]) for session in sessions}),
         "hardware": sorted({_hardware(session) for session in sessions}),
+        "evaluated": scores["raw"]["git_commit"],
+        "n_valid": scores["raw"]["n_valid"],
         **{which: _numbers(score) for which, score in scores.items()},
     }
 
@@ -168,35 +182,3 @@ def _hardware(session: dict[str, Any]) -> str:
     what = session["processor"] if session["device"] == "cpu" else session["device"]
     torch_version = session["versions"]["torch"]
     return f"{what}, {session['threads']} threads, {session['precision']}, torch {torch_version}"
-
-
-def _samples(cfg: DictConfig, loaded: dict[str, Trained]) -> dict[str, Any]:
-    """Return how far samples are from training images, and which classes they fall into."""
-    first = next(iter(loaded.values()))
-    source, data, device = first.source, load_data(cfg, first)[0], first.device
-    train, test = (source.to_model(part.x).to(device) for part in (data.train, data.test))
-    drawn = {name: _draw(trained, cfg) for name, trained in loaded.items()}
-    compared = {"test images": test, **drawn}
-    near = {name: quantiles(nearest(x[:COMPARED], train)[0]) for name, x in compared.items()}
-    if data.train.y is None or data.test.y is None:
-        return {"neighbors": near}
-    labels = data.test.y.to(device)
-    classifier = train_classifier(train, data.train.y.to(device), cfg.seed)
-    classes = int(data.train.y.max()) + 1
-    truth = histogram(labels, classes)
-    shares = {name: histogram(classify(classifier, x), classes) for name, x in drawn.items()}
-    return {
-        "neighbors": near,
-        "classes": {
-            "accuracy": (classify(classifier, test) == labels).float().mean().item(),
-            "test images": truth,
-            "samples": {
-                name: {"shares": share, "total_variation": total_variation(share, truth)}
-                for name, share in shares.items()
-            },
-        },
-    }
-
-
-def _draw(trained: Trained, cfg: DictConfig) -> torch.Tensor:
-    return trained.samples(cfg.n_samples, cfg.seed).to(trained.device)

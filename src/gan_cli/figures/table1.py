@@ -53,35 +53,37 @@ def _parts(content: Mapping[str, Any]) -> Iterator[str]:
         yield from _classes(content["classes"])
 
     yield "## Where it comes from"
-    yield f"`{content['command']}`, commit {content['commit']}."
+    yield f"`{content['command']}`."
     rows = [
         [
             str(run["seed"]),
             str(run["sessions"]),
             ", ".join(run["commits"]),
             "; ".join(run["hardware"]),
+            str(run["evaluated"]),
         ]
         for run in runs
     ]
-    yield _table(["seed", "sessions", "commit", "trained on"], rows)
+    yield _table(["seed", "sessions", "trained at commit", "on", "evaluated at commit"], rows)
 
 
 def _told(content: Mapping[str, Any]) -> Iterator[str]:
     recipe, protocol, n = content["recipe"], content["protocol"], len(content["runs"])
-    others = " and other seeds" if n > 1 else ""
-    yield f"{n} {'runs' if n > 1 else 'run'} of `{content['train']}`{others}."
-    if target := recipe.get("monitor.target"):
+    of = f" of `{content['train']}`" if content["train"] else ""
+    others = " and other seeds" if n > 1 and of else ""
+    yield f"{n} {'runs' if n > 1 else 'run'}{of}{others}."
+    if (target := recipe.get("monitor.target")) is not None:
         of = WEIGHTS[recipe["monitor.weights"]]
-        yield f"A run ended once its estimate on validation, of the {of}, was {target:g} nats."
+        yield f"A run ends early once its estimate on validation, of the {of}, is {target:g} nats."
     yield (
         f"The average of G's weights has `ema_decay={recipe['ema_decay']}` and "
         f"`ema_power={recipe['ema_power']:g}`."
     )
     yield (
         f"Mean log-likelihood of {content['runs'][0]['raw']['n']} test images in nats, by a Parzen "
-        f"window of {protocol['n_samples']} samples, whose sigma was chosen on "
-        f"{protocol['valid_limit'] or 'all'} validation images. In the row of a seed, +- is the "
-        "standard error over test images; in that of the mean, over seeds."
+        f"window of {protocol['n_samples']} samples (seed {protocol['seed']}), whose sigma was "
+        f"chosen on {content['runs'][0]['n_valid']} validation images. In the row of a seed, +- is "
+        "the standard error over test images; in that of the mean, over seeds."
     )
 
 
