@@ -28,6 +28,7 @@ Gan = Callable[..., Result]
         ("schedule.batch_size=-5", ["schedule.batch_size is -5", "at least 1"]),
         ("schedule.batch_size=5000", ["schedule.batch_size is 5000", "1397 at most"]),
         ("schedule.epochs=0", ["schedule.epochs is 0", "greater than 0"]),
+        ("schedule.epochs=null", ["schedule.epochs and schedule.steps are both null"]),
         ("prior.dim=0", ["prior.dim is 0", "at least 1"]),
         ("optimizer.lr=nan", ["optimizer.lr is nan", "greater than 0"]),
         ("optimizer.lr=inf", ["optimizer.lr is inf"]),

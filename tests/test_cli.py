@@ -164,6 +164,8 @@ def test_train_then_sample(gan: Gan, tmp_path: Path) -> None:
     assert gan("sample", "n=7", "seed=1", "save=fewer.npy", f"run={run}").code == 0
     assert (np.load(tmp_path / "fewer.npy") == few[:7]).all()
     assert gan("sample", "n=7", "seed=1", "save=average.npy", "weights=ema").code == 0
+    assert gan("sample", "n=7", "save=lr0.1").code == 0
+    assert (tmp_path / "lr0.1.npy").is_file()
     assert (np.load(tmp_path / "average.npy") != few[:7]).any()
 
 

@@ -115,6 +115,16 @@ def test_nothing_to_report(arguments: str, words: str, gan: Gan, tmp_path: Path)
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_same_number_written_otherwise(gan: Gan, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEED", "3")
+    for name, more in (("a", "optimizer.lr=0.01"), ("b", "optimizer.lr=1e-2")):
+        seed = "seed=${oc.env:SEED}" if name == "a" else "seed=4"
+        assert gan("train", *SWEEP[:-1], more, seed, f"hydra.run.dir={name}").code == 0
+    result = gan("report", "runs=[a,b]")
+    assert result.code == 0, result.err
+    assert "| all  | 2 |" in result.out
+
+
 def test_single_runs(gan: Gan) -> None:
     for name, widths in (("a", "[8,8]"), ("b", "[9,9]")):
         more = [f"network.generator.widths={widths}", f"hydra.run.dir={name}"]

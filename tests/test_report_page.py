@@ -271,7 +271,7 @@ def test_settings_that_go_together_are_all_there(gan: Gan, tmp_path: Path) -> No
     shown = [dict(zip(head, row, strict=True)) for row in body]
     assert {row["run"]: row["seed"] for row in shown} == {"a": "102", "b": "103"}
     assert {row["run"]: row["network.generator.widths"] for row in shown} == {
-        "a": "[8,8]", "b": "[9,9]",
+        "a": "[8, 8]", "b": "[9, 9]",
     }  # fmt: skip
     assert {row["run"]: row["schedule.steps"] for row in shown} == {"a": "3", "b": "2"}
     # The command of a resumed run is for as many steps as it has come to.

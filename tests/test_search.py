@@ -109,6 +109,14 @@ def test_no_trial_came_to_its_end(gan: Gan, tmp_path: Path) -> None:
     assert [t.state.name for t in study(tmp_path / "outputs").trials] == ["FAIL", "FAIL"]
 
 
+def test_a_value_takes_the_place_of_a_preset_s_interval(gan: Gan, tmp_path: Path) -> None:
+    preset = ["train", "-m", *SEARCH, "sweep=search", "hydra.sweeper.n_trials=1"]
+    assert gan(*preset, "optimizer.lr=0.05").code == 0
+    (job,) = tmp_path.glob("outputs/sweep/search/*/config.yaml")
+    assert "lr: 0.05" in job.read_text()
+    assert "optimizer.lr" not in job.parent.name
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

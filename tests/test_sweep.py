@@ -220,6 +220,9 @@ def test_names_of_jobs() -> None:
     long = [sweeps.job_name([f"key{i}=" + "x" * 300]) for i in range(2)]
     assert long[0] != long[1]
     assert all(len(name) <= 150 for name in long)
+    assert len(sweeps.job_name(["a=" + "\u5199" * 100]).encode()) <= 150
+    with pytest.raises(UserError, match=r"would both be dataset\.path=a_b"):
+        sweeps.combinations({}, ["dataset.path=a/b,a_b"])
 
 
 def test_the_last_word_of_a_job_counts(tmp_path: Path) -> None:

@@ -60,6 +60,44 @@ def test_a_sweep_goes_on_where_its_target_is_another(gan: Gan, tmp_path: Path) -
         assert int(rows(job)[-1]["step"]) == last
 
 
+def test_a_sweep_made_longer_leaves_what_reached_its_target(gan: Gan, tmp_path: Path) -> None:
+    sweep = ["train", "-m", *RUN[1:-1], "sweep=study", "seed=range(1)"]
+    reached, job = "monitor.target=-1e6", tmp_path / "outputs/sweep/study/seed=0"
+    assert gan(*sweep, "schedule.steps=100", reached).code == 0
+    result = gan(*sweep, "schedule.steps=200", reached)
+    assert (result.code, int(rows(job)[-1]["step"])) == (0, 34)
+    assert "is finished already" in result.out
+
+
+def test_a_run_that_is_good_enough_now_says_so(gan: Gan, tmp_path: Path) -> None:
+    assert gan(*RUN, "schedule.steps=100").code == 0
+    (tmp_path / "run/status.json").unlink()
+    reached = max(estimates(tmp_path / "run")) - 1
+    assert "Finished" in gan("train", "resume=run", f"monitor.target={reached}").out
+    assert OmegaConf.load(tmp_path / "run/config.yaml").monitor.target == reached
+    # What was measured of G is no estimate of its average.
+    more = ["schedule.steps=110", "monitor.weights=ema", "monitor.every=0.1"]
+    assert gan("train", "resume=run", f"monitor.target={reached}", *more).code == 0
+    assert len(rows(tmp_path / "run")) > 3
+    best = checkpoints.load_newest(tmp_path / "run/checkpoints")["best"]
+    assert best == pytest.approx(max(estimates(tmp_path / "run")[3:]), rel=1e-6)
+
+
+def test_a_missed_target_has_no_time(gan: Gan, tmp_path: Path) -> None:
+    for name, target in (("fast", "-1e6"), ("never", "1e6")):
+        more = ["schedule.steps=70", f"monitor.target={target}", f"hydra.run.dir={name}"]
+        assert gan(*RUN[:-1], *more, f"seed={len(name)}").code == 0
+    result = gan("report", "runs=[fast,never]", "by=seconds")
+    (page,) = tmp_path.glob("outputs/report/*/report.html")
+    for text in (result.out, page.read_text()):
+        assert "never, as to epoch and seconds: monitor.target is 1e+06, and" in text
+        assert "fast, as to" not in text
+    assert "the least first" in page.read_text()
+    (table,) = tmp_path.glob("outputs/report/*/report.csv")
+    lines = [line for line in table.read_text().splitlines() if "seconds" in line]
+    assert [line.split(",")[1:3] for line in lines] == [["seconds", "1"]]
+
+
 def test_a_target_out_of_reach_is_told(gan: Gan, tmp_path: Path) -> None:
     result = gan(*RUN, "schedule.steps=70", "monitor.target=1e6")
     assert result.code == 0

@@ -16,7 +16,7 @@ from gan_cli.errors import UserError
 
 RECORD = "multirun.yaml"
 LOG = "sweep.log"
-# Of a job's directory: file systems allow 255 bytes.
+# Bytes of a job's directory's name: file systems allow 255.
 NAME_LENGTH = 150
 # The name of the job of a sweep that varies nothing.
 ALONE = "all"
@@ -53,10 +53,14 @@ def combinations(params: Mapping[str, Any], arguments: Sequence[str]) -> dict[st
             )
         choices[key] = [f"{key}={value}" for value in override.sweep_string_iterator()]
         varied.add(key)
-    jobs = {}
+    jobs: dict[str, list[str]] = {}
     for chosen in itertools.product(*choices.values()):
         name = job_name([o for key, o in zip(choices, chosen, strict=True) if key in varied])
-        jobs[name] = list(chosen)
+        if jobs.setdefault(name, list(chosen)) != list(chosen):
+            raise UserError(
+                f"Two jobs of this sweep would both be {name}, in which / is _; play them in two "
+                "sweeps."
+            )
     return jobs
 
 
@@ -78,9 +82,9 @@ def quoted(text: str) -> str:
 def job_name(overrides: Sequence[str]) -> str:
     """Return the name of a job's directory."""
     name = ",".join(override.replace("/", "_") for override in overrides)
-    if len(name) > NAME_LENGTH:
+    if len(name.encode()) > NAME_LENGTH:
         digest = hashlib.sha256(name.encode()).hexdigest()[:12]
-        name = f"{name[: NAME_LENGTH - 13]}-{digest}"
+        name = f"{name.encode()[: NAME_LENGTH - 13].decode(errors='ignore')}-{digest}"
     return name or ALONE
 
 

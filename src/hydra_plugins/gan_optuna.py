@@ -50,10 +50,10 @@ class OptunaSweeper(Jobs):
         """
         from optuna.trial import TrialState
 
-        overrides = sweeps.parse(self.params, arguments)
-        space = {o.get_key_element(): distribution(o) for o in overrides if o.is_sweep_override()}
-        same = {o.get_key_element(): str(o.input_line) for o in overrides}
-        same = {key: override for key, override in same.items() if key not in space}
+        # Of the same setting the command line's, which comes last, is the one that counts.
+        last = {o.get_key_element(): o for o in sweeps.parse(self.params, arguments)}
+        space = {key: distribution(o) for key, o in last.items() if o.is_sweep_override()}
+        same = {key: str(o.input_line) for key, o in last.items() if key not in space}
         if not space:
             raise UserError(
                 "hydra/sweeper=optuna has nothing to search; sweep=search names a space, or give "

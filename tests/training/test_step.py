@@ -219,6 +219,7 @@ def test_batch_norm_in_d_is_found_and_kept_apart() -> None:
     assert judges_each_alone(MaxoutDiscriminator(SHAPE, [4, 6], PIECES, [0.005]), x)
     assert judges_each_alone(Discriminator(SHAPE, [8], keep=0.5), x)
     assert not judges_each_alone(Discriminator(SHAPE, [8], batch_norm=[True]), x)
+    assert not judges_each_alone(Discriminator(SHAPE, [8]), x[:1])
 
     batches = []
     discriminator = Discriminator(SHAPE, [8], batch_norm=[True]).double()

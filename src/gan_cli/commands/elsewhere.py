@@ -8,7 +8,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from gan_cli import runs
-from gan_cli.commands.jobs import NOT_KINDS
+from gan_cli.commands.groups import NOT_KINDS
 from gan_cli.errors import UserError
 
 # What no number of the table depends on.

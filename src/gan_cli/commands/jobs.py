@@ -12,18 +12,8 @@ from omegaconf import DictConfig, OmegaConf
 from gan_cli import outputs, runs, sweeps
 from gan_cli.commands.build import relative
 from gan_cli.errors import UserError
-from gan_cli.evaluation.summary import Summary, summarise
+from gan_cli.training.loop import BEST_BY
 
-# In which runs differ without being of different kinds.
-NOT_KINDS = (
-    "seed",
-    "outputs",
-    "resume",
-    "data_dir",
-    "dataset.data_dir",
-    "device",
-    "threads",
-)
 SPEED, TIME = "images_per_second", "seconds"
 METRICS = (
     "parzen_valid", "d_loss", "g_loss", "value", "spread", "coverage", "epoch", TIME, SPEED
@@ -56,7 +46,7 @@ class Job(NamedTuple):
 
     @property
     def seconds(self) -> float:
-        """How long training took, without what is done between the steps of one row and another."""
+        """How long training took, from its first step to its last row."""
         m, k = int(self.settings["schedule.batch_size"]), int(self.settings["schedule.k"])
         minibatches = 1 if self.settings["schedule.updates"] == "simultaneous" else k
         steps = [row["step"] for row in self.rows]
@@ -65,23 +55,26 @@ class Job(NamedTuple):
 
     @property
     def metrics(self) -> dict[str, float]:
-        """The last value of each metric that was measured, of speed the median; and the time."""
+        """The last value of each metric that was measured, of speed the median; and the time.
+
+        A run that missed its target has no time to it.
+        """
         values = {metric: [row[metric] for row in self.rows if metric in row] for metric in METRICS}
         metrics = {metric: seen[-1] for metric, seen in values.items() if seen}
         if SPEED in metrics:
             metrics[SPEED], metrics[TIME] = statistics.median(values[SPEED]), self.seconds
+        if self.missed:
+            metrics = {metric: x for metric, x in metrics.items() if metric not in LEAST_FIRST}
         return metrics
 
-
-class Group(NamedTuple):
-    """Runs that differ by the seed, in its order, and what their metrics came to.
-
-    `key` has their value of each setting by which groups differ.
-    """
-
-    key: tuple[str, ...]
-    jobs: list[Job]
-    summaries: dict[str, Summary]
+    @property
+    def missed(self) -> str | None:
+        """What a finished run's target was and how far it came, where that was not as far."""
+        target = self.settings.get("monitor.target")
+        best = max((row[BEST_BY] for row in self.rows if BEST_BY in row), default=-math.inf)
+        if self.status != "finished" or target is None or best >= float(target):
+            return None
+        return f"monitor.target is {float(target):g}, and {best:.1f} is the most that was reached"
 
 
 def find(cfg: DictConfig) -> tuple[list[Job], list[str]]:
@@ -123,7 +116,8 @@ def _job(name: str, path: Path) -> Job:
     status = found.status()
     if status != "failed" or reason is None:
         reason = found.reason()
-    settings = {**told, **runs.flatten(found.config()), **told}
+    # First what was told; what that stands for, the run's own config has resolved.
+    settings = {**told, **runs.flatten(found.config())}
     return Job(name, path, settings, command, status, reason, found.rows())
 
 
@@ -162,45 +156,7 @@ def missing(jobs: Sequence[Job], absent: Sequence[str]) -> list[str]:
     return [*unfinished, *(f"{name}: not begun" for name in absent)]
 
 
-def different(jobs: Sequence[Job]) -> dict[str, list[str]]:
-    """Return the settings in which jobs differ, each with its value in every job.
-
-    What was told on the command line comes first.
-    """
-    names = dict.fromkeys(name for job in jobs for name in job.settings)
-    values = {name: [str(job.settings.get(name, "default")) for job in jobs] for name in names}
-    return {name: some for name, some in values.items() if len(set(some)) > 1}
-
-
-def kinds(jobs: Sequence[Job]) -> list[str]:
-    """Return the settings in which jobs differ but for the seed; of those that go together, one."""
-    kept: dict[str, list[int]] = {}
-    for name, values in different(jobs).items():
-        pattern = [values.index(value) for value in values]
-        if not runs.is_one_of(name, NOT_KINDS) and pattern not in kept.values():
-            kept[name] = pattern
-    return list(kept)
-
-
-def best_first(jobs: Sequence[Job], names: Sequence[str], by: str) -> list[Group]:
-    """Return the groups of jobs with the same values of the settings `names`.
-
-    The one with the best mean of the metric `by` comes first, those without it last.
-    """
-    members: dict[tuple[str, ...], list[Job]] = {}
-    for job in sorted(jobs, key=lambda job: int(job.settings["seed"])):
-        key = tuple(str(job.settings.get(name, "default")) for name in names)
-        members.setdefault(key, []).append(job)
-    groups = [Group(key, some, _summaries(some)) for key, some in members.items()]
-
-    def order(group: Group) -> float:
-        sign = 1 if by in LEAST_FIRST else -1
-        return sign * group.summaries[by].mean if by in group.summaries else math.inf
-
-    return sorted(groups, key=order)
-
-
-def _summaries(jobs: Sequence[Job]) -> dict[str, Summary]:
-    measured = [job.metrics for job in jobs]
-    values = {metric: [m[metric] for m in measured if metric in m] for metric in METRICS}
-    return {metric: summarise(some) for metric, some in values.items() if some}
+def untimed(jobs: Sequence[Job]) -> list[str]:
+    """Return a line for each job that has no time to its target, since it missed it."""
+    without = " and ".join(LEAST_FIRST)
+    return [f"{job.name}, as to {without}: {job.missed}" for job in jobs if job.missed]

@@ -12,7 +12,8 @@ from omegaconf import DictConfig
 
 from gan_cli import runs, sweeps
 from gan_cli.commands.build import relative
-from gan_cli.commands.jobs import Group, Job, different, missing
+from gan_cli.commands.groups import Group, different
+from gan_cli.commands.jobs import LEAST_FIRST, Job
 from gan_cli.figures.curves import AXES, STYLES, draw, over_seeds
 from gan_cli.figures.page import Chart, Grid, Page, Rerun, Row, Table, render, within
 from gan_cli.training.environment import git_commit
@@ -29,8 +30,12 @@ def html(
     names: Sequence[str],
     groups: Sequence[Group],
     table: Table,
+    others: Sequence[str],
 ) -> str:
-    """Return the page of `jobs` and of those not begun; groups differ by the settings `names`."""
+    """Return the page of `jobs` and of those not begun; groups differ by the settings `names`.
+
+    `others` say what is not in the table, and why.
+    """
     titles = [
         ", ".join(f"{name}={value}" for name, value in zip(names, group.key, strict=True)) or "all"
         for group in groups
@@ -40,7 +45,7 @@ def html(
     ]
     samples, left_out = within(SAMPLES, rows)
     finished = [job for group in groups for job in group.jobs]
-    others = [job for job in jobs if job.status != "finished"]
+    unfinished = [job for job in jobs if job.status != "finished"]
     sweep = sweeps.named()
     what = Path(sweep).resolve().name if sweep else f"{len(jobs)} runs"
     return render(
@@ -48,15 +53,16 @@ def html(
             title=f"gan report: {what}",
             facts=_facts(jobs, absent),
             ordered_by=cfg.by,
+            first="least" if cfg.by in LEAST_FIRST else "most",
             table=table,
-            missing=missing(jobs, absent),
+            missing=list(others),
             charts=list(_charts(groups[: len(STYLES)])),
             drawn=titles[: len(STYLES)],
             groups=len(groups),
             samples=samples,
             left_out=left_out,
             settings=_settings(finished),
-            reruns=[Rerun(job.name, job.status, job.command) for job in [*finished, *others]],
+            reruns=[Rerun(job.name, job.status, job.command) for job in [*finished, *unfinished]],
         )
     )
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from gan_cli.commands.build import relative
-from gan_cli.commands.jobs import METRICS, Group, best_first, find, kinds, missing
+from gan_cli.commands.groups import Group, best_first, kinds
+from gan_cli.commands.jobs import METRICS, find, missing, untimed
 from gan_cli.commands.page import html
 from gan_cli.errors import UserError
 from gan_cli.evaluation.summary import Summary
@@ -30,13 +31,13 @@ def run(cfg: DictConfig, out: Path) -> None:
     names = kinds(finished)
     groups = best_first(finished, names, cfg.by)
     table = _table(names, groups, cfg.by)
-    lines, others = list(_markdown(table)), missing(jobs, absent)
+    lines, others = list(_markdown(table)), [*missing(jobs, absent), *untimed(jobs)]
     for line in [*lines, *others]:
         log.info("%s", line)
     markdown = "\n".join([*lines, "", *(f"- {line}" for line in others)]).rstrip() + "\n"
     write_atomically(out / "report.md", markdown.encode())
     write_atomically(out / "report.csv", _csv(names, groups).encode())
-    page = html(cfg, jobs, absent, names, groups, table)
+    page = html(cfg, jobs, absent, names, groups, table, others)
     write_atomically(out / "report.html", page.encode())
     log.info(
         "Results: %s, with curves and samples, and report.md and report.csv beside it.",

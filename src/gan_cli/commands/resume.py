@@ -1,5 +1,6 @@
 """With which settings a run goes on."""
 
+import math
 from pathlib import Path
 
 from hydra.core.hydra_config import HydraConfig
@@ -11,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from gan_cli import outputs, runs, sweeps
 from gan_cli.commands.build import relative
 from gan_cli.errors import UserError
+from gan_cli.training.loop import BEST_BY
 
 # What may change when a run is taken up again: its length, what is written, and the machine.
 FREE = (
@@ -18,6 +20,8 @@ FREE = (
     "outputs", "device", "threads", "data_dir", "dataset.data_dir", "resume", "dry_run", "on_nan",
     "on_collapse",
 )  # fmt: skip
+# Groups whose options are whole configs, or parts all over it.
+WHOLE = {"experiment", "ablation"}
 LENGTH = ("schedule.epochs", "schedule.steps", "dataset.epochs")
 
 
@@ -37,10 +41,20 @@ def done_already(cfg: DictConfig, out: Path) -> bool:
         return False
     run = runs.Run(out)
     free = tuple(name for name in FREE if name not in LENGTH)
+    target = cfg.monitor.target
+    if target is not None and any(row.get(BEST_BY, -math.inf) >= target for row in run.rows()):
+        free = FREE  # It is as good as it should be, however long it was to be at most.
+    elif target != OmegaConf.select(run.config(), "monitor.target"):
+        return False
     different = runs.differences(run.config(), _of_shape(cfg, run.config()), free)
-    # Not a setting that the game feels, but a length too.
-    target = OmegaConf.select(run.config(), "monitor.target")
-    return run.recorded() == "finished" and not different and target == cfg.monitor.target
+    return run.recorded() == "finished" and not different
+
+
+def measured_otherwise(old: DictConfig, new: DictConfig) -> bool:
+    """Say whether the monitor's estimates are no longer those that a run's best is one of."""
+    measure = ("monitor.weights", "monitor.samples", "monitor.valid", "monitor.sigmas")
+    before, after = runs.flatten(old), runs.flatten(new)
+    return any(key in before and before[key] != after[key] for key in measure)
 
 
 def _overrides() -> list[Override]:
@@ -73,8 +87,7 @@ def config_of_resumed(cfg: DictConfig, out: Path) -> tuple[DictConfig, Path]:
     """Return the config with which the run in `out`, or at `cfg.resume`, goes on, and where it is.
 
     With `resume`, that is the run's own config with the settings of this command line put in,
-    unless an experiment is named, which is a whole config itself. Raises UserError where anything
-    but FREE differs.
+    unless one of WHOLE is named. Raises UserError where anything but FREE differs.
     """
     if cfg.resume is None:
         old = runs.Run(out).config()
@@ -87,7 +100,7 @@ def config_of_resumed(cfg: DictConfig, out: Path) -> tuple[DictConfig, Path]:
         old = found.config()
         keys = [override.key_or_group for override in _overrides()]
         new = cfg
-        if "experiment" not in keys:
+        if not WHOLE & set(keys):
             new = old.copy()
             for name in ("log", "monitor", "checkpoint"):
                 # What the version that began the run did not have yet.

@@ -37,7 +37,7 @@ def run(cfg: DictConfig, out: Path) -> None:
     if cfg.save is not None:
         buffer = io.BytesIO()
         np.save(buffer, samples.numpy())
-        path = Path(cfg.save).with_suffix(".npy")
+        path = Path(cfg.save if cfg.save.endswith(".npy") else f"{cfg.save}.npy")
         write_atomically(path, buffer.getvalue())
         log.info("Samples %s of %s: %s", tuple(samples.shape), samples.dtype, relative(path))
     image = picture(trained.source.to_pixels(samples), cfg.columns)

@@ -15,10 +15,12 @@ from omegaconf import DictConfig
 from gan_cli import outputs, runs, search
 from gan_cli.commands.build import assemble, build_source, relative
 from gan_cli.commands.dry_run import load, show_plan, stand_in
+from gan_cli.commands.length import in_steps, refuse_finished, target
 from gan_cli.commands.monitor import build_monitor
 from gan_cli.commands.resume import (
     config_of_resumed,
     done_already,
+    measured_otherwise,
     refuse_lone_sweep,
     told_settings,
 )
@@ -70,7 +72,7 @@ def _run(cfg: DictConfig, out: Path) -> None:
         cfg.dataset.shape = list(source.shape)
     training = assemble(cfg, source, data or stand_in(cfg, source))
     state, per_epoch = training.state, training.minibatches.per_epoch
-    steps = cfg.schedule.steps or math.ceil(cfg.schedule.epochs * per_epoch / training.k)
+    steps = in_steps(cfg, per_epoch / training.k)
     if cfg.dry_run or data is None:
         show_plan(training, steps, data)
         outputs.discard(out)
@@ -82,12 +84,17 @@ def _run(cfg: DictConfig, out: Path) -> None:
         directory = runs.Run(out) if runs.Run.exists(out) else runs.Run.create(out, cfg)
         directory.clear()
         checkpoints.restore(state, directory.checkpoints)
-        if over(state, steps, _target(cfg)):
+        if measured_otherwise(directory.config(), cfg):
+            state.best = -math.inf
+            state.most.clear()
+        if over(state, steps, target(cfg)):
             if directory.recorded() != "finished" and state.step <= steps:
-                # Killed between its last checkpoint and the word that it was the last.
+                # Killed between its last checkpoint and the word that it was the last, or told now
+                # that this is long, or good, enough.
+                directory.update_config(cfg)
                 _conclude(cfg, directory, state, None)
                 return
-            _refuse_finished(out, state, steps)
+            refuse_finished(out, state, steps)
         directory.update_config(cfg)
         device, autocast = state.rng.device, training.game.autocast
         here = environment(device, autocast, data.fingerprint())
@@ -155,12 +162,12 @@ def _play(
         origin = {"run": relative(run.path), "step": step, "seed": cfg.seed}
         save_png(run.grid_path(step), image, {**origin, "command": " ".join(sys.argv)})
 
-    def in_steps(epochs: float | None) -> int | None:
+    def every_steps(epochs: float | None) -> int | None:
         per_epoch = training.minibatches.per_epoch / training.k
         return None if epochs is None else max(1, round(epochs * per_epoch))
 
-    intervals = Intervals(cfg.log.every, cfg.log.grid_every, in_steps(cfg.monitor.every))
-    every = (in_steps(cfg.checkpoint.every_epochs), cfg.checkpoint.every_steps)
+    intervals = Intervals(cfg.log.every, cfg.log.grid_every, every_steps(cfg.monitor.every))
+    every = (every_steps(cfg.checkpoint.every_epochs), cfg.checkpoint.every_steps)
     logbook = Logbook(
         run.metrics_path, run.tensorboard, save_grid, told_settings(cfg), state.step, steps
     )
@@ -175,35 +182,22 @@ def _play(
             # Something to go back to, and a first measure of what one costs.
             keeper.save(state)
         train(
-            training, steps, intervals, logbook, draw, monitor, variety, judge, _target(cfg),
+            training, steps, intervals, logbook, draw, monitor, variety, judge, target(cfg),
             keeper, stop,
         )  # fmt: skip
         keeper.wait()
     log.debug("%d checkpoints, in %.2f %% of the time.", keeper.written, 100 * keeper.share())
 
 
-def _target(cfg: DictConfig) -> float:
-    return math.inf if cfg.monitor.target is None else float(cfg.monitor.target)
-
-
-def _refuse_finished(out: Path, state: State, steps: int) -> None:
-    if state.step >= steps:
-        more = f"schedule.epochs (or schedule.steps) must be more than now, {steps} steps."
-    else:
-        more = f"monitor.target must be more than {state.best:.1f}, which was reached, or null."
-    raise UserError(f"{relative(out)} is finished at step {state.step}; to go on with it, {more}")
-
-
 def _conclude(cfg: DictConfig, run: runs.Run, state: State, signal: int | None) -> None:
-    where, step, target = relative(run.path), state.step, _target(cfg)
+    where, step, aim = relative(run.path), state.step, target(cfg)
     if signal is not None:
         run.set_status("interrupted", step, f"signal {signal}")
         log.info("Stopped at step %d; `gan train resume=%s` goes on.", step, where)
         sys.exit(128 + signal)
     run.set_status("finished", step)
     log.info("Finished at step %d: %s", step, where)
-    if state.best < target < math.inf:
-        log.warning(
-            "monitor.target is %g, and %.1f is the most that was reached.", target, state.best
-        )
-    log.info("The last grid of samples: %s", relative(run.grid_path(step)))
+    if state.best < aim < math.inf:
+        log.warning("monitor.target is %g, and %.1f is the most that was reached.", aim, state.best)
+    if run.grid_path(step).is_file():
+        log.info("The last grid of samples: %s", relative(run.grid_path(step)))

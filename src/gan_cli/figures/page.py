@@ -53,7 +53,8 @@ class Page(NamedTuple):
     """All that a report says, best group first.
 
     `facts` are what was reported, when and by what, as (name, text); `ordered_by` is the metric
-    that orders the table; `missing` has a line for each run that is not in the table. The groups
+    that orders the table, `first` most or least; `missing` has a line for each run that is not in
+    it. The groups
     `drawn` are in the charts, in the order of STYLES, out of `groups` in all. `left_out` is how
     many grids there are beside those in `samples`.
     """
@@ -61,6 +62,7 @@ class Page(NamedTuple):
     title: str
     facts: list[tuple[str, str]]
     ordered_by: str
+    first: str
     table: Table
     missing: list[str]
     charts: list[Chart]

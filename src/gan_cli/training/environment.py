@@ -69,6 +69,8 @@ def git_commit() -> str | None:
     """Return the commit of gan's own checkout, with `+changes` where it is not clean, or None."""
     root = Path(gan_cli.__file__).parent
     try:
+        # Elsewhere than in its checkout, as in a virtual environment, the commit is another's.
+        _git(root, "ls-files", "--error-unmatch", Path(gan_cli.__file__).name)
         commit = _git(root, "rev-parse", "HEAD")
         changes = _git(root, "status", "--porcelain", "--untracked-files=no")
     except (OSError, subprocess.CalledProcessError):

@@ -211,10 +211,10 @@ def judges_each_alone(discriminator: nn.Module, x: Tensor) -> bool:
     Tried on a copy in training mode, with the same masks each time, so that it holds for any
     network; D must be as it was built, its dropout still drawing from PyTorch's global stream.
     """
-    trial = copy.deepcopy(discriminator).train()
-    logits = []
+    trial, logits = copy.deepcopy(discriminator).train(), []
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
         for others in (x[1:], 0.5 * x[1:].flip(0)):
             torch.manual_seed(0)
             logits.append(trial(torch.cat([x[:1], others]))[0])
-    return torch.equal(logits[0], logits[1])
+    # One example has no others to be tried with.
+    return len(x) > 1 and torch.equal(logits[0], logits[1])

@@ -1,0 +1,75 @@
+"""Runs that differ by the seed alone, and what they came to."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from gan_cli import runs
+from gan_cli.commands.jobs import LEAST_FIRST, METRICS, Job
+from gan_cli.evaluation.summary import Summary, summarise
+
+# In which runs differ without being of different kinds.
+NOT_KINDS = (
+    "seed",
+    "outputs",
+    "resume",
+    "data_dir",
+    "dataset.data_dir",
+    "device",
+    "threads",
+)
+
+
+class Group(NamedTuple):
+    """Runs that differ by the seed, in its order, and what their metrics came to.
+
+    `key` has their value of each setting by which groups differ.
+    """
+
+    key: tuple[str, ...]
+    jobs: list[Job]
+    summaries: dict[str, Summary]
+
+
+def different(jobs: Sequence[Job]) -> dict[str, list[str]]:
+    """Return the settings in which jobs differ, each with its value in every job.
+
+    What was told on the command line comes first.
+    """
+    names = dict.fromkeys(name for job in jobs for name in job.settings)
+    values = {name: [str(job.settings.get(name, "default")) for job in jobs] for name in names}
+    return {name: some for name, some in values.items() if len(set(some)) > 1}
+
+
+def kinds(jobs: Sequence[Job]) -> list[str]:
+    """Return the settings in which jobs differ but for the seed; of those that go together, one."""
+    kept: dict[str, list[int]] = {}
+    for name, values in different(jobs).items():
+        pattern = [values.index(value) for value in values]
+        if not runs.is_one_of(name, NOT_KINDS) and pattern not in kept.values():
+            kept[name] = pattern
+    return list(kept)
+
+
+def best_first(jobs: Sequence[Job], names: Sequence[str], by: str) -> list[Group]:
+    """Return the groups of jobs with the same values of the settings `names`.
+
+    The one with the best mean of the metric `by` comes first, those without it last.
+    """
+    members: dict[tuple[str, ...], list[Job]] = {}
+    for job in sorted(jobs, key=lambda job: int(job.settings["seed"])):
+        key = tuple(str(job.settings.get(name, "default")) for name in names)
+        members.setdefault(key, []).append(job)
+    groups = [Group(key, some, _summaries(some)) for key, some in members.items()]
+
+    def order(group: Group) -> float:
+        sign = 1 if by in LEAST_FIRST else -1
+        return sign * group.summaries[by].mean if by in group.summaries else math.inf
+
+    return sorted(groups, key=order)
+
+
+def _summaries(jobs: Sequence[Job]) -> dict[str, Summary]:
+    measured = [job.metrics for job in jobs]
+    values = {metric: [m[metric] for m in measured if metric in m] for metric in METRICS}
+    return {metric: summarise(some) for metric, some in values.items() if some}
