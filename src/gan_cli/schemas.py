@@ -281,7 +281,8 @@ class Train(Command):
     optimizer: Any = MISSING
     schedule: Schedule = MISSING
     seed: int = number(0, 2**63 - 1)
-    precision: str = choice("auto", "fp32", "bf16")
+    precision: str = choice("auto", "fp32", "tf32", "bf16")
+    cuda_graph: bool = MISSING
     ema_decay: float = number(0, 0.9999999)
     ema_power: float = number(0)
     data_dir: str = MISSING
@@ -362,7 +363,7 @@ class Table1(Command):
 @dataclass
 class Bench(Command):
     recipes: list[str] = choice("mnist", "algorithm_1", "tutorial", "cifar10_conv", "dcgan")
-    precisions: list[str] = choice("fp32", "bf16")
+    precisions: list[str] = choice("fp32", "tf32", "bf16")
     turns: int = number(2)
     seconds: float = number(above=0)
 

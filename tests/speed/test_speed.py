@@ -72,7 +72,7 @@ def test_products_and_nothing_else_are_made_again(
     def step() -> None:
         layers(x).square().sum().backward()
 
-    again, flops = products_of(step)
+    again, flops = products_of(step, torch.device("cpu"))
     assert flops == 2 * 7 * (2 * 30 * 20 + 3 * 20 * 10)  # no gradient of x
     gradient = layers[0].weight.grad.clone()
     again()
@@ -80,7 +80,7 @@ def test_products_and_nothing_else_are_made_again(
 
     conv = nn.Conv2d(2, 3, 5)
     images = torch.randn(4, 2, 8, 8, requires_grad=True)
-    _, flops = products_of(lambda: conv(images).sum().backward())
+    _, flops = products_of(lambda: conv(images).sum().backward(), torch.device("cpu"))
     assert flops == 3 * 2 * 4 * (3 * 4 * 4) * (2 * 5 * 5)
 
 

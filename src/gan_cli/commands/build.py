@@ -20,7 +20,8 @@ from gan_cli.evaluation.sampling import draw_z, generate
 from gan_cli.networks.fully_connected import Generator
 from gan_cli.streams import stream_seed
 from gan_cli.training import checkpoints
-from gan_cli.training.device import autocast_type, keep_freed_memory, pick_device
+from gan_cli.training.device import keep_freed_memory, multiply_in, pick_device
+from gan_cli.training.graph import Captured
 from gan_cli.training.loop import Training
 from gan_cli.training.state import new_state
 from gan_cli.training.step import Game, alternating, judges_each_alone, simultaneous
@@ -133,17 +134,21 @@ def assemble(cfg: DictConfig, source: Any, data: Data) -> Training:
         build(cfg, "prior"),
         set_rates,
         judges_each_alone(discriminator, minibatches[0][:8].cpu()),
-        autocast_type(cfg.precision, device),
+        multiply_in(cfg.precision, device),
         cfg.ema_decay,
         cfg.ema_power,
     )
+    update = {"alternating": alternating, "simultaneous": simultaneous}[cfg.schedule.updates]
+    # An optimizer of the user's own may not know how to take its rates from the device.
+    capture = device.type == "cuda" and cfg.cuda_graph and hasattr(optimizer, "take")
     return Training(
         new_state(generator, discriminator, optimizer, cfg.seed, device),
         game,
-        {"alternating": alternating, "simultaneous": simultaneous}[cfg.schedule.updates],
+        update,
         cfg.schedule.k,
         minibatches,
         optimizer,
+        Captured(update, optimizer) if capture else None,
     )
 
 

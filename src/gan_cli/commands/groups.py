@@ -17,6 +17,7 @@ NOT_KINDS = (
     "dataset.data_dir",
     "device",
     "threads",
+    "cuda_graph",
 )
 
 

@@ -18,7 +18,7 @@ from gan_cli.training.loop import BEST_BY
 FREE = (
     "schedule.epochs", "schedule.steps", "dataset.epochs", "log", "monitor", "checkpoint",
     "outputs", "device", "threads", "data_dir", "dataset.data_dir", "resume", "dry_run", "on_nan",
-    "on_collapse",
+    "on_collapse", "cuda_graph",
 )  # fmt: skip
 # Groups whose options are whole configs, or parts all over it.
 WHOLE = {"experiment", "ablation"}
@@ -105,6 +105,8 @@ def config_of_resumed(cfg: DictConfig, out: Path) -> tuple[DictConfig, Path]:
             for name in ("log", "monitor", "checkpoint"):
                 # What the version that began the run did not have yet.
                 new[name] = OmegaConf.merge(cfg[name], old[name])
+            graph = old.get("cuda_graph", cfg.cuda_graph)
+            OmegaConf.update(new, "cuda_graph", graph, force_add=True)
             for key in keys:
                 OmegaConf.update(new, key, OmegaConf.select(cfg, key), force_add=True)
     different = runs.differences(old, new, FREE)

@@ -31,7 +31,7 @@ from gan_cli.evaluation.sampling import draw_z, generate
 from gan_cli.figures.grid import Picture, picture, save_png
 from gan_cli.training import checkpoints
 from gan_cli.training.device import take_gpu
-from gan_cli.training.environment import compare, environment
+from gan_cli.training.environment import compare, environment, precision
 from gan_cli.training.keeper import Keeper
 from gan_cli.training.logbook import Logbook
 from gan_cli.training.loop import BEST_BY, Intervals, Training, over, train
@@ -104,7 +104,7 @@ def _run(cfg: DictConfig, out: Path) -> None:
         log.info(
             "%s %s: steps %d to %d, on %s in %s with %d threads.",
             "Resuming" if state.step else "Training", relative(out), state.step + 1, steps,
-            device, "bf16" if autocast else "fp32", torch.get_num_threads(),
+            device, precision(autocast), torch.get_num_threads(),
         )  # fmt: skip
         try:
             with memory_told(cfg):

@@ -26,6 +26,10 @@ if ONEDNN is not None:
         return int(2 * x[0] * x[1] * weight[0])
 
 
+# Rows of the matrices whose product shows a machine's peak: a GPU wants more of them.
+PEAK_SIZE = {"cpu": 2048, "cuda": 8192}
+
+
 class _Record(TorchDispatchMode):
     def __init__(self) -> None:
         super().__init__()
@@ -41,8 +45,11 @@ class _Record(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-def products_of(step: Callable[[], None]) -> tuple[Callable[[], None], int]:
-    """Play `step` once; return what makes all its products again, and their operations (FLOP)."""
+def products_of(step: Callable[[], None], device: torch.device) -> tuple[Callable[[], None], int]:
+    """Play `step` once; return what makes all its products again, and their operations (FLOP).
+
+    On a GPU as a CUDA graph, or their launches would be what is timed.
+    """
     with _Record() as record:
         step()
 
@@ -53,16 +60,28 @@ def products_of(step: Callable[[], None]) -> tuple[Callable[[], None], int]:
 
     with FlopCounterMode(display=False) as counter:
         again()
-    return again, counter.get_total_flops()
+    flops = counter.get_total_flops()
+    if device.type != "cuda":
+        return again, flops
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        again()
+
+    def replay(_inputs: object = record.calls) -> None:
+        # A graph does not keep its inputs alive.
+        graph.replay()
+
+    return replay, flops
 
 
-def peak(dtype: torch.dtype, device: torch.device, n: int = 2048) -> Callable[[], int]:
+def peak(autocast: torch.dtype | None, device: torch.device) -> Callable[[], int]:
     """Return a function that multiplies two square matrices, and returns how many FLOP that was."""
+    n = PEAK_SIZE[device.type]
     a, layer = torch.randn(n, n, device=device), Linear(n, n, device=device)
 
     @torch.no_grad()
     def multiply() -> int:
-        with torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32):
+        with torch.autocast(device.type, dtype=autocast, enabled=autocast is not None):
             layer(a)
         return 2 * n**3
 

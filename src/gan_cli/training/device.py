@@ -22,6 +22,10 @@ def pick_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
         torch.empty(1, device=device)
+        # By PyTorch's defaults cuDNN rounds float32 convolutions to TF32, and may add up in another
+        # order each time: a resumed run would not be the same.
+        _round_float32("ieee")
+        torch.backends.cudnn.deterministic = True
     except (AssertionError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(
@@ -54,14 +58,25 @@ def take_gpu(directory: Path) -> None:
         time.sleep(1)
 
 
-def autocast_type(precision: str, device: torch.device) -> torch.dtype | None:
-    """Return the type of matrix products: None is float32 throughout.
+def multiply_in(precision: str, device: torch.device) -> torch.dtype | None:
+    """Have matrix products made in `precision`; return the type to cast to, None being float32.
 
     `auto` takes bfloat16 where the hardware multiplies it natively: GPUs from Ampere on, CPUs with
-    AMX or AVX512-BF16. The weights themselves stay float32 always.
+    AMX or AVX512-BF16. `tf32` is float32 whose products a GPU rounds to 10 bits, and `fp32` is
+    without that. The weights themselves stay float32 always. Raises UserError for tf32 on a CPU.
     """
-    native = {"fp32": False, "bf16": True, "auto": _multiplies_bf16(device)}[precision]
+    if precision == "tf32" and device.type != "cuda":
+        raise UserError(
+            f"precision is tf32, which only GPUs have; on {device} it can be fp32, bf16 or auto."
+        )
+    _round_float32("tf32" if precision == "tf32" else "ieee")
+    native = precision == "bf16" or (precision == "auto" and _multiplies_bf16(device))
     return torch.bfloat16 if native else None
+
+
+def _round_float32(to: str) -> None:
+    torch.backends.cuda.matmul.fp32_precision = to
+    torch.backends.cudnn.conv.fp32_precision = to  # type: ignore[attr-defined]
 
 
 def keep_freed_memory(largest: int) -> None:

@@ -35,7 +35,7 @@ def environment(
         "platform": platform.platform(),
         "processor": torch.cpu.get_capabilities().get("cpu_name", platform.processor()),
         "device": _describe(device),
-        "precision": "fp32" if autocast is None else str(autocast).removeprefix("torch."),
+        "precision": precision(autocast),
         "threads": torch.get_num_threads(),
         "git_commit": git_commit(),
         "data_sha256": fingerprint,
@@ -81,6 +81,13 @@ def git_commit() -> str | None:
 def _git(root: Path, *arguments: str) -> str:
     command = ["git", "-C", str(root), *arguments]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def precision(autocast: torch.dtype | None) -> str:
+    """Return the name of what matrix products are made in."""
+    if autocast is not None:
+        return str(autocast).removeprefix("torch.")
+    return "tf32" if torch.backends.cuda.matmul.fp32_precision == "tf32" else "fp32"
 
 
 def _describe(device: torch.device) -> str:

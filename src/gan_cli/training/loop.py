@@ -11,6 +11,8 @@ from torch import Tensor
 from gan_cli.data.minibatches import Minibatches
 from gan_cli.errors import DivergedError
 from gan_cli.figures.grid import Picture
+from gan_cli.training.averaging import average
+from gan_cli.training.graph import Captured
 from gan_cli.training.keeper import Keeper
 from gan_cli.training.logbook import Logbook
 from gan_cli.training.signals import Stop
@@ -26,7 +28,7 @@ BEST_BY = "parzen_valid"
 class Training:
     """A game set up to be played: `update` is the step function, with `k` minibatches a step.
 
-    `optimizer` says at which rates.
+    `optimizer` says at which rates; `captured` is the update as a CUDA graph, or None.
     """
 
     state: State
@@ -35,12 +37,14 @@ class Training:
     k: int
     minibatches: Minibatches
     optimizer: Any
+    captured: Captured | None = None
 
     def step(self) -> None:
         """Play one iteration."""
         state, t = self.state, self.state.step * self.k
         xs = [self.minibatches[t + i] for i in range(self.k)]
-        state.logits.append(self.update(state, self.game, xs))
+        state.logits.append((self.captured or self.update)(state, self.game, xs))
+        average(state, self.game)
         state.step += 1
 
 

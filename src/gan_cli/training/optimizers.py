@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 def learning_rate(t: int, lr: float, decay: float, floor: float) -> float:
@@ -60,6 +60,19 @@ class Momentum:
             group["momentum"] = m * group["lr"] / lr
             group["lr"] = lr
 
+    def take(self, optimizer: torch.optim.Optimizer, rates: Tensor) -> None:
+        """Have the update at hand use lr and momentum from `rates` (2,), on the device.
+
+        For CUDA graphs, where `rates` are other ones in every replay and Python's numbers are not.
+        """
+        # PyTorch's update takes the momentum from Python alone: it is there 1, and made up here.
+        slots = optimizer.state.values()
+        buffers = [s["momentum_buffer"] for s in slots if "momentum_buffer" in s]
+        if buffers:
+            torch._foreach_mul_(buffers, rates[1])
+        for group in optimizer.param_groups:
+            group["lr"], group["momentum"] = rates[0], 1.0
+
 
 class Adam:
     """Adam (Kingma and Ba, 2015).
@@ -93,3 +106,11 @@ class Adam:
         lr, _ = self.rates(t, epoch)
         for group in optimizer.param_groups:
             group["lr"] = lr
+
+    def take(self, optimizer: torch.optim.Optimizer, rates: Tensor) -> None:
+        """Have the update at hand use the learning rate rates[0], on the device.
+
+        For CUDA graphs, where `rates` are other ones in every replay and Python's numbers are not.
+        """
+        for group in optimizer.param_groups:
+            group["lr"], group["capturable"] = rates[0], True

@@ -7,16 +7,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from gan_cli.training.objectives import value
 from gan_cli.training.state import State, bound
 
 # What `metrics` tells, in this order.
 METRICS = ("d_loss", "g_loss", "value", "d_real", "d_fake", "d_accuracy_real", "d_accuracy_fake")
-
-# Steps from one weighing-in of G into its average to the next: it is a twentieth of a step's time.
-AVERAGE_EVERY = 10
 
 # Below this, a row's weight in D's loss is too small to change a float32 parameter.
 NEGLIGIBLE = 1e-20
@@ -60,7 +56,6 @@ def alternating(state: State, game: Game, xs: Sequence[Tensor], y: Tensor | None
         g_loss = game.objective.generator_loss(g_logits)
     game.set_rates(state.g_optimizer, t + len(xs) - 1)
     _update(state.generator, state.g_optimizer, g_loss)
-    _average(state, game)
     return torch.stack([real_logits, fake_logits, g_logits.detach()])
 
 
@@ -102,12 +97,15 @@ def simultaneous(state: State, game: Game, xs: Sequence[Tensor], y: Tensor | Non
 
     # Each player moves as soon as its gradients are there, while they are in the cache: that of D
     # with respect to G's samples is taken already.
-    game.set_rates(state.d_optimizer, state.step)
-    _apply(state.discriminator, state.d_optimizer, d_parameters, d_gradients)
+    def move_d() -> None:
+        game.set_rates(state.d_optimizer, state.step)
+        _apply(state.discriminator, state.d_optimizer, d_parameters, d_gradients)
+
+    moved = _meanwhile(state.rng.device, move_d)
     g_gradients = torch.autograd.grad(fake, g_parameters, at_samples.to(fake.dtype))
     game.set_rates(state.g_optimizer, state.step)
     _apply(state.generator, state.g_optimizer, g_parameters, g_gradients)
-    _average(state, game)
+    moved()  # Until here `d_gradients` keeps memory that G's could be given.
     return torch.stack([real_logits, fake_logits, g_logits]).detach()
 
 
@@ -144,6 +142,18 @@ def _judge_both(
     return torch.cat([_judge(discriminator, real, y), _judge(discriminator, fake, y)])
 
 
+def _meanwhile(device: torch.device, play: Callable[[], None]) -> Callable[[], None]:
+    """Have `play` run beside what follows, where there is a GPU; the result waits for its end."""
+    if device.type != "cuda":
+        play()
+        return lambda: None
+    here, beside = torch.cuda.current_stream(device), torch.cuda.Stream(device)
+    beside.wait_stream(here)
+    with torch.cuda.stream(beside):
+        play()
+    return lambda: here.wait_stream(beside)
+
+
 def _moved_by(optimizer: torch.optim.Optimizer) -> list[Tensor]:
     # Not from the network: to walk its modules costs a fiftieth of a small pair's step.
     return [p for group in optimizer.param_groups for p in group["params"] if p.requires_grad]
@@ -169,18 +179,6 @@ def _apply(
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
     bound(network)
-
-
-@torch.no_grad()
-def _average(state: State, game: Game) -> None:
-    if (state.step + 1) % AVERAGE_EVERY:
-        return
-    t = state.step + 1  # A slow average would remember how it began, so it starts as a fast one.
-    decay = min(game.ema_decay, t / (t + game.ema_power + 1)) ** AVERAGE_EVERY
-    average = get_ema_multi_avg_fn(decay)
-    average(list(state.average.parameters()), list(state.generator.parameters()), None)
-    for mean, buffer in zip(state.average.buffers(), state.generator.buffers(), strict=True):
-        mean.copy_(buffer)
 
 
 @torch.no_grad()
