@@ -1,5 +1,6 @@
 """What the README and the help tell to type is what the shell and the settings take."""
 
+import json
 import re
 import shlex
 import subprocess
@@ -12,7 +13,9 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from gan_cli import config
 from gan_cli.cli import COMMANDS
+from gan_cli.figures.table1 import markdown
 
+RESULTS = Path(__file__).parents[1] / "results"
 README = Path(__file__).parents[1] / "README.md"
 
 
@@ -54,3 +57,8 @@ def test_a_shell_takes_what_is_shown(commands: Callable[[], Iterator[str]]) -> N
     page = "\n".join(line for line in commands() if is_whole(line))
     done = subprocess.run(["bash", "-n"], input=page, capture_output=True, text=True, check=False)
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize("path", sorted(RESULTS.rglob("table1.json")), ids=str)
+def test_tables_are_what_their_numbers_say(path: Path) -> None:
+    assert path.with_suffix(".md").read_text() == markdown(json.loads(path.read_text()))

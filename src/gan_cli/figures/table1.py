@@ -16,8 +16,8 @@ def _parts(content: Mapping[str, Any]) -> Iterator[str]:
     runs = content["runs"]
     yield "# Table 1: log-likelihood of the test set"
     yield " ".join(_told(content))
-    heads, means = ["seed", "epochs", "minutes"], ["mean", "", ""]
-    body = [[str(run["seed"]), f"{run['epochs']:g}", f"{60 * run['hours']:.1f}"] for run in runs]
+    heads, means = ["seed", "epochs", "time"], ["mean", "", ""]
+    body = [[str(run["seed"]), f"{run['epochs']:g}", _time(run["hours"])] for run in runs]
     for which, name in WEIGHTS.items():
         heads += [name, "sigma"]
         means += [_over_seeds(content["over_seeds"][which]), ""]
@@ -100,6 +100,11 @@ def _classes(classes: Mapping[str, Any]) -> Iterator[str]:
         for name, told in classes["samples"].items()
     ]
     yield _table(["", *map(str, range(len(truth))), "distance"], rows)
+
+
+def _time(hours: float) -> str:
+    minutes = 60 * hours
+    return f"{minutes:.1f} min" if minutes >= 2 else f"{60 * minutes:.1f} s"
 
 
 def _percent(shares: Sequence[float]) -> list[str]:
