@@ -102,6 +102,17 @@ def test_a_sigma_at_the_edge_is_a_warning(gan: Gan, trained: Path) -> None:
     assert result.out.count("at the edge of the grid") == 2
 
 
+def test_the_order_of_sigmas_is_nothing(gan: Gan, trained: Path) -> None:
+    """Between which of them to refine, too."""
+    told = []
+    for sigmas in ("[0.1,0.2,0.4,0.8]", "[0.4,0.1,0.8,0.2]"):
+        asked = ("eval-parzen", f"run={trained}", "n_samples=50", "references=[]", "refine=true")
+        result = gan(*asked, f"sigmas={sigmas}")
+        assert result.code == 0, result.err
+        told.append(next(x for x in result.out.splitlines() if x.startswith("generator")))
+    assert told[0] == told[1]
+
+
 def test_folds_are_told_with_an_error_across_them(gan: Gan, tmp_path: Path) -> None:
     (tmp_path / "folded.py").write_text(
         "from gan_cli.data.sources import Data, Digits, Split\n"

@@ -138,7 +138,7 @@ def test_presets_and_names_without_a_sweep(gan: Gan, tmp_path: Path) -> None:
         (["-m", "+sweep=seeds"], "it has a value already, which is set without the +"),
         (["-m", "sweep=3", "seed=0,1"], "a number is quoted where it names a sweep"),
         (["-m", "sweep=search"], "hydra/sweeper=optuna"),
-        (["-m", "seed=0,1", "hydra/launcher=none"], "pip install 'gan-cli[cluster]'"),
+        (["-m", "seed=0,1", "hydra/launcher=none"], "pip install -e '.[cluster]'"),
     ]:
         result = gan("train", *wrong, *settings)
         assert result.code == 1

@@ -23,7 +23,7 @@ HINTS = {
         "a number is quoted where it names a sweep, or an option: sweep='\"3\"'."
     ),
     "mismatched input '='": "a value with = in it is quoted: setting=\"'a=b'\".",
-    "hydra/launcher/": "launchers come with `pip install 'gan-cli[cluster]'`.",
+    "hydra/launcher/": "launchers come with `pip install -e '.[cluster]'`.",
 }
 
 

@@ -30,7 +30,7 @@ def open_study(sweep: Path, pruner: DictConfig | None) -> "optuna.Study":
     except ImportError as error:
         raise UserError(
             "hydra/sweeper=optuna needs Optuna, which is not installed; "
-            "`pip install 'gan-cli[search]'` brings it."
+            "`pip install -e '.[search]'` brings it."
         ) from error
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:

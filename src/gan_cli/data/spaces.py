@@ -35,8 +35,11 @@ class GCN(NamedTuple):
     high: float = float("inf")
 
     def to_model(self, pixels: Tensor) -> Tensor:
-        """Map uint8 pixels (N, C, H, W) to float32."""
-        return contrast_normalize(pixels.float())[0]
+        """Map uint8 pixels (N, C, H, W) to float32; an image of one grey level becomes 0."""
+        x = pixels.float().flatten(1)
+        x = x - x.mean(1, keepdim=True)
+        x = x * (GCN_NORM / x.norm(dim=1, keepdim=True).clamp_min(1e-3))
+        return x.view(pixels.shape)
 
     def to_pixels(self, x: Tensor) -> Tensor:
         """Show each image divided by its largest absolute value, as the paper does: grey is 0."""
@@ -46,22 +49,6 @@ class GCN(NamedTuple):
     def to_measure(self, x: Tensor) -> Tensor:
         """Return x as it is."""
         return x
-
-
-def contrast_normalize(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return images (N, C, H, W) with mean 0 and norm GCN_NORM, and the means and norms they had.
-
-    An image of one grey level has no contrast to scale, and becomes 0.
-    """
-    mean = x.flatten(1).mean(1).view(-1, 1, 1, 1)
-    centered = x - mean
-    norm = centered.flatten(1).norm(dim=1).view(-1, 1, 1, 1)
-    return centered * (GCN_NORM / norm.clamp_min(1e-3)), mean, norm
-
-
-def contrast_restore(x: Tensor, mean: Tensor, norm: Tensor) -> Tensor:
-    """Undo `contrast_normalize`."""
-    return x * (norm / GCN_NORM) + mean
 
 
 def _grey(x: Tensor) -> Tensor:
