@@ -41,8 +41,9 @@ def _parts(content: Mapping[str, Any]) -> Iterator[str]:
     for which, name in WEIGHTS.items():
         if (draws := len(drawn[which])) > 1:
             yield (
-                f"{draws} sets of samples of the run with seed {drawn['seed']}, the median by its "
-                f"raw weights: {name}, standard deviation {statistics.stdev(drawn[which]):.2f}."
+                f"{draws} sets of samples of seed {drawn['seed']}, of the runs evaluated by this "
+                f"command the nearest to the median of all by raw weights: {name}, standard "
+                f"deviation {statistics.stdev(drawn[which]):.2f}."
             )
     near = content["neighbors"]
     yield _table(
