@@ -80,6 +80,8 @@ class Captured:
         try:
             with torch.cuda.graph(self._graph):
                 self._logits = play()
+        except torch.OutOfMemoryError:
+            raise
         except RuntimeError as error:
             reason = str(error).splitlines()[0]
             raise UserError(
