@@ -341,3 +341,31 @@ def test_bf16_plays_the_same_game() -> None:
     torch.testing.assert_close(rows[0], rows[2], rtol=0.02, atol=0.02)
     torch.testing.assert_close(rows[1], rows[3], rtol=0.02, atol=2e-4)
     assert not torch.equal(rows[1], rows[3])
+
+
+@pytest.mark.parametrize("autocast", [None, torch.bfloat16])
+@pytest.mark.parametrize("k", [1, 3])
+def test_d_judges_as_it_is_by_then(autocast: torch.dtype | None, k: int) -> None:
+    """Each D-step, and the G-step, is by the weights that the update before it left."""
+    state = new_state(
+        Generator(16, (1, 8, 8), [64], irange=[0.1]),
+        MaxoutDiscriminator((1, 8, 8), [32], 5, [0.1], keep_input=1, keep_hidden=1),
+        Momentum(lr=1.0),
+        0,
+        torch.device("cpu"),
+    )
+    game = Game(NonSaturating(), Uniform(16), lambda *_: None, joint=True, autocast=autocast)
+    weights, judged = [], []
+
+    def record(network: nn.Module, inputs: tuple[Tensor], logits: Tensor) -> None:
+        weights.append({name: x.clone() for name, x in network.state_dict().items()})
+        judged.append((inputs[0].detach(), logits.detach()))
+
+    hook = state.discriminator.register_forward_hook(record)
+    alternating(state, game, list(torch.rand(k, 50, 1, 8, 8)))
+    hook.remove()
+    assert len(judged) == k + 1
+    for before, (x, logits) in zip(weights, judged, strict=True):
+        state.discriminator.load_state_dict(before)
+        with torch.autocast("cpu", dtype=autocast, enabled=autocast is not None):
+            assert torch.equal(state.discriminator(x), logits)

@@ -179,6 +179,8 @@ def _apply(
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
     bound(network)
+    # Autocast keeps its copies of weights until its block ends, and does not see that they moved.
+    torch.clear_autocast_cache()
 
 
 @torch.no_grad()
