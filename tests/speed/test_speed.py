@@ -134,6 +134,7 @@ def test_the_command(gan: Callable[..., Result], tmp_path: Path) -> None:
 
     for setting, words in (
         ("recipes=[mnist,other]", "recipes is ['mnist', 'other']; it must be one of mnist,"),
+        ("precisions=[tf32]", "precisions has tf32, which only GPUs have; on cpu it can have fp32"),
         ("recipes=[]", "recipes and precisions must have an entry at least"),
         ("turns=1", "turns is 1; it must be a number at least 2"),
     ):

@@ -12,6 +12,7 @@ from gan_cli.data.minibatches import Minibatches
 from gan_cli.data.sources import Split
 from gan_cli.networks import layers
 from gan_cli.networks.fully_connected import Discriminator, Generator, MaxoutDiscriminator
+from gan_cli.training.joint import judges_each_alone
 from gan_cli.training.loop import Training
 from gan_cli.training.objectives import Minimax, NonSaturating
 from gan_cli.training.optimizers import Momentum
@@ -21,7 +22,6 @@ from gan_cli.training.step import (
     METRICS,
     Game,
     alternating,
-    judges_each_alone,
     metrics,
     simultaneous,
 )

@@ -20,7 +20,7 @@ from gan_cli.files import write_atomically
 from gan_cli.speed.plain import PLAIN
 from gan_cli.speed.products import PEAK_SIZE, peak, products_of
 from gan_cli.speed.turns import Rate, rates, summary
-from gan_cli.training.device import multiply_in, pick_device
+from gan_cli.training.device import compute_as_pytorch_does, multiply_in, pick_device
 from gan_cli.training.environment import environment
 from gan_cli.training.loop import Training
 
@@ -53,6 +53,10 @@ def run(cfg: DictConfig, out: Path) -> None:
         torch.set_num_threads(cfg.threads)
     if not cfg.recipes or not cfg.precisions:
         raise UserError("recipes and precisions must have an entry at least, as recipes=[mnist].")
+    if "tf32" in cfg.precisions and device.type != "cuda":
+        raise UserError(
+            f"precisions has tf32, which only GPUs have; on {device} it can have fp32 and bf16."
+        )
     environ = environment(device, None, "noise")
     log.info(
         "%s, %s, %d threads, torch %s, commit %s; medians of %d turns.", environ["processor"],
@@ -125,7 +129,8 @@ def _measure(
         players += [training.step, alone]
         flops.append(n)
     images = training.minibatches.x.cpu()
-    multiply_in("fp32", device)
+    # People's loop is as PyTorch comes; a CUDA graph, captured by now, stays ours.
+    compute_as_pytorch_does()
     players.insert(0, PLAIN[pair].steps(images, device).__next__)
     measured = rates(players, cfg.turns, cfg.seconds, device)
     plain = measured[:, 0]

@@ -22,9 +22,10 @@ from gan_cli.streams import stream_seed
 from gan_cli.training import checkpoints
 from gan_cli.training.device import keep_freed_memory, multiply_in, pick_device
 from gan_cli.training.graph import Captured
+from gan_cli.training.joint import judges_each_alone
 from gan_cli.training.loop import Training
 from gan_cli.training.state import new_state
-from gan_cli.training.step import Game, alternating, judges_each_alone, simultaneous
+from gan_cli.training.step import Game, alternating, simultaneous
 
 
 def build(cfg: DictConfig, key: str, without: Collection[str] = ()) -> Any:

@@ -105,8 +105,6 @@ def config_of_resumed(cfg: DictConfig, out: Path) -> tuple[DictConfig, Path]:
             for name in ("log", "monitor", "checkpoint"):
                 # What the version that began the run did not have yet.
                 new[name] = OmegaConf.merge(cfg[name], old[name])
-            graph = old.get("cuda_graph", cfg.cuda_graph)
-            OmegaConf.update(new, "cuda_graph", graph, force_add=True)
             for key in keys:
                 OmegaConf.update(new, key, OmegaConf.select(cfg, key), force_add=True)
     different = runs.differences(old, new, FREE)

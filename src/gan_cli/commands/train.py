@@ -97,7 +97,8 @@ def _run(cfg: DictConfig, out: Path) -> None:
             refuse_finished(out, state, steps)
         directory.update_config(cfg)
         device, autocast = state.rng.device, training.game.autocast
-        here = environment(device, autocast, data.fingerprint())
+        graph = {"cuda_graph": training.captured is not None}
+        here = {**environment(device, autocast, data.fingerprint()), **graph}
         compare(directory.sessions(), here)
         directory.add_environment(here)
         directory.set_status("running", state.step)

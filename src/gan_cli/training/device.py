@@ -15,6 +15,7 @@ from gan_cli.errors import UserError
 def pick_device(name: str) -> torch.device:
     """Return the device called `name`; `auto` takes a GPU where there is one.
 
+    It is the process's from here on, with convolutions that are float32 and always the same.
     Raises UserError where there is no such device.
     """
     if name == "auto":
@@ -22,17 +23,26 @@ def pick_device(name: str) -> torch.device:
     try:
         device = torch.device(name)
         torch.empty(1, device=device)
-        # By PyTorch's defaults cuDNN rounds float32 convolutions to TF32, and may add up in another
-        # order each time: a resumed run would not be the same.
-        _round_float32("ieee")
-        torch.backends.cudnn.deterministic = True
     except (AssertionError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(
             f"device is {name!r}, which PyTorch can't use here ({reason}); it can be auto, cpu, or "
             "cuda and cuda:1 where there are GPUs."
         ) from error
+    if device.index is not None:
+        # CUDA graphs are captured on the current one.
+        torch.cuda.set_device(device)
+    # By PyTorch's defaults cuDNN rounds float32 convolutions to TF32, and may add up in another
+    # order each time: a resumed run would not be the same.
+    _round_float32("ieee")
+    torch.backends.cudnn.deterministic = True
     return device
+
+
+def compute_as_pytorch_does() -> None:
+    """Undo what `pick_device` and `multiply_in` asked of the process."""
+    _round_float32("ieee", convolutions="tf32")
+    torch.backends.cudnn.deterministic = False
 
 
 # What keeps this process's GPU from other jobs, as long as it lives.
@@ -63,7 +73,8 @@ def multiply_in(precision: str, device: torch.device) -> torch.dtype | None:
 
     `auto` takes bfloat16 where the hardware multiplies it natively: GPUs from Ampere on, CPUs with
     AMX or AVX512-BF16. `tf32` is float32 whose products a GPU rounds to 10 bits, and `fp32` is
-    without that. The weights themselves stay float32 always. Raises UserError for tf32 on a CPU.
+    without that; both hold for all that the process computes in float32. The weights themselves
+    stay float32 always. Raises UserError for tf32 on a CPU.
     """
     if precision == "tf32" and device.type != "cuda":
         raise UserError(
@@ -74,9 +85,9 @@ def multiply_in(precision: str, device: torch.device) -> torch.dtype | None:
     return torch.bfloat16 if native else None
 
 
-def _round_float32(to: str) -> None:
+def _round_float32(to: str, convolutions: str | None = None) -> None:
     torch.backends.cuda.matmul.fp32_precision = to
-    torch.backends.cudnn.conv.fp32_precision = to  # type: ignore[attr-defined]
+    torch.backends.cudnn.conv.fp32_precision = convolutions or to  # type: ignore[attr-defined]
 
 
 def keep_freed_memory(largest: int) -> None:

@@ -55,10 +55,12 @@ def compare(sessions: Sequence[dict[str, Any]], here: dict[str, Any]) -> None:
             "dataset gives other data than this run was trained on so far (their SHA-256 differ); "
             "data_dir, or dataset.path, must lead to the same files."
         )
-    before, here = ({**session, **session["versions"]} for session in (before, here))
+    before, here = (
+        {"cuda_graph": False, **session, **session["versions"]} for session in (before, here)
+    )
     moved = [
         f"{name}: {before.get(name)} before, {here[name]} now"
-        for name in ("device", "threads", "precision", "processor", "torch")
+        for name in ("device", "threads", "precision", "processor", "torch", "cuda_graph")
         if before.get(name) != here[name]
     ]
     if moved:

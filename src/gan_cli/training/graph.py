@@ -52,6 +52,8 @@ class Captured:
 
     def _capture(self, state: State, game: Game, xs: Sequence[Tensor]) -> None:
         device = state.rng.device
+        # What was captured before gives its memory back first.
+        self._graph, self._logits = torch.cuda.CUDAGraph(), torch.empty(0)
         self._xs = [x.clone() for x in xs]
         self._rates = torch.zeros(len(xs) + 1, 2, device=device)
         rows = iter(())
@@ -75,15 +77,16 @@ class Captured:
         torch.cuda.current_stream(device).wait_stream(stream)
         put_back()
 
-        self._graph = torch.cuda.CUDAGraph()
         self._graph.register_generator_state(state.rng)
         try:
             with torch.cuda.graph(self._graph):
                 self._logits = play()
-        except torch.OutOfMemoryError:
-            raise
         except RuntimeError as error:
-            reason = str(error).splitlines()[0]
+            # To end a capture that failed fails as well, and says less.
+            cause = error.__context__ or error
+            if isinstance(cause, torch.OutOfMemoryError):
+                raise cause from None
+            reason = str(cause).splitlines()[0]
             raise UserError(
                 f"The update can't be captured as a CUDA graph ({reason}); cuda_graph=false plays "
                 "it without."
@@ -98,8 +101,9 @@ def _keep(state: State) -> Callable[[], None]:
     In place. What the optimizers get only then will be zeros, as it would be before a first step.
     """
     device, optimizers = state.rng.device, (state.d_optimizer, state.g_optimizer)
+    networks = (state.generator, state.discriminator)
     tensors = [
-        *state.generator.state_dict().values(), *state.discriminator.state_dict().values(),
+        *(x for network in networks for x in (*network.parameters(), *network.buffers())),
         *(x for o in optimizers for s in o.state.values() for x in s.values()),
     ]  # fmt: skip
     kept = [x.clone() for x in tensors]

@@ -1,6 +1,6 @@
 """The game, one step at a time: Algorithm 1, and the simultaneous update of the released code."""
 
-import copy
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -147,11 +147,15 @@ def _meanwhile(device: torch.device, play: Callable[[], None]) -> Callable[[], N
     if device.type != "cuda":
         play()
         return lambda: None
-    here, beside = torch.cuda.current_stream(device), torch.cuda.Stream(device)
+    here, beside = torch.cuda.current_stream(device), _stream_beside(device)
     beside.wait_stream(here)
     with torch.cuda.stream(beside):
         play()
     return lambda: here.wait_stream(beside)
+
+
+# One, whose memory is used again: each stream has its own.
+_stream_beside = functools.cache(torch.cuda.Stream)
 
 
 def _moved_by(optimizer: torch.optim.Optimizer) -> list[Tensor]:
@@ -203,18 +207,3 @@ def _autocast(state: State, game: Game) -> torch.autocast:
     return torch.autocast(
         state.rng.device.type, dtype=game.autocast, enabled=game.autocast is not None
     )
-
-
-def judges_each_alone(discriminator: nn.Module, x: Tensor) -> bool:
-    """Say whether D's logit of an example is the same whatever else is in the minibatch (m, ...).
-
-    Tried on a copy in training mode, with the same masks each time, so that it holds for any
-    network; D must be as it was built, its dropout still drawing from PyTorch's global stream.
-    """
-    trial, logits = copy.deepcopy(discriminator).train(), []
-    with torch.no_grad(), torch.random.fork_rng(devices=[]):
-        for others in (x[1:], 0.5 * x[1:].flip(0)):
-            torch.manual_seed(0)
-            logits.append(trial(torch.cat([x[:1], others]))[0])
-    # One example has no others to be tried with.
-    return len(x) > 1 and torch.equal(logits[0], logits[1])
