@@ -14,7 +14,7 @@ install: .venv/ready  ## set up .venv with gan and what its development needs
 	@touch $@
 
 demo: .venv/ready  ## train on digits for a few minutes, and say where the pictures are
-	$(BIN)/gan train schedule=simultaneous
+	$(BIN)/gan train
 	$(BIN)/gan sample weights=ema
 
 test: .venv/ready  ## the tests, in minutes; those on MNIST run where GAN_DATA has it

@@ -32,7 +32,7 @@ Gan = Callable[..., Result]
         ("prior.dim=0", ["prior.dim is 0", "at least 1"]),
         ("optimizer.lr=nan", ["optimizer.lr is nan", "greater than 0"]),
         ("optimizer.lr=inf", ["optimizer.lr is inf"]),
-        ("optimizer.momentum=1.5", ["optimizer.momentum is 1.5", "at most 1"]),
+        ("optimizer=momentum optimizer.momentum=1.5", ["optimizer.momentum is 1.5", "at most 1"]),
         ("ema_decay=1", ["ema_decay is 1", "at most 0.9999999"]),
         ("seed=-1", ["seed is -1", "at least 0"]),
         ("precision=fp8", ["precision is fp8", "auto, fp32, tf32, bf16"]),

@@ -207,7 +207,7 @@ KEYS = (
     "objective",
     "prior.dim",
     "optimizer.lr",
-    "optimizer.momentum",
+    "optimizer.beta1",
     "schedule.k",
     "schedule.updates",
     "schedule.epochs",

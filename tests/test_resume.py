@@ -159,7 +159,7 @@ def test_a_run_is_not_resumed_with_other_settings(gan: Gan, tmp_path: Path) -> N
     ):
         result = gan("train", *arguments)
         assert result.code == 1
-        assert "optimizer.lr: 0.1 there, 0.2 here" in result.err
+        assert "optimizer.lr: 0.001 there, 0.2 here" in result.err
     assert "NonSaturating there" in result.err
     after = sorted((path, path.stat().st_mtime_ns) for path in (tmp_path / "a").glob("[!.t]*"))
     assert before == after

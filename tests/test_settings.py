@@ -25,7 +25,7 @@ OPTIONS = [
     ("train", "dataset=folder dataset.path=pictures"),
     *[("train", f"network={name}") for name in ["conv", "dcgan", "mlp", "tfd"]],
     *[("train", f"objective={name}") for name in ["minimax", "smoothed"]],
-    ("train", "optimizer=adam"),
+    ("train", "optimizer=momentum"),
     *[("train", f"prior={name}") for name in ["gaussian", "spherical"]],
 ]
 

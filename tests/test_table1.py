@@ -122,7 +122,7 @@ def test_seeds_of_several_machines_make_one_table(gan: Gan, tmp_path: Path) -> N
     (tmp_path / "half.json").write_bytes(text[: len(text) // 2])
     (tmp_path / "empty.json").write_text(json.dumps(there | {"runs": [{}]}))
     for arguments, words in (
-        (["others=[lr.json]"], "another recipe (optimizer.lr: 7 there, 0.1 here)"),
+        (["others=[lr.json]"], "another recipe (optimizer.lr: 7 there, 0.001 here)"),
         (["others=[there/table1.json]", "n_samples=149"], "n_samples: 150 there, 149 here"),
         (["others=[whole/table1.json]"], "is here already"),
         (["others=[there/table1.json,there/table1.json]"], "is here already"),
