@@ -1,6 +1,7 @@
 """Tables of more seeds of a recipe, trained and evaluated on other machines."""
 
 import json
+import re
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,10 @@ def _content(path: Path) -> dict[str, Any]:
 
 
 def join(content: dict[str, Any], others: Sequence[Mapping[str, Any]]) -> None:
-    """Put the seeds of `others`, and all that is told by seed, into `content`."""
+    """Put the seeds of `others`, and all that is told by seed, into `content`.
+
+    What is missing in one table and a run of another is not missing.
+    """
     for other in others:
         content["runs"] += other["runs"]
         content["missing"] += other["missing"]
@@ -72,3 +76,15 @@ def join(content: dict[str, Any], others: Sequence[Mapping[str, Any]]) -> None:
         if "classes" in content:
             content["classes"]["samples"] |= other["classes"]["samples"]
     content["runs"].sort(key=lambda run: run["seed"])
+    seeds = {str(run["seed"]) for run in content["runs"]}
+    missing: dict[str, str] = {}
+    for line in content["missing"]:
+        missing.setdefault(_seed(line), line)
+    content["missing"] = [line for seed, line in missing.items() if seed not in seeds]
+
+
+def _seed(missing: str) -> str:
+    """Return the seed of a job by a line such as `optimizer.lr=0.1,seed=2: interrupted: ...`."""
+    job = missing.partition(": ")[0]
+    seed = re.search(r"(?:^|,)seed=(\d+)", job)
+    return seed[1] if seed else job
