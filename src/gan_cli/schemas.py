@@ -214,6 +214,7 @@ class UniformPrior(Prior):
 @dataclass
 class MomentumOptimizer(Target):
     lr: float = number(above=0)
+    g_lr: float | None = number(above=0)
     lr_decay: float = number(1)
     lr_min: float = number(above=0)
     momentum: float = number(0, 1)
@@ -224,6 +225,7 @@ class MomentumOptimizer(Target):
 @dataclass
 class AdamOptimizer(Target):
     lr: float = number(above=0)
+    g_lr: float | None = number(above=0)
     lr_decay: float = number(1)
     lr_min: float = number(0)
     beta1: float = number(0, 0.9999999)

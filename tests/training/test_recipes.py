@@ -56,15 +56,15 @@ class Double:
         return self.drawn
 
 
-def compose_reduced(recipe: str) -> DictConfig:
+def compose_reduced(recipe: str, *overrides: str) -> DictConfig:
     config.register()
     reduced = ["schedule.batch_size=4", "prior.dim=5", "precision=fp32", "device=cpu", "data_dir=x"]
     with initialize_config_module("gan_cli.conf", version_base="1.3"):
-        return compose("train", [f"experiment={recipe}", *reduced, *RECIPES[recipe]])
+        return compose("train", [f"experiment={recipe}", *reduced, *RECIPES[recipe], *overrides])
 
 
-def reduced_training(recipe: str) -> Training:
-    cfg = compose_reduced(recipe)
+def reduced_training(recipe: str, *overrides: str) -> Training:
+    cfg = compose_reduced(recipe, *overrides)
     rng = torch.Generator().manual_seed(0)
     x = torch.randint(0, 256, (3 * M, *cfg.dataset.shape), dtype=torch.uint8, generator=rng)
     part = Split(x, None)
@@ -127,8 +127,13 @@ def compare(network: nn.Module, theirs: list[ref.Layer]) -> None:
             np.testing.assert_allclose(p, q, rtol=1e-6, atol=1e-9)
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
-def test_two_updates_equal_numpy(recipe: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("recipe", "times_for_g"), [*((recipe, 1) for recipe in RECIPES), ("mnist", 3)]
+)
+def test_two_updates_equal_numpy(
+    recipe: str, times_for_g: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two, the second at another rate than the first."""
     masks: list[np.ndarray] = []
     original = layers.keep_mask
 
@@ -137,7 +142,8 @@ def test_two_updates_equal_numpy(recipe: str, monkeypatch: pytest.MonkeyPatch) -
         return torch.from_numpy(masks[-1]).bool()
 
     monkeypatch.setattr(layers, "keep_mask", record)
-    t = reduced_training(recipe)
+    own = [f"optimizer.g_lr={0.1 * times_for_g}"] if times_for_g != 1 else []
+    t = reduced_training(recipe, *own, "optimizer.lr_decay=1.5")
     state = t.state
     g, d = layer_by_layer(state.generator), layer_by_layer(state.discriminator)
     for step in range(2):
@@ -158,11 +164,11 @@ def test_two_updates_equal_numpy(recipe: str, monkeypatch: pytest.MonkeyPatch) -
         ref.backward(g, at_x.reshape(fake.shape) if deconvolved else at_x.reshape(M, -1))
         slope = np.concatenate([d_slope(logits[:M], True), d_slope(logits[M:], False)])
         ref.backward(d, slope[:, None])
-        rates = t.optimizer.rates(step, 1)
+        lr, momentum = t.optimizer.rates(step, 1)
         for layer in g:
-            layer.update(*rates, state.generator.max_col_norm)
+            layer.update(times_for_g * lr, momentum, state.generator.max_col_norm)
         for layer in d:
-            layer.update(*rates, state.discriminator.max_col_norm)
+            layer.update(lr, momentum, state.discriminator.max_col_norm)
         compare(state.generator, g)
         compare(state.discriminator, d)
 

@@ -65,6 +65,17 @@ def build_source(cfg: DictConfig) -> Any:
     return build(cfg, "dataset", without=["epochs"])
 
 
+def build_optimizers(cfg: DictConfig) -> tuple[Any, Any]:
+    """Return what `optimizer` describes for G and for D: alike, but for G's rate, its `g_lr`."""
+    of_d = build(cfg, "optimizer", without=["g_lr"])
+    g_lr = cfg.optimizer.get("g_lr")
+    if g_lr is None:
+        return of_d, of_d
+    for_g = cfg.copy()
+    for_g.optimizer.lr = g_lr
+    return build(for_g, "optimizer", without=["g_lr"]), of_d
+
+
 def build_generator(cfg: DictConfig, source: Any) -> nn.Module:
     """Return G with its initial weights, a function of the seed; checked against the data.
 
@@ -125,32 +136,28 @@ def assemble(cfg: DictConfig, source: Any, data: Data) -> Training:
         _start_from(generator, runs.find(cfg.init_from, cfg.outputs, "init_from"))
     elif isinstance(generator, Generator) and generator.marginal_bias:
         generator.set_mean(_mean_image(source, data.train.x))
-    optimizer = build(cfg, "optimizer")
+    joint = judges_each_alone(discriminator, minibatches[0][:8].cpu())
+    g_optimizer, d_optimizer = build_optimizers(cfg)
+    state = new_state(generator, discriminator, d_optimizer, cfg.seed, device)
 
-    def set_rates(torch_optimizer: torch.optim.Optimizer, t: int) -> None:
-        optimizer.set(torch_optimizer, t, t // minibatches.per_epoch + 1)
+    def set_rates(optimizer: torch.optim.Optimizer, t: int) -> None:
+        at = g_optimizer if optimizer is state.g_optimizer else d_optimizer
+        at.set(optimizer, t, t // minibatches.per_epoch + 1)
 
     game = Game(
         build(cfg, "objective"),
         build(cfg, "prior"),
         set_rates,
-        judges_each_alone(discriminator, minibatches[0][:8].cpu()),
+        joint,
         multiply_in(cfg.precision, device),
         cfg.ema_decay,
         cfg.ema_power,
     )
     update = {"alternating": alternating, "simultaneous": simultaneous}[cfg.schedule.updates]
     # An optimizer of the user's own may not know how to take its rates from the device.
-    capture = device.type == "cuda" and cfg.cuda_graph and hasattr(optimizer, "take")
-    return Training(
-        new_state(generator, discriminator, optimizer, cfg.seed, device),
-        game,
-        update,
-        cfg.schedule.k,
-        minibatches,
-        optimizer,
-        Captured(update, optimizer) if capture else None,
-    )
+    capture = device.type == "cuda" and cfg.cuda_graph and hasattr(d_optimizer, "take")
+    captured = Captured(update, d_optimizer) if capture else None
+    return Training(state, game, update, cfg.schedule.k, minibatches, d_optimizer, captured)
 
 
 def _start_from(generator: nn.Module, finished: runs.Run) -> None:

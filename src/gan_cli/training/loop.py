@@ -28,7 +28,7 @@ BEST_BY = "parzen_valid"
 class Training:
     """A game set up to be played: `update` is the step function, with `k` minibatches a step.
 
-    `optimizer` says at which rates; `captured` is the update as a CUDA graph, or None.
+    `optimizer` says at which rates D plays; `captured` is the update as a CUDA graph, or None.
     """
 
     state: State
