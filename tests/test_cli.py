@@ -268,7 +268,10 @@ def test_mnist_alone_plays_algorithm_1(gan: Gan, mnist_dir: Path) -> None:
     assert "12500 steps, alternating, with 1 x 100 training images each: 25 epochs" in result.out
 
 
-@pytest.mark.parametrize("experiment", ["dataset=mnist", "experiment=mnist", "experiment=tutorial"])
+@pytest.mark.parametrize(
+    "experiment",
+    ["dataset=mnist", "experiment=algorithm_1", "experiment=mnist", "experiment=tutorial"],
+)
 def test_training_on_real_mnist(experiment: str, gan: Gan, tmp_path: Path, mnist_dir: Path) -> None:
     result = gan("train", experiment, "schedule.steps=8", "log.every=4", f"data_dir={mnist_dir}")
     assert result.code == 0, result.err

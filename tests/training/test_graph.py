@@ -1,5 +1,6 @@
 """The captured update plays as the update does, and goes on bit for bit; needs a GPU."""
 
+import copy
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -60,8 +61,12 @@ def training(
     images = torch.randint(0, 256, (200, *SHAPE), dtype=torch.uint8)
     minibatches = Minibatches(Split(images, None), 50, 1, lambda x: x.float() / 255, device)
 
+    of_g = copy.copy(optimizer)
+    of_g.lr *= 2
+
     def set_rates(torch_optimizer: torch.optim.Optimizer, t: int) -> None:
-        optimizer.set(torch_optimizer, t, t // 3 + 1)
+        at = of_g if torch_optimizer is state.g_optimizer else optimizer
+        at.set(torch_optimizer, t, t // 3 + 1)
 
     if pair == "maxout":
         networks = (Generator(10, SHAPE, [60, 70], irange=[0.1]), Noisy())

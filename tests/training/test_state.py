@@ -1,5 +1,6 @@
 """The state is everything: saved and loaded, the game goes on bit for bit."""
 
+import copy
 from pathlib import Path
 
 import pytest
@@ -38,8 +39,12 @@ def training(optimizer: Momentum | Adam, update, ema_decay: float) -> Training:
     images = torch.randint(0, 256, (20, *SHAPE), dtype=torch.uint8)
     minibatches = Minibatches(Split(images, None), 6, 1, lambda x: x.float() / 255, CPU)
 
+    of_g = copy.copy(optimizer)
+    of_g.lr *= 2
+
     def set_rates(torch_optimizer: torch.optim.Optimizer, t: int) -> None:
-        optimizer.set(torch_optimizer, t, t // 3 + 1)
+        at = of_g if torch_optimizer is state.g_optimizer else optimizer
+        at.set(torch_optimizer, t, t // 3 + 1)
 
     generator = Generator(4, SHAPE, [5, 7], batch_norm=[True])
     state = new_state(generator, Noisy(), optimizer, 0, CPU)

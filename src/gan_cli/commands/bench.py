@@ -90,7 +90,7 @@ def run(cfg: DictConfig, out: Path) -> None:
 # The overrides of each recipe, and the pair that the plain loop plays for it.
 RECIPES = {
     "mnist": (["experiment=mnist"], "mnist"),
-    "algorithm_1": (["experiment=mnist", "schedule=alternating"], "mnist"),
+    "algorithm_1": (["experiment=algorithm_1"], "mnist"),
     "tutorial": (["experiment=tutorial"], "tutorial"),
     "cifar10_conv": (["experiment=cifar10_conv"], "cifar10_conv"),
     "dcgan": (["experiment=dcgan"], "dcgan"),
