@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from gan_cli.commands import eval_parzen, table1
-from gan_cli.commands.elsewhere import recipe
+from gan_cli.commands.elsewhere import join, recipe
 from gan_cli.commands.likeness import compare
 from gan_cli.data.sources import Digits
 from gan_cli.evaluation.classifier import classify, histogram, total_variation, train_classifier
@@ -232,3 +232,20 @@ def test_shares_and_their_distance() -> None:
     assert total_variation(shares, shares) == 0
     assert total_variation([1.0, 0.0], [0.0, 1.0]) == 1
     assert total_variation(shares, [0.2] * 5) == pytest.approx(0.4)
+
+
+def test_joined_seeds_stand_in_order() -> None:
+    def table(*seeds: int) -> dict:
+        samples = {f"seed {s}{of}": s for s in seeds for of in ("", ", average")}
+        return {
+            "runs": [{"seed": s} for s in seeds],
+            "neighbors": {"test images": 0, **samples},
+            "classes": {"samples": samples},
+            "missing": [],
+        }
+
+    content, whole = table(2), table(0, 1, 2, 10)
+    join(content, [table(10, 1), table(0)])
+    assert content == whole
+    assert list(content["neighbors"]) == list(whole["neighbors"])
+    assert list(content["classes"]["samples"]) == list(whole["classes"]["samples"])

@@ -10,8 +10,8 @@ class DivergedError(UserError):
 
     def __init__(self, quantity: str) -> None:
         super().__init__(
-            f"{quantity}: the game has diverged; a smaller optimizer.lr (or optimizer.g_lr, where G "
-            "has its own) is the first thing to try."
+            f"{quantity}: the game has diverged; a smaller optimizer.lr (or optimizer.g_lr, where "
+            "G has its own) is the first thing to try."
         )
 
 

@@ -76,11 +76,21 @@ def join(content: dict[str, Any], others: Sequence[Mapping[str, Any]]) -> None:
         if "classes" in content:
             content["classes"]["samples"] |= other["classes"]["samples"]
     content["runs"].sort(key=lambda run: run["seed"])
+    content["neighbors"] = _by_seed(content["neighbors"])
+    if "classes" in content:
+        content["classes"]["samples"] = _by_seed(content["classes"]["samples"])
     seeds = {str(run["seed"]) for run in content["runs"]}
     missing: dict[str, str] = {}
     for line in content["missing"]:
         missing.setdefault(_seed(line), line)
     content["missing"] = [line for seed, line in missing.items() if seed not in seeds]
+
+
+def _by_seed(named: Mapping[str, Any]) -> dict[str, Any]:
+    """Put `test images` first, then `seed 2` and `seed 2, average`, then `seed 10`."""
+    return dict(
+        sorted(named.items(), key=lambda item: [int(n) for n in re.findall(r"\d+", item[0])])
+    )
 
 
 def _seed(missing: str) -> str:
