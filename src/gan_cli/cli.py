@@ -54,7 +54,9 @@ def usage() -> str:
 
 def main() -> None:
     """Entry point of the `gan` script."""
-    signal.signal(signal.SIGTERM, _interrupt)
+    # SIGINT too: a job that a script started in the background would ignore it.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     # A scheduler's word that the end is near: only training has something to save then.
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     try:
