@@ -18,7 +18,7 @@ demo: .venv/ready  ## train on digits for a few minutes, and say where the pictu
 	$(BIN)/gan sample weights=ema
 
 test: .venv/ready  ## the tests, in minutes; those on MNIST run where GAN_DATA has it
-	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --dist worksteal
 
 test-slow: .venv/ready  ## the tests that train for minutes
 	$(BIN)/pytest -m slow
