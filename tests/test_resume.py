@@ -61,8 +61,8 @@ def stop_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, int | None], None
     return planned.__setitem__
 
 
-GAMES = itertools.product(
-    ["digits", "mnist"], ["alternating", "simultaneous"], ["momentum", "adam"]
+GAMES = list(
+    itertools.product(["digits", "mnist"], ["alternating", "simultaneous"], ["momentum", "adam"])
 )
 
 
