@@ -96,6 +96,19 @@ def test_resizing_and_colours(tmp_path: Path) -> None:
     assert grey.shape == (1, 6, 6)
 
 
+def test_of_sixteen_bits_the_upper_eight_count(tmp_path: Path) -> None:
+    deep = np.random.default_rng(0).integers(0, 2**16, (3, 8, 8), dtype=np.uint16)
+    (tmp_path / "own").mkdir()
+    for i, pixels in enumerate(deep):
+        Image.fromarray(pixels).save(tmp_path / f"own/{i}.png")
+    assert source(tmp_path / "own").load().train.x.shape == (1, 1, 8, 8)
+    data = source(tmp_path / "own", channels=3).load()
+    read = torch.cat([part.x for part in data]).numpy()
+    assert sorted(x.tobytes() for x in read) == sorted(
+        np.stack([x >> 8] * 3).astype(np.uint8).tobytes() for x in deep
+    )
+
+
 def test_the_centre_is_cut_out(tmp_path: Path) -> None:
     wide = np.zeros((10, 30, 3), np.uint8)
     wide[:, 10:20] = 200

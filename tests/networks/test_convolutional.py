@@ -32,6 +32,15 @@ def test_the_papers_sizes() -> None:
     assert d.layers[-3].linear.in_features == 4800
 
 
+@pytest.mark.parametrize("pool", [1, 2, 3])
+@pytest.mark.parametrize("stride", [1, 2, 3, 4, 5])
+def test_pooled_sizes_are_as_foretold(pool: int, stride: int) -> None:
+    for size in range(4, 16):
+        layer = MaxoutConv(1, 1, 1, kernel=3, pad=1, pool=pool, stride=stride)
+        foretold = MaxoutConv.sizes(size, 3, 1, pool, stride)
+        assert foretold == (size, layer(torch.rand(1, 1, size, size)).shape[2])
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_pairs_fit_the_data(shape: tuple[int, int, int]) -> None:
     z = torch.randn(3, 10)

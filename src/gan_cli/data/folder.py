@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 
 SPLITS = ("train", "valid", "test")
 TOLD = 10  # of the broken pictures, those that are named
+DECODING = 2  # another number where pictures come out otherwise than before: caches are then old
 
 
 class Folder(Source):
@@ -54,7 +55,7 @@ class Folder(Source):
         mixed sizes or colours, too few.
         """
         album = open_album(self.path)
-        settings = f"{self.size} {self.channels} {self.skip_broken}"
+        settings = f"{self.size} {self.channels} {self.skip_broken} {DECODING}"
         cached = self.cache / f"folder-{album.digest[:16]}-{settings.replace(' ', '-')}.npz"
         if not cached.is_file():
             cached.parent.mkdir(parents=True, exist_ok=True)

@@ -119,8 +119,12 @@ def _decode(content: bytes, size: int | None, channels: int | None) -> Array:
     with Image.open(io.BytesIO(content)) as file:
         if file.width * file.height > MEGAPIXELS * 1e6:
             raise ValueError(f"{file.width} x {file.height}, over {MEGAPIXELS} megapixels")
-        grey = channels == 1 if channels else file.mode in ("1", "L", "LA", "I;16", "I", "F")
-        image = ImageOps.exif_transpose(file).convert("L" if grey else "RGB")
+        deep = file.mode.startswith("I")
+        grey = channels == 1 if channels else deep or file.mode in ("1", "L", "LA")
+        image = ImageOps.exif_transpose(file)
+        if deep:  # 16 bits, of which Pillow itself would clip what is above 255.
+            image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+        image = image.convert("L" if grey else "RGB")
     if size is not None:
         image = ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS)
     array = np.asarray(image)

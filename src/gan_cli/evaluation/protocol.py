@@ -40,9 +40,9 @@ def score(
 ) -> Score:
     """Score samples (n, ...) on every fold, with sigma chosen on the fold's validation points.
 
-    `sigmas` rise.
-    With one fold, the standard error is that of the mean over test points; with several it is that
-    of the mean over folds, as the paper does for MNIST and for TFD. All tensors share a device.
+    `sigmas` rise. With one fold, the standard error is that of the mean over test points; with
+    several it is that of the mean over folds, as the paper does for MNIST and for TFD. All tensors
+    share a device.
     """
     curves = [log_likelihood(fold.valid, samples, sigmas).mean(1) for fold in folds]
     best = [int(curve.argmax()) for curve in curves]

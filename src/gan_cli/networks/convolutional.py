@@ -48,7 +48,8 @@ class MaxoutConv(nn.Module):
     def sizes(size: int, kernel: int, pad: int, pool: int, stride: int) -> tuple[int, int]:
         """Return the height (or width) after the convolution and after the pooling."""
         after = size + 2 * pad - kernel + 1
-        return after, math.ceil((after - pool) / stride) + 1
+        # As PyTorch rounds up: a window must begin within the maps, which long strides may miss.
+        return after, min(math.ceil((after - pool) / stride), (after - 1) // stride) + 1
 
 
 class ConvMaxoutDiscriminator(nn.Module):

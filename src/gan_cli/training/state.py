@@ -22,11 +22,11 @@ KEPT = 1000
 class State:
     """The two players, their optimizers, the average of G's weights, random numbers, the step.
 
-    `rng` gives z and our own layers' masks. `global_seed` starts PyTorch's global stream, for
-    networks of the user's that draw from it. `logits` are what the steps since the last row of
-    metrics returned, KEPT at most, (3, m) each. `best` is the monitor's best estimate so far, in
-    nats, `most` the most that each measure of variety has been and `collapsed` whether one has
-    fallen far below it. `restored` counts how often the random streams were started anew.
+    `rng` gives z and our own layers' masks; networks of the user's may draw from PyTorch's global
+    stream. `logits` are what the steps since the last row of metrics returned, KEPT at most, (3, m)
+    each. `best` is the monitor's best estimate so far, in nats, `most` the most that each measure
+    of variety has been and `collapsed` whether one has fallen far below it. `restored` counts how
+    often the random streams were started anew.
     """
 
     generator: nn.Module
