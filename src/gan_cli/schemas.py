@@ -57,7 +57,7 @@ class FolderDataset(Target):
     path: str = MISSING
     cache: str = MISSING
     shape: list[int] | None = number(1)
-    size: int | None = number(1)
+    size: int | None = number(1, 4096)
     channels: int | None = choice(1, 3)
     range: str = choice("unit", "signed", "gcn")
     valid: float = number(high=1, above=0)

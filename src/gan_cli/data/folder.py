@@ -17,15 +17,18 @@ from gan_cli.streams import stream
 log = logging.getLogger(__name__)
 
 SPLITS = ("train", "valid", "test")
+# Names of folders, in any case of letters, that stand for a split.
+CALLED = {**dict(zip(SPLITS, SPLITS, strict=True)), "val": "valid", "validation": "valid"}
 TOLD = 10  # of the broken pictures, those that are named
-DECODING = 2  # another number where pictures come out otherwise than before: caches are then old
+DECODING = 3  # another number where pictures come out otherwise than before: caches are then old
 
 
 class Folder(Source):
     """Pictures below `path`, decoded once and kept in the directory `cache`.
 
-    Top folders called train, valid and test are the splits; what is missing of them is taken from
-    train, by the fractions `valid` and `test` and the `seed`. Folders below are classes. With
+    Top folders called train, valid (or val, validation) and test are the splits, if there is one
+    called train; what is missing of the others is taken from it, by the fractions `valid` and
+    `test` and the `seed`. Folders below are classes. With
     `size`, pictures are cropped square around the centre and resized; `channels` is 1 or 3. Where
     one is None, all pictures must agree in it. `shape` is then known once they are loaded.
     """
@@ -44,6 +47,8 @@ class Folder(Source):
         skip_broken: bool = False,
     ) -> None:
         super().__init__(shape or (), range)
+        if not str(path):
+            raise UserError("path is empty; it must be a directory or a zip file of pictures.")
         self.path, self.cache, self.name = Path(path), Path(cache), Path(path).stem
         self.size, self.channels, self.skip_broken = size, channels, skip_broken
         self.fractions, self.seed = {"valid": valid, "test": test}, seed
@@ -52,18 +57,12 @@ class Folder(Source):
         """Decode the pictures, or read them from the cache.
 
         Raises UserError for what can't be made a data set: broken pictures (unless `skip_broken`),
-        mixed sizes or colours, too few.
+        mixed sizes or colours, too few, folders that are splits only in part.
         """
         album = open_album(self.path)
         settings = f"{self.size} {self.channels} {self.skip_broken} {DECODING}"
         cached = self.cache / f"folder-{album.digest[:16]}-{settings.replace(' ', '-')}.npz"
-        if not cached.is_file():
-            cached.parent.mkdir(parents=True, exist_ok=True)
-            x, names = self._decode(album)
-            with replacing(cached) as temporary, open(temporary, "wb") as file:
-                np.savez(file, x=x, names=names)
-        with np.load(cached, allow_pickle=False) as arrays:
-            x, names = arrays["x"], arrays["names"].tolist()
+        x, names = self._kept(cached) or self._decode(album, cached)
         if self.shape not in ((), x.shape[1:]):
             raise UserError(
                 f"dataset.path is {self.path}, whose pictures are now {x.shape[1:]}; dataset.shape "
@@ -72,7 +71,25 @@ class Folder(Source):
         self.shape = x.shape[1:]
         return self._split(torch.from_numpy(x), names)
 
-    def _decode(self, album: Album) -> tuple[np.ndarray, np.ndarray]:
+    def _kept(self, cached: Path) -> tuple[np.ndarray, list[str]] | None:
+        """Return pictures that were decoded before, with their names, or None."""
+        if not cached.is_file():
+            return None
+        try:
+            with np.load(cached, allow_pickle=False) as arrays:
+                return arrays["x"], arrays["names"].tolist()
+        except Exception as error:  # whatever a damaged file makes of numpy's parser
+            log.warning("%s is damaged (%s); the pictures are decoded anew.", cached, error)
+            return None
+
+    def _decode(self, album: Album, cached: Path) -> tuple[np.ndarray, list[str]]:
+        try:
+            cached.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(
+                f"dataset.cache is {self.cache}, which can't be made a directory "
+                f"({error.strerror})."
+            ) from error
         pictures, broken = decode_all(album, self.size, self.channels)
         if broken:
             few = "; ".join(f"{name}: {why}" for name, why in list(broken.items())[:TOLD])
@@ -90,7 +107,10 @@ class Folder(Source):
                 f"dataset.path is {self.path} with {len(pictures)} whole pictures; it takes at "
                 f"least {len(SPLITS)}, one for each of {', '.join(SPLITS)}."
             )
-        return np.stack(list(pictures.values())), np.array(list(pictures))
+        x, names = np.stack(list(pictures.values())), list(pictures)
+        with replacing(cached) as temporary, open(temporary, "wb") as file:
+            np.savez(file, x=x, names=np.array(names))
+        return x, names
 
     def _refuse_mixed(self, setting: str, kinds: dict[str, object], such: str) -> None:
         first: dict[object, str] = {}
@@ -104,19 +124,7 @@ class Folder(Source):
             )
 
     def _split(self, x: torch.Tensor, names: Sequence[str]) -> Data:
-        folders = [PurePosixPath(name).parent.parts for name in names]
-        while all(folders) and len({f[0] for f in folders}) == 1 and folders[0][0] not in SPLITS:
-            folders = [f[1:] for f in folders]
-        named = {f[0] for f in folders if f} & set(SPLITS)
-        # Either there is a train folder, or the top folders are classes called whatever they are.
-        split = [f[0] if "train" in named and f else "train" for f in folders]
-        classes = [f[1:] if "train" in named else f for f in folders]
-        kinds = {kind: i for i, kind in enumerate(sorted(set(classes)))}
-        y = torch.tensor([kinds[c] for c in classes]) if len(kinds) > 1 else None
-        rows = {
-            part: torch.tensor([i for i, s in enumerate(split) if s == part], dtype=torch.int64)
-            for part in SPLITS
-        }
+        rows, y = self._sorted(names)
         order = torch.randperm(len(rows["train"]), generator=stream(self.seed, "folder"))
         left = rows["train"][order]
         for part in ("test", "valid"):
@@ -129,4 +137,47 @@ class Folder(Source):
                 f"dataset.valid is {self.fractions['valid']:g} and dataset.test "
                 f"{self.fractions['test']:g}, which leave none of the pictures for training."
             )
+        log.info(
+            "Pictures: %d for training, %d for validation, %d for testing.",
+            *(len(rows[part]) for part in SPLITS),
+        )
         return Data(*(Split(x[rows[p]], None if y is None else y[rows[p]]) for p in SPLITS))
+
+    def _sorted(self, names: Sequence[str]) -> tuple[dict[str, torch.Tensor], torch.Tensor | None]:
+        """Return the rows of each split, as far as folders say, and the classes, if there are some.
+
+        Raises UserError for folders that mean to say so and can't.
+        """
+        folders = [PurePosixPath(name).parent.parts for name in names]
+        while all(folders) and len({f[0] for f in folders}) == 1 and _split_of(folders[0]) is None:
+            folders = [f[1:] for f in folders]
+        splits = [_split_of(f) for f in folders]
+        if "train" in splits:
+            outside = [name for name, split in zip(names, splits, strict=True) if split is None]
+            if outside:
+                log.warning(
+                    "%d pictures in %s lie in none of the folders %s, and are left out (%s, ...).",
+                    len(outside), self.path, ", ".join(SPLITS), outside[0],
+                )  # fmt: skip
+            folders = [f[1:] for f in folders]
+        else:
+            for folder in folders:
+                if folder and (called := [name for name in folder if _split_of((name,))]):
+                    raise UserError(
+                        f"dataset.path is {self.path}, with a folder {'/'.join(folder)}: "
+                        f"{called[0]} is a split only beside a folder called train, and at the top."
+                    )
+            splits = ["train"] * len(names)
+        rows = {
+            part: torch.tensor([i for i, s in enumerate(splits) if s == part], dtype=torch.int64)
+            for part in SPLITS
+        }
+        classes = sorted({f for f, split in zip(folders, splits, strict=True) if split})
+        kinds = {kind: i for i, kind in enumerate(classes)}
+        y = torch.tensor([kinds.get(f, -1) for f in folders]) if len(kinds) > 1 else None
+        return rows, y
+
+
+def _split_of(folders: Sequence[str]) -> str | None:
+    """Return the split that the first of the folders stands for, or None."""
+    return CALLED.get(folders[0].lower()) if folders else None

@@ -4,7 +4,7 @@ import hashlib
 import io
 import os
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -14,6 +14,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from tqdm import tqdm
 
 from gan_cli.errors import UserError
+from gan_cli.outputs import HYDRA
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 # What a picture may decode to: a small file can claim any size. Pillow's own bounds, a warning and
@@ -29,7 +30,8 @@ Array = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 class Album(NamedTuple):
     """Names of pictures, with `/` between folders, sorted; a digest of them all; how to read one.
 
-    The digest is of names, sizes and, in a zip, checksums, or else times of modification.
+    The digest is of names, sizes and, in a zip, checksums, or else the directory and the times of
+    change.
     """
 
     names: list[str]
@@ -40,30 +42,60 @@ class Album(NamedTuple):
 def open_album(path: Path) -> Album:
     """List the pictures below the directory, or in the zip file, at `path`.
 
-    Raises UserError where there are none, or where the file can't be trusted as a zip.
+    Left out are hidden ones, as systems put beside others, and what commands of gan drew. Raises
+    UserError where there are none, or where the file can't be trusted as a zip.
     """
-    if path.is_dir():
-        files = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-        marks = [(p.relative_to(path).as_posix(), p.stat()) for p in files]
-        entries = [(name, f"{stat.st_size} {stat.st_mtime_ns}") for name, stat in marks]
-        album = _album(entries, lambda name: (path / name).read_bytes())
-    else:
-        album = _open_zip(path)
+    try:
+        album = _open_directory(path) if path.is_dir() else _open_zip(path)
+    except OSError as error:
+        raise UserError(
+            f"dataset.path is {path}, where {error.filename or path} can't be read "
+            f"({error.strerror or error})."
+        ) from error
     if not album.names:
         raise UserError(f"dataset.path is {path}, which holds no {', '.join(SUFFIXES)} files.")
     return album
 
 
+def _open_directory(path: Path) -> Album:
+    files = {_printable(p.relative_to(path).as_posix()): p for p in _below(path, frozenset())}
+    # Sizes and times of modification can be those of another directory's, or of a file's before.
+    root, stats = path.resolve(), {name: file.stat() for name, file in files.items()}
+    entries = {
+        name: f"{root} {stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns}"
+        for name, stat in stats.items()
+    }
+    return _album(entries, lambda name: files[name].read_bytes())
+
+
+def _below(folder: Path, above: frozenset[Path]) -> Iterator[Path]:
+    """Yield the pictures below a folder, through links too, unless they lead back `above`."""
+    real = folder.resolve()
+    if real in above:
+        return
+    with os.scandir(folder) as entries:
+        for entry in sorted(entries, key=lambda entry: entry.name):
+            path = folder / entry.name
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir() and not (path / HYDRA).is_dir():
+                yield from _below(path, above | {real})
+            elif path.suffix.lower() in SUFFIXES and entry.is_file():
+                yield path
+
+
 def _open_zip(path: Path) -> Album:
     try:
         archive = zipfile.ZipFile(path)
-    except (OSError, zipfile.BadZipFile) as error:
+    except (OSError, zipfile.BadZipFile, NotImplementedError, ValueError) as error:
         raise UserError(
             f"dataset.path is {path}, which is neither a directory nor a whole zip file ({error})."
         ) from error
-    members = [m for m in archive.infolist() if not m.is_dir()]
-    for member in members:
-        parts = PurePosixPath(member.filename.replace("\\", "/"))
+    members: dict[str, zipfile.ZipInfo] = {}
+    for member in archive.infolist():
+        # Some programs of Windows' write its own separator.
+        name = member.filename.replace("\\", "/")
+        parts = PurePosixPath(name)
         if parts.is_absolute() or ".." in parts.parts:
             raise UserError(
                 f"dataset.path is {path}, with a member called {member.filename!r}: names must "
@@ -71,24 +103,32 @@ def _open_zip(path: Path) -> Album:
             )
         if member.flag_bits & 1:
             raise UserError(f"dataset.path is {path}, which is encrypted; it must be plain.")
-    pictures = sorted(
-        (m.filename, f"{m.file_size} {m.CRC}")
-        for m in members
-        if m.filename.lower().endswith(SUFFIXES)
-    )
+        hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts.parts)
+        if hidden or not name.lower().endswith(SUFFIXES):
+            continue
+        if name in members:
+            raise UserError(f"dataset.path is {path}, with more than one member called {name!r}.")
+        members[name] = member
 
     def read(name: str) -> bytes:
-        size = archive.getinfo(name).file_size
+        size = members[name].file_size
         if size > UNPACKED:
             raise ValueError(f"unpacks to {size / 1e6:.0f} MB, over {UNPACKED / 1e6:.0f}")
-        return archive.read(name)
+        return archive.read(members[name])
 
-    return _album(pictures, read)
+    return _album({name: f"{m.file_size} {m.CRC}" for name, m in members.items()}, read)
 
 
-def _album(entries: Sequence[tuple[str, str]], read: Callable[[str], bytes]) -> Album:
-    digest = hashlib.sha256("\n".join(f"{name} {mark}" for name, mark in entries).encode())
-    return Album([name for name, _ in entries], digest.hexdigest(), read)
+def _album(marks: Mapping[str, str], read: Callable[[str], bytes]) -> Album:
+    names = sorted(marks)
+    listed = "\n".join(f"{name} {marks[name]}" for name in names)
+    digest = hashlib.sha256(listed.encode(errors="surrogateescape")).hexdigest()
+    return Album(names, digest, read)
+
+
+def _printable(name: str) -> str:
+    """Return a file's name as text, which on Linux it need not be."""
+    return name.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
 def decode_all(
@@ -103,7 +143,9 @@ def decode_all(
     def work(name: str) -> Array | str:
         try:
             return _decode(album.read(name), size, channels)
-        except (OSError, RuntimeError, SyntaxError, ValueError, zipfile.BadZipFile) as error:
+        except MemoryError:
+            raise
+        except Exception as error:  # whatever a damaged file makes of its parser
             unknown = isinstance(error, UnidentifiedImageError)
             return "not a picture" if unknown else str(error) or type(error).__name__
 
@@ -121,9 +163,12 @@ def _decode(content: bytes, size: int | None, channels: int | None) -> Array:
             raise ValueError(f"{file.width} x {file.height}, over {MEGAPIXELS} megapixels")
         deep = file.mode.startswith("I")
         grey = channels == 1 if channels else deep or file.mode in ("1", "L", "LA")
-        image = ImageOps.exif_transpose(file)
+        image: Image.Image = ImageOps.exif_transpose(file)
         if deep:  # 16 bits, of which Pillow itself would clip what is above 255.
             image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+        elif image.has_transparency_data:  # What lies under it is whatever its painter left there.
+            ground = Image.new("RGBA", image.size, "white")
+            image = Image.alpha_composite(ground, image.convert("RGBA"))
         image = image.convert("L" if grey else "RGB")
     if size is not None:
         image = ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS)
