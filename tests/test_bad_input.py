@@ -55,6 +55,31 @@ Gan = Callable[..., Result]
         ("resume=nowhere", ["resume is nowhere, which is not a run"]),
         ("resume=latest", ["resume is latest, but", "holds no finished or interrupted run"]),
         ("network.generator._target_=no.such.Class", ["no.such.Class"]),
+        ("network.generator.z_dim=50", ["network.generator can't take z of prior.dim=100", "50"]),
+        ("network.discriminator.shape=[1,4,4]", ["network.discriminator can't judge 8", "16"]),
+        (
+            "network.discriminator._target_=torch.nn.Flatten",
+            ["network.discriminator does not fit torch.nn.Flatten"],
+        ),
+        ("network=conv network.discriminator.shape=[64]", ["network.discriminator does not fit"]),
+        (
+            "network.generator.batch_norm=[true] schedule.batch_size=1",
+            ["schedule.batch_size is 1", "network.generator"],
+        ),
+        ("dataset.shape=[1,4,16]", ["dataset.shape is (1, 4, 16); it must be (1, 8, 8)"]),
+        (
+            "dataset=ring dataset.shape=[3,1,1] network.generator.output=linear "
+            "network.generator.marginal_bias=false",
+            ["dataset.shape is (3, 1, 1); it must be (2, 1, 1)"],
+        ),
+        ("dataset=folder dataset.path=", ["path is empty"]),
+        ("optimizer.lr=1e-8 optimizer=momentum", ["lr is 1e-08 and lr_min is 1e-06"]),
+        ("optimizer.lr=0.1 optimizer.g_lr=0.01 optimizer.lr_min=0.05", ["lr is 0.01 and lr_min"]),
+        ("monitor.sigmas=[]", ["monitor.sigmas is empty"]),
+        ("monitor.sigmas=[1e-300]", ["monitor.sigmas is [1e-300]", "at least 1e-06"]),
+        ("schedule.epochs=1e308", ["schedule.epochs is 1e+308", "at most 1e+15"]),
+        (f"schedule.steps=1{'0' * 400}", ["schedule.steps is 1000", "at most 1e+15"]),
+        ("device=meta", ["device is 'meta'", "auto, cpu, or cuda"]),
         ("dataset=mnist data_dir=nowhere", ["MNIST", "nowhere/MNIST/raw", "GAN_DATA"]),
     ],
 )
@@ -150,7 +175,7 @@ def test_a_truncated_idx_file(gan: Gan, tmp_path: Path) -> None:
 
 
 def test_a_diverging_game_stops(gan: Gan, tmp_path: Path) -> None:
-    result = gan("train", *SMALL, "optimizer.lr=1e30", "schedule.steps=500", "log.every=10")
+    result = gan("train", *SMALL, "optimizer.lr=1e14", "schedule.steps=500", "log.every=10")
     assert result.code == 1
     assert "diverged" in result.err
     assert "optimizer.lr" in result.err

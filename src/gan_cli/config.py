@@ -19,12 +19,16 @@ from gan_cli.schemas import SCHEMAS
 # What to do about errors of Hydra's that don't say it.
 HINTS = {
     "Multiple values for": "it has a value already, which is set without the +.",
-    "Config group override must be a string": (
+    "Config group override must be a string or a list. Got int": (
         "a number is quoted where it names a sweep, or an option: sweep='\"3\"'."
     ),
     "mismatched input '='": "a value with = in it is quoted: setting=\"'a=b'\".",
     "hydra/launcher/": "launchers come with `pip install -e '.[cluster]'`.",
 }
+
+
+# Of numbers without an upper bound of their own: what is larger overflows somewhere.
+LARGEST = 1e15
 
 
 def register() -> None:
@@ -80,6 +84,8 @@ def check(cfg: DictConfig) -> None:
         # A value that follows another setting is first that one's to answer for.
         declarations = [*_declared(cfg, follow=False), *_declared(cfg, follow=True)]
         for key, value, declared in declarations:
+            if declared.metadata.get("some") and not value:
+                raise UserError(f"{key} is empty; it must list at least one number.")
             for item in value if isinstance(value, ListConfig | list) else [value]:
                 wanted = _wanted(item, declared.metadata)
                 if wanted:
@@ -118,12 +124,13 @@ def _wanted(value: Any, rule: Any) -> str | None:
         return None
     low, high, above = rule["low"], rule["high"], rule["above"]
     # Written so that NaN, which compares false with everything, is refused.
-    numeric = isinstance(value, int | float) and math.isfinite(value)
-    if numeric and low <= value <= high and value > above:
+    numeric = isinstance(value, int | float)
+    most = high if high < math.inf else LARGEST
+    if numeric and max(low, -LARGEST) <= value <= most and value > above:
         return None
     bounds = [
         f"at least {low:g}" if low > -math.inf else "",
         f"greater than {above:g}" if above > -math.inf else "",
-        f"at most {high:.7g}" if high < math.inf else "",
+        f"at most {most:.7g}" if high < math.inf or (numeric and value > most) else "",
     ]
     return " and ".join(["a number", *filter(None, bounds)]).replace("a number and", "a number", 1)

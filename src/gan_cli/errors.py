@@ -5,6 +5,10 @@ class UserError(Exception):
     """Says in one sentence what is wrong, with the setting, its value and what would be right."""
 
 
+class MissingDataError(UserError):
+    """Says which files of a data set are not there, and where they could not be had from."""
+
+
 class DivergedError(UserError):
     """Says in which quantity, and at which step, the game left the numbers there are."""
 

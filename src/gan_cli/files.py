@@ -8,6 +8,8 @@ from pathlib import Path
 from gan_cli.errors import UserError
 
 SUFFIX = ".tmp"
+# The directory of Hydra's record of a command, beside all that the command wrote.
+HYDRA = ".hydra"
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -13,8 +13,7 @@ from omegaconf import DictConfig
 
 from gan_cli import runs
 from gan_cli.errors import UserError
-
-HYDRA = ".hydra"
+from gan_cli.files import HYDRA
 
 
 @functools.cache

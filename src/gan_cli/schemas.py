@@ -7,9 +7,12 @@ from typing import Any
 from omegaconf import MISSING
 
 
-def number(low: float = -math.inf, high: float = math.inf, above: float = -math.inf) -> Any:
-    """Declare a number (or numbers) in [low, high], greater than `above`, and finite."""
-    return field(default=MISSING, metadata={"low": low, "high": high, "above": above})
+def number(
+    low: float = -math.inf, high: float = math.inf, above: float = -math.inf, some: bool = False
+) -> Any:
+    """Declare a number in [low, high], greater than `above`, and finite; or numbers, `some`."""
+    rule = {"low": low, "high": high, "above": above, "some": some}
+    return field(default=MISSING, metadata=rule)
 
 
 def choice(*values: str | int) -> Any:
@@ -262,7 +265,7 @@ class Monitor:
     weights: str = choice("raw", "ema")
     samples: int = number(2)
     valid: int = number(2)
-    sigmas: list[float] = number(above=0)
+    sigmas: list[float] = number(1e-6, 1e6, some=True)
     target: float | None = number()
     collapse: float = number(0, 1)
 
@@ -271,7 +274,7 @@ class Monitor:
 class Command:
     outputs: str = MISSING
     device: str = MISSING
-    threads: int | None = number(1)
+    threads: int | None = number(1, 4096)
 
 
 @dataclass
@@ -333,7 +336,7 @@ class EvalParzen(Trained):
     dataset: Any = MISSING
     n_samples: int = number(2)
     draws: int = number(1)
-    sigmas: list[float] = number(above=0)
+    sigmas: list[float] = number(1e-6, 1e6, some=True)
     refine: bool = MISSING
     valid_limit: int | None = number(1)
     test_limit: int | None = number(2)

@@ -18,6 +18,12 @@ def test_masks_keep_the_right_share(keep: float) -> None:
     )
 
 
+def test_masks_are_not_all_or_nothing_where_keep_is_nearly_so() -> None:
+    for keep, most in ((0.9999999, True), (1e-9, False)):
+        mask = keep_mask(torch.empty(10**6), keep, rng())
+        assert 0 < (mask != most).sum() < 100, keep
+
+
 def test_masks_are_independent_from_unit_to_unit() -> None:
     mask = keep_mask(torch.empty(1000, 1001), 0.5, rng()).double() - 0.5
     for lag in range(1, 20):

@@ -220,6 +220,10 @@ def test_batch_norm_in_d_is_found_and_kept_apart() -> None:
     assert judges_each_alone(Discriminator(SHAPE, [8], keep=0.5), x)
     assert not judges_each_alone(Discriminator(SHAPE, [8], batch_norm=[True]), x)
     assert not judges_each_alone(Discriminator(SHAPE, [8]), x[:1])
+    # Not even where all images are black.
+    assert not judges_each_alone(Discriminator(SHAPE, [8], batch_norm=[True]), torch.zeros_like(x))
+    with pytest.raises(ValueError, match=f"came of {len(x)} images"):
+        judges_each_alone(nn.Flatten(), x)
 
     batches = []
     discriminator = Discriminator(SHAPE, [8], batch_norm=[True]).double()

@@ -1,7 +1,10 @@
 """From configs to objects: the only way from a setting to what it stands for."""
 
+import contextlib
+import copy
+import logging
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ from gan_cli.data.sources import Data
 from gan_cli.errors import UserError
 from gan_cli.evaluation.sampling import draw_z, generate
 from gan_cli.networks.fully_connected import Generator
+from gan_cli.networks.layers import OUTPUTS
 from gan_cli.streams import stream_seed
 from gan_cli.training import checkpoints
 from gan_cli.training.device import keep_freed_memory, multiply_in, pick_device
@@ -26,6 +30,8 @@ from gan_cli.training.joint import judges_each_alone
 from gan_cli.training.loop import Training
 from gan_cli.training.state import new_state
 from gan_cli.training.step import Game, alternating, simultaneous
+
+log = logging.getLogger(__name__)
 
 
 def build(cfg: DictConfig, key: str, without: Collection[str] = ()) -> Any:
@@ -47,8 +53,9 @@ def build(cfg: DictConfig, key: str, without: Collection[str] = ()) -> Any:
     except InstantiationException as error:
         if isinstance(error.__cause__, UserError):
             raise UserError(f"{key}: {error.__cause__}") from None
-        if isinstance(error.__cause__, TypeError):
-            raise UserError(f"{key} does not fit {node._target_}: {error.__cause__}") from error
+        if isinstance(error.__cause__, TypeError | ValueError):
+            reason = str(error.__cause__).splitlines()[0]
+            raise UserError(f"{key} does not fit {node._target_}: {reason}") from error
         if isinstance(error.__cause__, ImportError):
             reason = str(error.__cause__).splitlines()[0].rstrip(":")
             raise UserError(
@@ -84,7 +91,8 @@ def build_generator(cfg: DictConfig, source: Any) -> nn.Module:
     generator = _seeded(cfg, "network.generator")
     with torch.no_grad():
         z = draw_z(build(cfg, "prior"), 2, cfg.seed)
-        shape = tuple(generate(generator, z, torch.device("cpu")).shape[1:])
+        with _fits(f"network.generator can't take z of prior.dim={z.shape[1]}"):
+            shape = tuple(generate(generator, z, torch.device("cpu")).shape[1:])
     if shape != source.shape:
         raise UserError(
             f"network.generator gives images of shape {shape}; dataset.shape is {source.shape}."
@@ -92,13 +100,26 @@ def build_generator(cfg: DictConfig, source: Any) -> nn.Module:
     # Only a bounded range can disagree; a user's own network need not say what it gives.
     low, high = getattr(generator, "output_range", (source.low, source.high))
     if (low, high) not in ((source.low, source.high), (float("-inf"), float("inf"))):
+        fitting = [name for name, (_, r) in OUTPUTS.items() if r == (source.low, source.high)]
+        output = cfg.network.generator.get("output")
         raise UserError(
-            f"network.generator.output is {cfg.network.generator.get('output')}, which gives "
-            f"values in ({low:g}, {high:g}), but the data are in ({source.low:g}, "
-            f"{source.high:g}); use sigmoid with dataset.range=unit, tanh with "
-            "dataset.range=signed, or linear."
+            f"network.generator{f'.output is {output}, which' if output else ''} gives values in "
+            f"({low:g}, {high:g}), but the data are in ({source.low:g}, {source.high:g}); it must "
+            f"be {' or '.join(dict.fromkeys([*fitting, 'linear']))} for these."
         )
     return generator
+
+
+@contextlib.contextmanager
+def _fits(sentence: str) -> Iterator[None]:
+    """Make one sentence of what PyTorch says of tensors that do not fit."""
+    try:
+        yield
+    except (RuntimeError, ValueError) as error:
+        if "allocate" in str(error):  # Memory that is not enough is another's to tell.
+            raise
+        reason = " ".join(str(error).splitlines()[:1])
+        raise UserError(f"{sentence} ({reason}).") from error
 
 
 def _seeded(cfg: DictConfig, key: str) -> nn.Module:
@@ -134,9 +155,17 @@ def assemble(cfg: DictConfig, source: Any, data: Data) -> Training:
     keep_freed_memory(max((p.nbytes for p in parameters), default=0))
     if cfg.init_from is not None:
         _start_from(generator, runs.find(cfg.init_from, cfg.outputs, "init_from"))
+    elif hasattr(generator, "start_from"):
+        log.warning("init_from is null, so that G starts from no finished run's.")
     elif isinstance(generator, Generator) and generator.marginal_bias:
         generator.set_mean(_mean_image(source, data.train.x))
-    joint = judges_each_alone(discriminator, minibatches[0][:8].cpu())
+    if cfg.schedule.batch_size == 1:
+        # As batch normalisation can't.
+        with _fits("schedule.batch_size is 1, with which network.generator can't be trained"):
+            copy.deepcopy(generator).train()(draw_z(build(cfg, "prior"), 1, cfg.seed))
+    few = minibatches[0][:8].cpu()
+    with _fits(f"network.discriminator can't judge {len(few)} images of {source.shape}"):
+        joint = judges_each_alone(discriminator, few)
     g_optimizer, d_optimizer = build_optimizers(cfg)
     state = new_state(generator, discriminator, d_optimizer, cfg.seed, device)
 

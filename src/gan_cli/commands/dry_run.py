@@ -7,7 +7,7 @@ import torch
 from omegaconf import DictConfig
 
 from gan_cli.data.sources import Data, Split
-from gan_cli.errors import UserError
+from gan_cli.errors import MissingDataError
 from gan_cli.training import plan
 from gan_cli.training.loop import Training
 
@@ -50,7 +50,7 @@ def load(cfg: DictConfig, source: Any) -> Data | None:
     """Return the data, or None where a dry run finds them missing: it shows the networks still."""
     try:
         data: Data = source.load()
-    except UserError as error:
+    except MissingDataError as error:
         if not (cfg.dry_run and source.shape):
             raise
         log.warning("%s Until then, the plan is without data.", error)

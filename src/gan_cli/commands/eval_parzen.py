@@ -29,8 +29,6 @@ log = logging.getLogger(__name__)
 
 def run(cfg: DictConfig, out: Path) -> None:
     """Score a run's generator, or the samples of a file, and the references beside it."""
-    if not cfg.sigmas:
-        raise UserError("sigmas is empty; it must list at least one positive number.")
     device = pick_device(cfg.device)
     if cfg.threads:
         torch.set_num_threads(cfg.threads)

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 
 from omegaconf import DictConfig, OmegaConf
 
-from gan_cli import outputs, runs, sweeps
+from gan_cli import runs, sweeps
 from gan_cli.commands.build import relative
 from gan_cli.errors import UserError
+from gan_cli.files import HYDRA
 from gan_cli.training.loop import BEST_BY
 
 SPEED, TIME = "images_per_second", "seconds"
@@ -126,7 +127,7 @@ def _overrides(path: Path) -> dict[str, str]:
 
     That is what it was begun with, and what was told in addition when it was resumed.
     """
-    hydra = path / outputs.HYDRA
+    hydra = path / HYDRA
     told: dict[str, str] = {}
     records = [hydra / "overrides.yaml", *sorted(hydra.glob("resumed-*/overrides.yaml"))]
     for record in filter(Path.is_file, records):
@@ -140,7 +141,7 @@ def _overrides(path: Path) -> dict[str, str]:
 
 
 def _command(path: Path, overrides: list[str]) -> str | None:
-    record = path / outputs.HYDRA / "hydra.yaml"
+    record = path / HYDRA / "hydra.yaml"
     if not record.is_file():
         return None
     sources = OmegaConf.load(record).hydra.runtime.config_sources

@@ -23,7 +23,7 @@ def in_steps(cfg: DictConfig, per_epoch: float) -> int:
             "run is."
         )
     # 0.07 epochs of 100 steps are 7, though 0.07 * 100 > 7.
-    return math.ceil(round(cfg.schedule.epochs * per_epoch, 6))
+    return max(math.ceil(round(cfg.schedule.epochs * per_epoch, 6)), 1)
 
 
 def target(cfg: DictConfig) -> float:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gan_cli.data.sources import Data, Source, Split, remove_empty
-from gan_cli.errors import UserError
+from gan_cli.errors import MissingDataError, UserError
 
 ARCHIVE = "cifar-10-python.tar.gz"
 FOLDER = "cifar-10-batches-py"
@@ -32,10 +32,11 @@ class CIFAR10(Source):
     def load(self) -> Data:
         """Read `data_dir`/cifar-10-batches-py, downloaded where it is missing.
 
-        Raises UserError where that fails or a file is damaged: torchvision checks the files'
+        Raises MissingDataError where that fails or a file is damaged: torchvision checks the files'
         published checksums before it reads them.
         """
         x, y = self._read(train=True)
+        self.refuse_other_than(tuple(x.shape[1:]))
         if self.valid >= len(x):
             raise UserError(
                 f"dataset.valid is {self.valid}; it must be less than {len(x)}, the number of "
@@ -56,7 +57,7 @@ class CIFAR10(Source):
         except (OSError, RuntimeError) as error:
             remove_empty(self.data_dir / FOLDER / "nothing")
             reason = " ".join(str(error).split())
-            raise UserError(
+            raise MissingDataError(
                 f"CIFAR-10 needs {FOLDER}, whole, or {ARCHIVE} in {self.data_dir.absolute()}, and "
                 f"it could not be downloaded ({reason}); put it there, or name the directory that "
                 "has it with data_dir=... or the environment variable GAN_DATA."

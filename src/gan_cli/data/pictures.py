@@ -14,7 +14,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from tqdm import tqdm
 
 from gan_cli.errors import UserError
-from gan_cli.outputs import HYDRA
+from gan_cli.files import HYDRA
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 # What a picture may decode to: a small file can claim any size. Pillow's own bounds, a warning and

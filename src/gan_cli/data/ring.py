@@ -35,6 +35,7 @@ class Ring(Source):
 
     def load(self) -> Data:
         """Draw the points: `n` for training, a fifth of that for each of validation and test."""
+        self.refuse_other_than((2, 1, 1))
         rng, fifth = stream(self.seed, "ring"), max(self.n // 5, 1)
         y = torch.randint(self.modes, (self.n + 2 * fifth,), generator=rng)
         x = self.centers()[y] + self.std * torch.randn(len(y), 2, generator=rng)

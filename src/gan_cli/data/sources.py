@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from gan_cli.data.spaces import SPACES
-from gan_cli.errors import UserError
+from gan_cli.errors import MissingDataError, UserError
 
 
 class Split(NamedTuple):
@@ -57,8 +57,15 @@ class Source:
         return math.prod(self.shape)
 
     def load(self) -> Data:
-        """Read the files. Raises UserError where they are missing or damaged."""
+        """Read the files. Raises MissingDataError without them, UserError for damaged ones."""
         raise NotImplementedError
+
+    def refuse_other_than(self, shape: tuple[int, ...]) -> None:
+        """Raise UserError where the data's `shape` is not the one that was told."""
+        if self.shape != shape:
+            raise UserError(
+                f"dataset.shape is {self.shape}; it must be {shape}, which these data have."
+            )
 
     def folds(self) -> list[Data]:
         """Return each fold for evaluation; most data sets have but one."""
@@ -85,7 +92,8 @@ class Digits(Source):
         from sklearn.datasets import load_digits
 
         images, labels = load_digits(return_X_y=True)
-        x = torch.from_numpy(np.rint(images * (255 / 16)).astype(np.uint8)).view(-1, *self.shape)
+        x = torch.from_numpy(np.rint(images * (255 / 16)).astype(np.uint8)).view(-1, 1, 8, 8)
+        self.refuse_other_than((1, 8, 8))
         y = torch.from_numpy(labels.astype(np.int64))
         # The file is ordered by writer, so the split is of a fixed shuffle.
         order = torch.from_numpy(np.random.default_rng(0).permutation(len(x)))
@@ -109,7 +117,8 @@ class IDX(Source):
     def load(self) -> Data:
         """Read `data_dir`/`name`/raw; the last `valid` training images are the validation set.
 
-        Missing files are downloaded. Raises UserError where that fails or a file is damaged.
+        Missing files are downloaded. Raises MissingDataError where that fails, and UserError where
+        a file is damaged.
         """
         x, y = self._read(train=True)
         test = Split(*self._read(train=False))
@@ -134,7 +143,7 @@ class IDX(Source):
             except (OSError, RuntimeError) as error:
                 remove_empty(raw)
                 reason = " ".join(str(error).split())
-                raise UserError(
+                raise MissingDataError(
                     f"{self.name} needs {files} in {raw.absolute()}, and they could not be "
                     f"downloaded ({reason}); put the files there, or name the directory that has "
                     f"{self.name}/raw in it with data_dir=... or the environment variable GAN_DATA."

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from gan_cli.data.sources import Data, Source, Split
-from gan_cli.errors import UserError
+from gan_cli.errors import MissingDataError, UserError
 
 FILE = "TFD/TFD_48x48.mat"
 FOLDS = 5
@@ -61,7 +61,7 @@ class TFD(Source):
         from scipy.io import loadmat
 
         if not self.path.is_file():
-            raise UserError(
+            raise MissingDataError(
                 f"TFD needs {self.path.absolute()}, which its owners hand out on request; put it "
                 "there, or name the directory that has TFD/ in it with data_dir=... or GAN_DATA."
             )

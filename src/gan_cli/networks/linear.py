@@ -23,7 +23,9 @@ class Linear(nn.Linear):
     def forward(self, x: Tensor) -> Tensor:
         """Return x W^T + b."""
         float32 = x.dtype == self.weight.dtype == torch.float32
-        if MKL_IS_SLOW and float32 and x.is_cpu and not torch.is_autocast_enabled("cpu"):
+        fits = x.shape[-1] == self.in_features  # PyTorch says what does not, and oneDNN doesn't.
+        slow = MKL_IS_SLOW and float32 and fits and x.is_cpu
+        if slow and not torch.is_autocast_enabled("cpu"):
             y: Tensor = OneDNNLinear.apply(x, self.weight, self.bias)
             return y
         return super().forward(x)

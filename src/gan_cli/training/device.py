@@ -22,6 +22,8 @@ def pick_device(name: str) -> torch.device:
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
+        if device.type not in ("cpu", "cuda"):
+            raise RuntimeError(f"{device.type} is none that gan computes on")
         torch.empty(1, device=device)
     except (AssertionError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
@@ -29,7 +31,7 @@ def pick_device(name: str) -> torch.device:
             f"device is {name!r}, which PyTorch can't use here ({reason}); it can be auto, cpu, or "
             "cuda and cuda:1 where there are GPUs."
         ) from error
-    if device.index is not None:
+    if device.type == "cuda" and device.index is not None:
         # CUDA graphs are captured on the current one.
         torch.cuda.set_device(device)
     # By PyTorch's defaults cuDNN rounds float32 convolutions to TF32, and may add up in another

@@ -11,11 +11,15 @@ def judges_each_alone(discriminator: nn.Module, x: Tensor) -> bool:
 
     Tried on a copy in training mode, with the same masks each time, so that it holds for any
     network; D must be as it was built, its dropout still drawing from PyTorch's global stream.
+    Raises ValueError where D gives anything but a logit an example.
     """
     trial, logits = copy.deepcopy(discriminator).train(), []
     with torch.no_grad(), torch.random.fork_rng(devices=[]):
-        for others in (x[1:], 0.5 * x[1:].flip(0)):
+        for others in (x[1:], torch.rand_like(x[1:])):
             torch.manual_seed(0)
-            logits.append(trial(torch.cat([x[:1], others]))[0])
+            judged = trial(torch.cat([x[:1], others]))
+            if judged.shape != x.shape[:1]:
+                raise ValueError(f"{tuple(judged.shape)} came of {len(x)} images, not a logit each")
+            logits.append(judged[0])
     # One example has no others to be tried with.
     return len(x) > 1 and torch.equal(logits[0], logits[1])

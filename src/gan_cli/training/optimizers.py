@@ -5,10 +5,17 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
+from gan_cli.errors import UserError
+
 
 def learning_rate(t: int, lr: float, decay: float, floor: float) -> float:
     """Return the rate after t minibatches, max(lr / decay**t, floor), as in the released code."""
     return max(lr * decay**-t, floor)
+
+
+def _refuse_floor_above(lr: float, lr_min: float) -> None:
+    if lr < lr_min:
+        raise UserError(f"lr is {lr:g} and lr_min is {lr_min:g}; lr must be at least lr_min.")
 
 
 def momentum(epoch: int, start: float, end: float, epochs: int) -> float:
@@ -20,7 +27,8 @@ class Momentum:
     """Gradient descent with classical momentum: v <- m v - lr g; theta <- theta + v.
 
     The rate decays from `lr` by `lr_decay` a minibatch down to `lr_min`, the momentum m grows from
-    `momentum` to `momentum_end` over the first `momentum_epochs` epochs.
+    `momentum` to `momentum_end` over the first `momentum_epochs` epochs. Raises UserError where
+    `lr_min` is above `lr`.
     """
 
     slots = 1  # numbers kept for each parameter
@@ -34,6 +42,7 @@ class Momentum:
         momentum_end: float = 0.5,
         momentum_epochs: int = 1,
     ) -> None:
+        _refuse_floor_above(lr, lr_min)
         self.lr, self.lr_decay, self.lr_min = lr, lr_decay, lr_min
         self.momentum, self.momentum_end = momentum, momentum_end
         self.momentum_epochs = momentum_epochs
@@ -77,7 +86,8 @@ class Momentum:
 class Adam:
     """Adam (Kingma and Ba, 2015).
 
-    The rate decays from `lr` by `lr_decay` a minibatch down to `lr_min`.
+    The rate decays from `lr` by `lr_decay` a minibatch down to `lr_min`. Raises UserError where
+    `lr_min` is above `lr`.
     """
 
     slots = 2  # numbers kept for each parameter
@@ -90,6 +100,7 @@ class Adam:
         beta1: float = 0.5,
         beta2: float = 0.999,
     ) -> None:
+        _refuse_floor_above(lr, lr_min)
         self.lr, self.lr_decay, self.lr_min = lr, lr_decay, lr_min
         self.betas = (beta1, beta2)
 
