@@ -39,6 +39,33 @@ def test_unknown_command(gan: Gan) -> None:
     assert "did you mean 'train'?" in gan("trian").err
 
 
+@pytest.mark.parametrize("name", ["rü1", "r (copy)", "r's", "r[2]", "r#1", "a=1,b=2", '"r"'])
+def test_directories_by_any_name(name: str, gan: Gan, tmp_path: Path) -> None:
+    assert gan("train", *SMALL, "schedule.steps=2", "hydra.run.dir=a").code == 0
+    (tmp_path / "a").rename(tmp_path / name)
+    result = gan("sample", f"run={name}", "n=4")
+    assert result.code == 0, result.err
+
+
+def test_without_a_terminal_to_tell_errors_on(tmp_path: Path) -> None:
+    command = [GAN, "train", *SMALL, "schedule.steps=2", "hydra.run.dir=a"]
+    shell = ["bash", "-c", 'exec "$@" 2>&-', "bash", *command]
+    assert subprocess.run(shell, cwd=tmp_path, capture_output=True, check=False).returncode == 0
+    assert '"finished"' in (tmp_path / "a/status.json").read_text()
+
+
+def test_what_was_there_before_stays(gan: Gan, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/notes.log").write_text("precious")
+    assert gan("sample", "run=nope", "hydra.run.dir=mine").code == 1
+    assert (tmp_path / "mine/notes.log").read_text() == "precious"
+    (tmp_path / "empty").mkdir()
+    assert gan("sample", "run=nope", "outputs=empty").code == 1
+    assert list((tmp_path / "empty").iterdir()) == []
+    assert gan("sample", "run=nope", "outputs=new/deep").code == 1
+    assert not (tmp_path / "new").exists()
+
+
 def test_version(gan: Gan) -> None:
     assert gan("--version").out == "gan 0.1.0\n"
 

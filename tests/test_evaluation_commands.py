@@ -156,7 +156,7 @@ def test_the_monitor_finds_the_best_checkpoint(gan: Gan, trained: Path, tmp_path
 
 
 def test_figure_2(gan: Gan, trained: Path, tmp_path: Path) -> None:
-    result = gan("sample", "neighbors=true", "n=6", "columns=3", "seed=5")
+    result = gan("sample", "neighbors=true", "n=6", "columns=3", "seed=5", "save=kept.npy")
     assert result.code == 0, result.err
     with Image.open(only("outputs/sample/*/figure2.png", tmp_path)) as png:
         assert png.text["run"] == str(trained.relative_to(tmp_path))
@@ -164,6 +164,7 @@ def test_figure_2(gan: Gan, trained: Path, tmp_path: Path) -> None:
     assert figure.shape == (2 * 58 + 2, 4 * 58 + 2, 3)
     assert gan("sample", "n=6", "seed=5", "save=s.npy").code == 0
     samples = np.load(tmp_path / "s.npy").reshape(6, 64)
+    np.testing.assert_array_equal(np.load(tmp_path / "kept.npy").reshape(6, 64), samples)
     train = (Digits((1, 8, 8)).load().train.x.flatten(1) / 255).numpy()
     for row in range(2):
         distance = ((train - samples[3 * row + 2]) ** 2).sum(1)
@@ -238,6 +239,7 @@ def write_bad_files(cwd: Path) -> None:
     rng = np.random.default_rng(0)
     np.save(cwd / "good.npy", rng.random((20, 64)))
     np.save(cwd / "narrow.npy", rng.random((20, 63)))
+    np.save(cwd / "wide.npy", rng.random((20, 4, 16)))
     np.save(cwd / "grey.npy", 255 * rng.random((20, 64)))
     np.save(cwd / "nan.npy", np.full((20, 64), np.nan))
     np.save(cwd / "inf.npy", np.full((20, 64), np.inf))
@@ -255,7 +257,8 @@ def write_bad_files(cwd: Path) -> None:
     ("arguments", "words"),
     [
         ("samples=missing.npy", ["samples is missing.npy", "No such file"]),
-        ("samples=narrow.npy", ["63 numbers", "dataset.shape is (1, 8, 8), which is 64"]),
+        ("samples=narrow.npy", ["shape (20, 63)", "(n, 1, 8, 8), or (n, 64)"]),
+        ("samples=wide.npy", ["shape (20, 4, 16)", "(n, 1, 8, 8), or (n, 64)"]),
         ("samples=grey.npy", ["values from", "this data set's are from 0 to 1"]),
         ("samples=nan.npy", ["NaN or infinite"]),
         ("samples=inf.npy", ["NaN or infinite"]),
@@ -274,7 +277,6 @@ def write_bad_files(cwd: Path) -> None:
         ("samples=good.npy references=[gsn]", ["references is ['gsn']", "train, kmeans"]),
         ("samples=good.npy draws=2", ["draws must be 1"]),
         ("samples=good.npy n_samples=1", ["n_samples is 1", "at least 2"]),
-        ("run=nowhere", ["run is nowhere, which is not a run"]),
     ],
 )
 def test_bad_samples(arguments: str, words: list[str], gan: Gan, tmp_path: Path) -> None:
@@ -286,6 +288,44 @@ def test_bad_samples(arguments: str, words: list[str], gan: Gan, tmp_path: Path)
         assert word in result.err
     assert list(tmp_path.glob("outputs/*/*")) == []
     assert not (tmp_path / "was here").exists()
+
+
+def test_colours_come_first(gan: Gan, tmp_path: Path) -> None:
+    """And in whatever order of memory; scrambled pixels would get a number all the same."""
+    from PIL import Image
+
+    (tmp_path / "own").mkdir()
+    x = np.random.default_rng(0).random((40, 3, 8, 8)).astype(np.float32)
+    for i, image in enumerate(x):
+        pixels = (255 * image.transpose(1, 2, 0)).astype(np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"own/{i}.png")
+    np.save(tmp_path / "first.npy", x)
+    np.save(tmp_path / "fortran.npy", np.asfortranarray(x))
+    np.save(tmp_path / "last.npy", x.transpose(0, 2, 3, 1))
+    ask = ["eval-parzen", "dataset=folder", "dataset.path=own", "references=[]"]
+    results = [gan(*ask, f"samples={name}.npy") for name in ("first", "fortran", "last")]
+    assert [result.code for result in results] == [0, 0, 1], results
+    first, fortran = (result.out.splitlines()[3].split()[1:] for result in results[:2])
+    assert first == fortran
+    assert "shape (40, 8, 8, 3); those of this data set are (n, 3, 8, 8)" in results[2].err
+    result = gan(*ask, "samples=first.npy", "dataset.test=0.01")
+    assert result.code == 1
+    assert "less than 2 test images" in result.err
+
+
+def test_a_name_that_matplotlib_takes_for_more(gan: Gan, tmp_path: Path) -> None:
+    np.save(tmp_path / "_a$1_$b_.npy", np.random.default_rng(0).random((20, 64)))
+    result = gan("eval-parzen", "dataset=digits", "samples=_a$1_$b_.npy", "references=[]")
+    assert result.code == 0, result.err
+
+
+def test_a_run_is_scored_on_its_own_data(gan: Gan, trained: Path) -> None:
+    result = gan("eval-parzen", "run=nowhere")
+    assert result.code == 1
+    assert "run is nowhere, which is not a run" in result.err
+    result = gan("eval-parzen", f"run={trained}", "dataset=ring")
+    assert result.code == 1
+    assert "dataset is given and samples is null" in result.err
 
 
 def test_samples_without_a_dataset(gan: Gan, tmp_path: Path) -> None:

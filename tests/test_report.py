@@ -133,3 +133,63 @@ def test_single_runs(gan: Gan) -> None:
     assert result.code == 0, result.err
     assert "| network.generator.widths | n |" in result.out
     assert "nan" not in result.out
+
+
+def test_commands_that_were_refused_are_not_reported(gan: Gan, tmp_path: Path) -> None:
+    """Hydra records them all the same; what was played is what counts."""
+    for name, seed in (("a", 0), ("b", 1)):
+        assert gan("train", *SWEEP[:-1], f"seed={seed}", f"hydra.run.dir={name}").code == 0
+    assert gan("train", "resume=a", "optimizer.lr=0.5").code == 1
+    assert gan("train", "resume=a", "schedule.steps=50", "dry_run=true").code == 0
+    assert gan("train", *SWEEP[:-1], "optimizer.lr=0.5", "hydra.run.dir=a").code == 1
+    assert gan("train", "resume=a", "schedule.steps=8", "log.every=1").code == 0
+    result = gan("report", "runs=[a,b]")
+    assert result.code == 0, result.err
+    assert result.out.startswith("| schedule.steps | n |")
+    page = only("outputs/report/*/report.html", tmp_path).read_text()
+    assert "optimizer.lr=0.5" not in page
+    assert "dry_run" not in page
+    assert "schedule.steps=8 log.every=1" in page
+
+
+def test_a_default_that_was_told_is_no_difference(gan: Gan) -> None:
+    told = {"a": "prior=uniform", "b": "schedule.k=1", "c": "prior=gaussian"}
+    for i, (name, more) in enumerate(told.items()):
+        assert gan("train", *SWEEP[:-1], more, f"seed={i}", f"hydra.run.dir={name}").code == 0
+    result = gan("report", "runs=[a,b]")
+    assert "| all  | 2 |" in result.out
+    result = gan("report", "runs=[a,b,c]")
+    assert sorted(line.split("|")[2].strip() for line in result.out.splitlines()[2:4]) == ["1", "2"]
+
+
+def test_the_least_value_is_the_best(gan: Gan) -> None:
+    for name, lr in (("a", 0.0001), ("b", 0.02)):
+        more = [f"optimizer.lr={lr}", "schedule.steps=40", f"hydra.run.dir={name}"]
+        assert gan("train", *SWEEP[:-1], *more).code == 0
+    lines = gan("report", "runs=[b,a]", "by=value").out.splitlines()[2:4]
+    values = [float(line.split("|")[3].split()[0]) for line in lines]
+    assert values == sorted(values)
+    assert values[0] != values[1]
+
+
+def test_what_is_no_two_runs(gan: Gan, tmp_path: Path) -> None:
+    assert gan("train", *SWEEP[:-1], "hydra.run.dir=a").code == 0
+    (tmp_path / "b").symlink_to("a")
+    result = gan("report", "runs=[a,b]")
+    assert result.code == 1
+    assert "runs has a more than once" in result.err
+
+
+def test_damaged_records_of_a_sweep(gan: Gan, tmp_path: Path) -> None:
+    assert gan("train", "-m", *SWEEP, "seed=range(2)").code == 0
+    sweep = tmp_path / "outputs/sweep/study"
+    for record in ("multirun.yaml", "seed=0/.hydra/hydra.yaml", "seed=1/.hydra/overrides.yaml"):
+        (sweep / record).write_text("cut: [")
+    metrics = sweep / "seed=1/metrics.csv"
+    metrics.write_text(metrics.read_text()[:-30] + "\n")
+    result = gan("report", "sweep=study")
+    assert result.code == 0, result.err
+    metrics.write_bytes(b"\xff\xfe")
+    result = gan("report", "sweep=study")
+    assert result.code == 1
+    assert "seed=1/metrics.csv is damaged" in result.err

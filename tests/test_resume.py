@@ -156,6 +156,19 @@ def test_a_finished_run_can_be_extended(gan: Gan, tmp_path: Path) -> None:
     assert [row["step"] for row in rows(tmp_path / "a")] == ["12", "30"]
 
 
+def test_a_run_goes_on_where_the_data_are_elsewhere(
+    gan: Gan, tmp_path: Path, mnist_dir: Path
+) -> None:
+    assert gan("train", "dataset=mnist", *SMALL, "schedule.steps=2", "hydra.run.dir=a").code == 0
+    config = tmp_path / "a/config.yaml"
+    (tmp_path / "there").symlink_to(mnist_dir)
+    for steps, told in ((3, []), (4, ["data_dir=there"])):
+        config.write_text(config.read_text().replace(str(mnist_dir), "/nowhere"))
+        result = gan("train", "resume=a", f"schedule.steps={steps}", *told)
+        assert result.code == 0, result.err
+    assert config.read_text().count("data_dir: there") == 2
+
+
 def test_a_run_is_not_resumed_with_other_settings(gan: Gan, tmp_path: Path) -> None:
     assert gan("train", *SMALL, "schedule.steps=5", "hydra.run.dir=a").code == 0
     before = sorted((path, path.stat().st_mtime_ns) for path in (tmp_path / "a").glob("[!.t]*"))

@@ -216,6 +216,8 @@ def test_names_of_jobs() -> None:
     assert list(sweeps.combinations({}, ["seed=range(1)"])) == ["seed=0"]
     with pytest.raises(UserError, match=r"lr=interval\(0, 1\) has no end of values"):
         sweeps.combinations({}, ["lr=interval(0, 1)"])
+    with pytest.raises(UserError, match=r"seed=range\(5, ?2\) has no values"):
+        sweeps.combinations({}, ["seed=range(5,2)"])
     long = [sweeps.job_name([f"key{i}=" + "x" * 300]) for i in range(2)]
     assert long[0] != long[1]
     assert all(len(name) <= 150 for name in long)

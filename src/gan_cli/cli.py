@@ -4,6 +4,7 @@ import difflib
 import importlib
 import logging
 import os
+import re
 import signal
 import sys
 from importlib.metadata import version
@@ -94,10 +95,11 @@ def dispatch() -> None:
 def quoted_path(argument: str) -> str:
     """Return `setting=path` with quotes where Hydra would take a path that there is for more.
 
-    The directories of a sweep's jobs have = and , in their names.
+    The directories of a sweep's jobs have = and , in their names, and people's all sorts of things.
     """
     setting, _, path = argument.partition("=")
-    if {"=", ","} & set(path) and os.path.exists(path):
+    plain = argument.startswith("-") or re.fullmatch(r"[\w./:~+%@-]*", path, re.ASCII)
+    if not plain and os.path.exists(path):
         from gan_cli.sweeps import quoted
 
         return f"{setting}={quoted(path)}"

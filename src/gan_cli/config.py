@@ -23,6 +23,8 @@ HINTS = {
         "a number is quoted where it names a sweep, or an option: sweep='\"3\"'."
     ),
     "mismatched input '='": "a value with = in it is quoted: setting=\"'a=b'\".",
+    "LexerNoViableAlt": "a value of other than letters, digits and ./:+-@ is quoted: run=\"'ä'\".",
+    "no viable alternative": "what has = or , in a list is quoted there: runs=\"['a=1,b=2']\".",
     "hydra/launcher/": "launchers come with `pip install -e '.[cluster]'`.",
 }
 

@@ -1,5 +1,6 @@
 """Where Hydra lets a command write."""
 
+import contextlib
 import functools
 import shutil
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
 
+from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
@@ -35,6 +37,8 @@ def directory(outputs: str, command: str, resume: str | None = None) -> str:
 
 
 _reserved: list[Path] = []
+# Directories that were made to hold those.
+_made: set[Path] = set()
 
 
 def release() -> None:
@@ -53,9 +57,11 @@ def discard_reserved() -> None:
 
 def _reserve(path: Path) -> bool:
     """Make the directory, and say whether no one had it before; a place that can't be is free."""
+    missing = [parent for parent in path.parents if not parent.exists()]
     try:
         path.mkdir(parents=True)
         _reserved.append(path)
+        _made.update(parent.absolute() for parent in missing)
     except FileExistsError:
         return not path.exists()
     except OSError:  # RefuseUnwritable tells
@@ -64,19 +70,27 @@ def _reserve(path: Path) -> bool:
 
 
 @functools.cache
-def record_directory(resume: str | None = None) -> str:
-    """Return where in it Hydra records a command: a resumed run keeps its first record."""
-    return HYDRA if resume is None else f"{HYDRA}/resumed-{datetime.now():%Y-%m-%d_%H-%M-%S}"
+def record_directory(out: str | None = None) -> str:
+    """Return where in its directory Hydra records a command: a run there keeps its first record.
+
+    Hydra knows the directory only once it is about to make it.
+    """
+    resumed = out is not None and runs.Run.exists(Path(out))
+    return f"{HYDRA}/resumed-{datetime.now():%Y-%m-%d_%H-%M-%S}" if resumed else HYDRA
 
 
 def discard(out: Path) -> None:
-    """Remove a directory that Hydra made for a command that wrote nothing."""
-    names = [path.name for path in out.iterdir()] if out.is_dir() else [""]
-    if all(name == HYDRA or name.endswith(".log") for name in names) and out != Path.cwd():
-        shutil.rmtree(out)
-        for parent in (out.parent, out.parent.parent):
-            if parent != Path.cwd() and not any(parent.iterdir()):
-                parent.rmdir()
+    """Remove what Hydra wrote for a command that wrote nothing, and what was made to hold it."""
+    out = out.absolute()
+    names = {path.name for path in out.iterdir()} if out.is_dir() else {""}
+    logs = {f"{HydraConfig.get().job.name}.log"} if HydraConfig.initialized() else set()
+    if names <= {HYDRA, *logs} and out != Path.cwd():
+        shutil.rmtree(out / HYDRA, ignore_errors=True)
+        for name in names & logs:
+            (out / name).unlink()
+        for path in (out, *filter(_made.__contains__, out.parents)):
+            with contextlib.suppress(OSError):  # not empty, or not ours to remove
+                path.rmdir()
 
 
 class RefuseUnwritable(Callback):
@@ -94,6 +108,7 @@ class RefuseUnwritable(Callback):
         try:
             if not Path(path).exists():
                 _reserve(Path(path))
+            Path(path).mkdir(parents=True, exist_ok=True)
             with TemporaryFile(dir=path):  # of no fixed name: two sweeps may begin here at once
                 pass
         except OSError as error:

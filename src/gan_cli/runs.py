@@ -65,8 +65,8 @@ class Run:
 
     def rows(self) -> list[dict[str, float]]:
         """Return what was measured, a row for each time. Raises UserError for a damaged file."""
-        text = self.metrics_path.read_text() if self.metrics_path.is_file() else ""
         try:
+            text = self.metrics_path.read_text() if self.metrics_path.is_file() else ""
             return [
                 {name: float(value) for name, value in row.items() if value}
                 for row in csv.DictReader(text.splitlines())
@@ -119,7 +119,7 @@ class Run:
         if status == "running":
             try:
                 FileLock(self.path / LOCK, timeout=0).acquire().lock.release()
-            except Timeout:
+            except (Timeout, OSError):  # Where one can't write one can't look.
                 return status
             return "interrupted"
         return status

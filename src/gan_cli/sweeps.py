@@ -52,6 +52,8 @@ def combinations(params: Mapping[str, Any], arguments: Sequence[str]) -> dict[st
                 "search with hydra/sweeper=optuna."
             )
         choices[key] = [f"{key}={value}" for value in override.sweep_string_iterator()]
+        if not choices[key]:
+            raise UserError(f"{override.input_line} has no values; it takes at least one.")
         varied.add(key)
     jobs: dict[str, list[str]] = {}
     for chosen in itertools.product(*choices.values()):
@@ -90,10 +92,10 @@ def job_name(overrides: Sequence[str]) -> str:
 
 def planned(sweep: Path) -> set[str]:
     """Return the names of the jobs of the command that last ran the sweep in a directory."""
-    record = sweep / RECORD
-    if not record.is_file():
+    try:
+        hydra = OmegaConf.load(sweep / RECORD).hydra
+    except Exception:  # not there, or whatever a damaged file makes of the parsers
         return set()
-    hydra = OmegaConf.load(record).hydra
     if hydra.sweeper._target_.endswith("OptunaSweeper"):  # what it tries next is not known
         return set()
     return set(combinations(hydra.sweeper.params or {}, hydra.overrides.task))

@@ -366,6 +366,23 @@ def test_a_zip_bomb_is_not_unpacked(plain: Path, monkeypatch: pytest.MonkeyPatch
         source(path).load()
 
 
+def test_a_run_goes_on_where_its_pictures_were_moved(plain: Path, gan: Gan) -> None:
+    arguments = [
+        "dataset=folder", f"dataset.path={plain}", "dataset.valid=0.2",
+        "network.generator.widths=[4]", "network.discriminator.units=[4]",
+        "schedule.batch_size=2", "hydra.run.dir=a",
+    ]  # fmt: skip
+    assert gan("train", *arguments, "schedule.steps=2").code == 0
+    plain.rename(plain.with_name("moved"))
+    assert gan("train", "resume=a", "schedule.steps=4").code == 1
+    result = gan(
+        "train", "resume=a", "dataset=folder", f"dataset.path={plain.with_name('moved')}",
+        "schedule.steps=4",
+    )  # fmt: skip
+    assert result.code == 0, result.err
+    assert gan("sample", "run=a", "real=true", "n=4").code == 0
+
+
 def test_the_same_command_goes_on(plain: Path, gan: Gan) -> None:
     arguments = [
         "dataset=folder", f"dataset.path={plain}", "network.generator.widths=[4]",

@@ -1,5 +1,6 @@
 """Arrays that a user brings."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,16 +36,17 @@ def read_array(setting: str, path: Path) -> Tensor:
 
 
 def read_samples(path: Path, source: Any) -> Tensor:
-    """Read samples (n, ...) of a source's shape and range, as float32 (n, C, H, W).
+    """Read samples (n, D) or (n, C, H, W) of a source's shape and range, as float32 (n, C, H, W).
 
     Raises UserError for others.
     """
     samples = read_array("samples", path)
-    n, dimension = len(samples), samples.flatten(1).shape[1]
-    if dimension != source.dimension:
+    n, shape = len(samples), tuple(samples.shape[1:])
+    # Sides of one pixel, and the one channel of grey images, may be left out.
+    if shape != (source.dimension,) and _long(shape) != _long(source.shape):
         raise UserError(
-            f"samples is {path} of {dimension} numbers each; dataset.shape is {source.shape}, "
-            f"which is {source.dimension}."
+            f"samples is {path} of shape {tuple(samples.shape)}; those of this data set are (n, "
+            f"{', '.join(map(str, source.shape))}), or (n, {source.dimension})."
         )
     if n < 2:
         raise UserError(f"samples is {path} with {n} of them; it takes at least 2.")
@@ -55,4 +57,8 @@ def read_samples(path: Path, source: Any) -> Tensor:
             f"samples is {path} with values from {low:g} to {high:g}; this data set's are from "
             f"{source.low:g} to {source.high:g}."
         )
-    return samples.view(n, *source.shape)
+    return samples.reshape(n, *source.shape)
+
+
+def _long(shape: Sequence[int]) -> tuple[int, ...]:
+    return tuple(side for side in shape if side != 1)

@@ -15,6 +15,10 @@ from gan_cli.errors import UserError
 # What no number of the table depends on.
 NOT_RECIPE = (*NOT_KINDS, "log", "checkpoint", "dry_run")
 
+# What the table tells of a run, and of its weights.
+ROW = ("seed", "epochs", "hours", "sessions", "commits", "hardware", "evaluated", "n_valid")
+NUMBERS = ("log_likelihood", "standard_error", "n", "sigma")
+
 
 def recipe(config: DictConfig) -> dict[str, Any]:
     """Return the settings of a run that make it one of its kind."""
@@ -54,7 +58,8 @@ def _content(path: Path) -> dict[str, Any]:
         for part in ("recipe", "protocol", "neighbors"):
             dict(content[part])
         for run in content["runs"]:
-            _ = run["seed"], run["raw"]["log_likelihood"], run["ema"]["log_likelihood"]
+            _ = [run[key] for key in ROW]
+            _ = [run[which][key] for which in ("raw", "ema") for key in NUMBERS]
         list(content["missing"])
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise UserError(

@@ -35,6 +35,11 @@ def run(cfg: DictConfig, out: Path) -> None:
 
     # The data to score on, and the sample sets, one for each draw.
     if cfg.samples is None:
+        if cfg.dataset is not None:
+            raise UserError(
+                "dataset is given and samples is null; a run is scored on the data that it was "
+                "trained with, and samples=FILE on those that dataset names."
+            )
         trained = load_trained(cfg)
         source, folds = trained.source, load_data(cfg, trained)
         draws = [trained.samples(cfg.n_samples, cfg.seed + i) for i in range(cfg.draws)]
@@ -47,7 +52,8 @@ def run(cfg: DictConfig, out: Path) -> None:
                 "draws must be 1."
             )
         source = build_source(cfg)
-        draws, folds = [read_samples(Path(cfg.samples), source)[: cfg.n_samples]], source.folds()
+        folds = source.folds()  # The shape of one's own pictures is known only then.
+        draws = [read_samples(Path(cfg.samples), source)[: cfg.n_samples]]
         origin = {"samples": str(relative(cfg.samples)), "command": " ".join(sys.argv)}
         model = Path(cfg.samples).name
     measure = _Measure(cfg, source, folds, device)
@@ -74,8 +80,6 @@ def run(cfg: DictConfig, out: Path) -> None:
                 "widen sigmas.", name,
             )  # fmt: skip
 
-    curves = {name: row.validation for name, row in rows.items()}
-    plot_sigma(out / "parzen.png", measure.sigmas, curves, origin)
     content = {
         **_json(scores[0]),
         "seed": cfg.seed,
@@ -90,6 +94,8 @@ def run(cfg: DictConfig, out: Path) -> None:
         "settings": OmegaConf.to_container(cfg, resolve=True),
     }
     write_atomically(out / "parzen.json", json.dumps(content, indent=2).encode())
+    curves = {name: row.validation for name, row in rows.items()}
+    plot_sigma(out / "parzen.png", measure.sigmas, curves, origin)
     log.info("Results: %s and parzen.png beside it.", relative(out / "parzen.json"))
 
 
@@ -106,6 +112,10 @@ class _Measure:
             )
             for fold in folds
         ]
+        if min(len(fold.test) for fold in self.folds) < 2:
+            raise UserError(
+                "The data have less than 2 test images; it takes more to tell an error."
+            )
 
     def _points(self, x: Tensor) -> Tensor:
         return self.source.to_measure(self.source.to_model(x)).to(self.device)

@@ -15,6 +15,7 @@ NOT_KINDS = (
     "resume",
     "data_dir",
     "dataset.data_dir",
+    "dataset.cache",
     "device",
     "threads",
     "cuda_graph",
@@ -43,11 +44,19 @@ def different(jobs: Sequence[Job]) -> dict[str, list[str]]:
 
 
 def kinds(jobs: Sequence[Job]) -> list[str]:
-    """Return the settings in which jobs differ but for the seed; of those that go together, one."""
+    """Return the settings in which jobs differ but for the seed; of those that go together, one.
+
+    A group's option that one run was told, and another had anyhow, is no difference.
+    """
+    varied = {k: v for k, v in different(jobs).items() if not runs.is_one_of(k, NOT_KINDS)}
+    options = {option for job in jobs for option in job.options}
+    columns = [values for name, values in varied.items() if name not in options]
+    resolved = [tuple(values[i] for values in columns) for i in range(len(jobs))]
     kept: dict[str, list[int]] = {}
-    for name, values in different(jobs).items():
+    for name, values in varied.items():
         pattern = [values.index(value) for value in values]
-        if not runs.is_one_of(name, NOT_KINDS) and pattern not in kept.values():
+        told_alone = len(set(zip(resolved, values, strict=True))) > len(set(resolved))
+        if not (name in options and told_alone) and pattern not in kept.values():
             kept[name] = pattern
     return list(kept)
 

@@ -19,14 +19,16 @@ SPEED, TIME = "images_per_second", "seconds"
 METRICS = (
     "parzen_valid", "d_loss", "g_loss", "value", "spread", "coverage", "epoch", TIME, SPEED
 )  # fmt: skip
-# Of these the least is the best: a run has a target, or should not take long.
-LEAST_FIRST = ("epoch", TIME)
+# Of these the least is the best where a run has a target.
+TO_TARGET = ("epoch", TIME)
+# V is the least where G has won, and no less than -log 4 against a D that knows all.
+LEAST_FIRST = (*TO_TARGET, "value")
 
 
 class Job(NamedTuple):
     """A run, named in its sweep or by its path.
 
-    `settings` has those told on the command line too, such as the option of a group.
+    `settings` has those told on the command line too, and of these `options` are the groups'.
     `reason` says why it failed or was interrupted, where that is known; `command` starts it anew,
     quoted for the shell, where Hydra recorded what it was. A row has what was
     measured at its `step`.
@@ -39,6 +41,7 @@ class Job(NamedTuple):
     status: str
     reason: str | None
     rows: list[dict[str, float]]
+    options: frozenset[str] = frozenset()
 
     @property
     def outcome(self) -> str:
@@ -52,7 +55,8 @@ class Job(NamedTuple):
         minibatches = 1 if self.settings["schedule.updates"] == "simultaneous" else k
         steps = [row["step"] for row in self.rows]
         images = [m * minibatches * (b - a) for a, b in zip([0.0, *steps], steps, strict=False)]
-        return sum(n / row[SPEED] for n, row in zip(images, self.rows, strict=True))
+        # A last row may have been cut off before its speed.
+        return sum(n / row[SPEED] for n, row in zip(images, self.rows, strict=True) if SPEED in row)
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -65,7 +69,7 @@ class Job(NamedTuple):
         if SPEED in metrics:
             metrics[SPEED], metrics[TIME] = statistics.median(values[SPEED]), self.seconds
         if self.missed:
-            metrics = {metric: x for metric, x in metrics.items() if metric not in LEAST_FIRST}
+            metrics = {metric: x for metric, x in metrics.items() if metric not in TO_TARGET}
         return metrics
 
     @property
@@ -91,6 +95,9 @@ def find(cfg: DictConfig) -> tuple[list[Job], list[str]]:
         )
     if sweep is None:
         found = [runs.find(path, cfg.outputs, "runs").path for path in cfg.runs]
+        real = [path.resolve() for path in found]
+        if again := [path for path in found if real.count(path.resolve()) > 1]:
+            raise UserError(f"runs has {again[0]} more than once; each counts as one run.")
         return [_job(str(relative(path)), path) for path in found], []
     named = Path(sweeps.directory(cfg.outputs, sweep))
     directory = named if named.is_dir() else Path(sweep)
@@ -118,21 +125,22 @@ def _job(name: str, path: Path) -> Job:
     if status != "failed" or reason is None:
         reason = found.reason()
     # First what was told; what that stands for, the run's own config has resolved.
-    settings = {**told, **runs.flatten(found.config())}
-    return Job(name, path, settings, command, status, reason, found.rows())
+    resolved = runs.flatten(found.config())
+    settings, options = {**told, **resolved}, frozenset(told.keys() - resolved.keys())
+    return Job(name, path, settings, command, status, reason, found.rows(), options)
 
 
 def _overrides(path: Path) -> dict[str, str]:
     """Return the overrides that made a run what it is, by the settings that they are for.
 
-    That is what it was begun with, and what was told in addition when it was resumed.
+    That is what it was begun with, and what was told in addition when it went on: Hydra records
+    commands that were refused as well.
     """
-    hydra = path / HYDRA
+    sessions = runs.Run(path).sessions() if runs.Run.exists(path) else []
     told: dict[str, str] = {}
-    records = [hydra / "overrides.yaml", *sorted(hydra.glob("resumed-*/overrides.yaml"))]
-    for record in filter(Path.is_file, records):
+    for record in dict.fromkeys([HYDRA, *(s["record"] for s in sessions if "record" in s)]):
         # As they were told: what ${...} in them stands for is not known here.
-        overrides: Any = OmegaConf.to_container(OmegaConf.load(record))
+        overrides: Any = _recorded(path / record / "overrides.yaml") or []
         new = {override.partition("=")[0].lstrip("+"): override for override in overrides}
         # An experiment takes the place of all that the run's own config was.
         told = new if "experiment" in new else {**told, **new}
@@ -141,14 +149,22 @@ def _overrides(path: Path) -> dict[str, str]:
 
 
 def _command(path: Path, overrides: list[str]) -> str | None:
-    record = path / HYDRA / "hydra.yaml"
-    if not record.is_file():
+    record = _recorded(path / HYDRA / "hydra.yaml")
+    if record is None:
         return None
-    sources = OmegaConf.load(record).hydra.runtime.config_sources
-    own = [source.path for source in sources if source.provider == "command-line"]
+    sources = record["hydra"]["runtime"]["config_sources"]
+    own = [source["path"] for source in sources if source["provider"] == "command-line"]
     return shlex.join(
         ["gan", "train", *(word for path in own for word in ("--config-dir", path)), *overrides]
     )
+
+
+def _recorded(path: Path) -> Any:
+    """Return one of Hydra's records, or None where it is not there or not whole."""
+    try:
+        return OmegaConf.to_container(OmegaConf.load(path))
+    except Exception:  # whatever a damaged file makes of the parsers
+        return None
 
 
 def missing(jobs: Sequence[Job], absent: Sequence[str]) -> list[str]:
@@ -159,5 +175,5 @@ def missing(jobs: Sequence[Job], absent: Sequence[str]) -> list[str]:
 
 def untimed(jobs: Sequence[Job]) -> list[str]:
     """Return a line for each job that has no time to its target, since it missed it."""
-    without = " and ".join(LEAST_FIRST)
+    without = " and ".join(TO_TARGET)
     return [f"{job.name}, as to {without}: {job.missed}" for job in jobs if job.missed]

@@ -31,10 +31,12 @@ def target(cfg: DictConfig) -> float:
     return math.inf if cfg.monitor.target is None else float(cfg.monitor.target)
 
 
-def refuse_finished(out: Path, state: State, steps: int) -> None:
+def refuse_finished(cfg: DictConfig, out: Path, state: State, steps: int) -> None:
     """Raise UserError for a run in `out` that is as long, or as good, as it should be."""
-    if state.step >= steps:
-        more = f"schedule.epochs (or schedule.steps) must be more than now, {steps} steps."
+    if state.step >= steps and cfg.schedule.steps is not None:
+        more = f"schedule.steps is {steps}, which counts before schedule.epochs, and must be more."
+    elif state.step >= steps:
+        more = f"schedule.epochs is {cfg.schedule.epochs:g}, {steps} steps, and must be more."
     else:
         more = f"monitor.target must be more than {state.best:.1f}, which was reached, or null."
     raise UserError(f"{relative(out)} is finished at step {state.step}; to go on with it, {more}")

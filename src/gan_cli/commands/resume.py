@@ -17,8 +17,8 @@ from gan_cli.training.loop import BEST_BY
 # What may change when a run is taken up again: its length, what is written, and the machine.
 FREE = (
     "schedule.epochs", "schedule.steps", "dataset.epochs", "log", "monitor", "checkpoint",
-    "outputs", "device", "threads", "data_dir", "dataset.data_dir", "resume", "dry_run", "on_nan",
-    "on_collapse", "cuda_graph",
+    "outputs", "device", "threads", "data_dir", "dataset.data_dir", "dataset.path", "dataset.cache",
+    "resume", "dry_run", "on_nan", "on_collapse", "cuda_graph",
 )  # fmt: skip
 # Groups whose options are whole configs, or parts all over it.
 WHOLE = {"experiment", "ablation"}
@@ -105,8 +105,14 @@ def config_of_resumed(cfg: DictConfig, out: Path) -> tuple[DictConfig, Path]:
             for name in ("log", "monitor", "checkpoint"):
                 # What the version that began the run did not have yet.
                 new[name] = OmegaConf.merge(cfg[name], old[name])
+            if cfg.dataset._target_ == old.dataset._target_:
+                # Named so that its path can be told: its other settings stay the run's own.
+                keys = [key for key in keys if key != "dataset"]
             for key in keys:
                 OmegaConf.update(new, key, OmegaConf.select(cfg, key), force_add=True)
+            there = new.dataset.get("data_dir")
+            if there is not None and ("data_dir" in keys or not Path(there).is_dir()):
+                new.dataset.data_dir = new.data_dir = cfg.data_dir
     different = runs.differences(old, new, FREE)
     if different:
         raise UserError(

@@ -34,17 +34,21 @@ def run(cfg: DictConfig, out: Path) -> None:
         return
     n = cfg.n or 100
     samples = trained.samples(n, cfg.seed)
+    _save(cfg, samples)
+    image = picture(trained.source.to_pixels(samples), cfg.columns)
+    if cfg.real:
+        image = side_by_side(image, picture(_real(cfg, trained, n), cfg.columns))
+    save_png(out / "samples.png", image, trained.origin(cfg.seed))
+    log.info("Picture: %s", relative(out / "samples.png"))
+
+
+def _save(cfg: DictConfig, samples: Tensor) -> None:
     if cfg.save is not None:
         buffer = io.BytesIO()
         np.save(buffer, samples.numpy())
         path = Path(cfg.save if cfg.save.endswith(".npy") else f"{cfg.save}.npy")
         write_atomically(path, buffer.getvalue())
         log.info("Samples %s of %s: %s", tuple(samples.shape), samples.dtype, relative(path))
-    image = picture(trained.source.to_pixels(samples), cfg.columns)
-    if cfg.real:
-        image = side_by_side(image, picture(_real(cfg, trained, n), cfg.columns))
-    save_png(out / "samples.png", image, trained.origin(cfg.seed))
-    log.info("Picture: %s", relative(out / "samples.png"))
 
 
 def _real(cfg: DictConfig, trained: Trained, n: int) -> Tensor:
@@ -74,6 +78,7 @@ def _figure_2(cfg: DictConfig, out: Path, trained: Trained) -> None:
     train, test = source.to_model(data.train.x), source.to_model(data.test.x[:COMPARED])
     samples = trained.samples(max(rows * columns, COMPARED), cfg.seed)
 
+    _save(cfg, samples[: rows * columns])
     shown = samples[: rows * columns].view(rows, columns, *source.shape)
     _, index = nearest(shown[:, -1], train)
     pixels = source.to_pixels(torch.cat([shown.flatten(0, 1), train[index]]))

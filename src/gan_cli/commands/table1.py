@@ -38,6 +38,8 @@ def run(cfg: DictConfig, out: Path) -> None:
     """Evaluate runs that differ by their seeds, and write the table to `cfg.results`, or `out`."""
     jobs, absent = find(cfg)
     finished = [job for job in jobs if job.status == "finished"]
+    if empty := [job.name for job in finished if not job.rows]:
+        raise UserError(f"{empty[0]} is finished, but its metrics.csv is missing or empty.")
     finished.sort(key=lambda job: int(job.settings["seed"]))
     if not finished:
         raise UserError(f"None of the {len(jobs)} runs there is finished; `gan train` ends them.")
@@ -159,7 +161,7 @@ def _runs_of(tables: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _numbers(score: dict[str, Any]) -> dict[str, float]:
-    return {name: score[name] for name in ("log_likelihood", "standard_error", "n", "sigma")}
+    return {name: score[name] for name in elsewhere.NUMBERS}
 
 
 def _row(job: Job, scores: dict[str, dict[str, Any]]) -> dict[str, Any]:

@@ -94,11 +94,15 @@ def _run(cfg: DictConfig, out: Path) -> None:
                 directory.update_config(cfg)
                 _conclude(cfg, directory, state, None)
                 return
-            refuse_finished(out, state, steps)
+            refuse_finished(cfg, out, state, steps)
         directory.update_config(cfg)
         device, autocast = state.rng.device, training.game.autocast
         graph = {"cuda_graph": training.captured is not None}
-        here = {**environment(device, autocast, data.fingerprint()), **graph}
+        here = {
+            **environment(device, autocast, data.fingerprint()),
+            **graph,
+            "record": HydraConfig.get().output_subdir,
+        }
         compare(directory.sessions(), here)
         directory.add_environment(here)
         directory.set_status("running", state.step)

@@ -18,15 +18,21 @@ def plot_sigma(
     figure = Figure(figsize=(6, 4), dpi=150, layout="constrained")
     axes = figure.subplots()
     styles = ["-", "--", ":", "-."]
-    for (name, curve), style in zip(curves.items(), styles * len(curves), strict=False):
+    lines = []
+    for curve, style in zip(curves.values(), styles * len(curves), strict=False):
         best = max(range(len(curve)), key=curve.__getitem__)
-        (line,) = axes.plot(sigmas, curve, style, marker=".", label=name)
+        (line,) = axes.plot(sigmas, curve, style, marker=".")
+        lines.append(line)
         axes.plot(sigmas[best], curve[best], "o", color=line.get_color(), markersize=8)
     # A sigma far too small costs thousands of nats and would flatten all else.
     top = max(max(curve) for curve in curves.values())
     bottom = min(min(curve[len(curve) // 5 :], default=top) for curve in curves.values())
     axes.set_ylim(bottom=max(bottom, top - 4 * (abs(top) + 50)), top=top + 0.1 * (abs(top) + 50))
     axes.set(xscale="log", xlabel="sigma", ylabel="mean validation log-likelihood (nats)")
-    axes.legend()
+    # Names of files are shown as they are, whatever $ and _ mean to Matplotlib.
+    legend = axes.legend(lines, [" "] * len(lines))
+    for text, name in zip(legend.get_texts(), curves, strict=True):
+        text.set_parse_math(False)
+        text.set_text(name)
     axes.grid(alpha=0.3)
     save_plot(path, figure, origin)

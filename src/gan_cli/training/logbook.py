@@ -59,7 +59,8 @@ class Logbook:
             _, started, _ = hparams(dict(settings), {})
             self._tensorboard._get_file_writer().add_summary(started)
         self._save_grid = save_grid
-        self._terminal = sys.stderr.isatty()
+        # Those who start a daemon may have closed it.
+        self._terminal = sys.stderr is not None and sys.stderr.isatty()
         self._bar = tqdm(
             total=steps, initial=step, unit="step", disable=not self._terminal, dynamic_ncols=True
         )
