@@ -142,7 +142,9 @@ def test_commands_that_were_refused_are_not_reported(gan: Gan, tmp_path: Path) -
     assert gan("train", "resume=a", "optimizer.lr=0.5").code == 1
     assert gan("train", "resume=a", "schedule.steps=50", "dry_run=true").code == 0
     assert gan("train", *SWEEP[:-1], "optimizer.lr=0.5", "hydra.run.dir=a").code == 1
+    assert len(list((tmp_path / "a/.hydra").glob("resumed-*"))) == 0
     assert gan("train", "resume=a", "schedule.steps=8", "log.every=1").code == 0
+    assert len(list((tmp_path / "a/.hydra").glob("resumed-*"))) == 1
     result = gan("report", "runs=[a,b]")
     assert result.code == 0, result.err
     assert result.out.startswith("| schedule.steps | n |")

@@ -80,8 +80,15 @@ def record_directory(out: str | None = None) -> str:
 
 
 def discard(out: Path) -> None:
-    """Remove what Hydra wrote for a command that wrote nothing, and what was made to hold it."""
+    """Remove what Hydra wrote for a command that wrote nothing, and what was made to hold it.
+
+    Of a run that is Hydra's record of the command, if no session of the run has it for its own.
+    """
     out = out.absolute()
+    if runs.Run.exists(out) and HydraConfig.initialized():
+        record = HydraConfig.get().output_subdir or HYDRA
+        if record not in [HYDRA, *(s.get("record") for s in runs.Run(out).sessions())]:
+            shutil.rmtree(out / record, ignore_errors=True)
     names = {path.name for path in out.iterdir()} if out.is_dir() else {""}
     logs = {f"{HydraConfig.get().job.name}.log"} if HydraConfig.initialized() else set()
     if names <= {HYDRA, *logs} and out != Path.cwd():

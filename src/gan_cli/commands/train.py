@@ -60,6 +60,7 @@ def _run(cfg: DictConfig, out: Path) -> None:
     refuse_lone_sweep()
     if done_already(cfg, out):
         log.info("%s is finished already.", relative(out))
+        outputs.discard(out)
         return
     if cfg.resume is not None or runs.Run.exists(out):
         cfg, out = config_of_resumed(cfg, out)
