@@ -56,7 +56,10 @@ Gan = Callable[..., Result]
         ("resume=latest", ["resume is latest, but", "holds no finished or interrupted run"]),
         ("network.generator._target_=no.such.Class", ["no.such.Class"]),
         ("network.generator.z_dim=50", ["network.generator can't take z of prior.dim=100", "50"]),
-        ("network.discriminator.shape=[1,4,4]", ["network.discriminator can't judge 8", "16"]),
+        (
+            "network.discriminator.shape=[1,4,4]",
+            ["network.discriminator can't judge images (8, 1, 8, 8)", "16"],
+        ),
         (
             "network.discriminator._target_=torch.nn.Flatten",
             ["network.discriminator does not fit torch.nn.Flatten"],
@@ -64,7 +67,7 @@ Gan = Callable[..., Result]
         ("network=conv network.discriminator.shape=[64]", ["network.discriminator does not fit"]),
         (
             "network.generator.batch_norm=[true] schedule.batch_size=1",
-            ["schedule.batch_size is 1", "network.generator"],
+            ["network.generator can't be trained with schedule.batch_size=1"],
         ),
         ("dataset.shape=[1,4,16]", ["dataset.shape is (1, 4, 16); it must be (1, 8, 8)"]),
         (

@@ -39,7 +39,7 @@ def test_unknown_command(gan: Gan) -> None:
     assert "did you mean 'train'?" in gan("trian").err
 
 
-@pytest.mark.parametrize("name", ["rü1", "r (copy)", "r's", "r[2]", "r#1", "a=1,b=2", '"r"'])
+@pytest.mark.parametrize("name", ["rü1", "r (copy)", "r's", "r[2]", "r#1", "a~b", "a=1,b=2", '"r"'])
 def test_directories_by_any_name(name: str, gan: Gan, tmp_path: Path) -> None:
     assert gan("train", *SMALL, "schedule.steps=2", "hydra.run.dir=a").code == 0
     (tmp_path / "a").rename(tmp_path / name)
@@ -60,10 +60,12 @@ def test_what_was_there_before_stays(gan: Gan, tmp_path: Path) -> None:
     assert gan("sample", "run=nope", "hydra.run.dir=mine").code == 1
     assert (tmp_path / "mine/notes.log").read_text() == "precious"
     (tmp_path / "empty").mkdir()
-    assert gan("sample", "run=nope", "outputs=empty").code == 1
-    assert list((tmp_path / "empty").iterdir()) == []
-    assert gan("sample", "run=nope", "outputs=new/deep").code == 1
-    assert not (tmp_path / "new").exists()
+    for place in ("outputs=empty", "hydra.run.dir=empty", "outputs=../empty"):
+        assert gan("sample", "run=nope", place.replace("../", f"../{tmp_path.name}/")).code == 1
+        assert list((tmp_path / "empty").iterdir()) == []
+    for place in ("outputs=new/deep", f"outputs=../{tmp_path.name}/new/deep"):
+        assert gan("sample", "run=nope", place).code == 1
+        assert not (tmp_path / "new").exists()
 
 
 def test_version(gan: Gan) -> None:

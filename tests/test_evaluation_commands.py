@@ -310,7 +310,7 @@ def test_colours_come_first(gan: Gan, tmp_path: Path) -> None:
     assert "shape (40, 8, 8, 3); those of this data set are (n, 3, 8, 8)" in results[2].err
     result = gan(*ask, "samples=first.npy", "dataset.test=0.01")
     assert result.code == 1
-    assert "less than 2 test images" in result.err
+    assert "fewer than 2 test images" in result.err
 
 
 def test_a_name_that_matplotlib_takes_for_more(gan: Gan, tmp_path: Path) -> None:

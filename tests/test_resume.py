@@ -167,6 +167,9 @@ def test_a_run_goes_on_where_the_data_are_elsewhere(
         result = gan("train", "resume=a", f"schedule.steps={steps}", *told)
         assert result.code == 0, result.err
     assert config.read_text().count("data_dir: there") == 2
+    result = gan("train", "resume=a", "dataset=fashion_mnist", "schedule.steps=5")
+    assert result.code == 1
+    assert "dataset.name: MNIST there, FashionMNIST here" in result.err
 
 
 def test_a_run_is_not_resumed_with_other_settings(gan: Gan, tmp_path: Path) -> None:

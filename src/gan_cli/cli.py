@@ -98,7 +98,7 @@ def quoted_path(argument: str) -> str:
     The directories of a sweep's jobs have = and , in their names, and people's all sorts of things.
     """
     setting, _, path = argument.partition("=")
-    plain = argument.startswith("-") or re.fullmatch(r"[\w./:~+%@-]*", path, re.ASCII)
+    plain = argument.startswith("-") or re.fullmatch(r"[\w./:+%@-]*", path, re.ASCII)
     if not plain and os.path.exists(path):
         from gan_cli.sweeps import quoted
 

@@ -127,11 +127,11 @@ def _wanted(value: Any, rule: Any) -> str | None:
     low, high, above = rule["low"], rule["high"], rule["above"]
     # Written so that NaN, which compares false with everything, is refused.
     numeric = isinstance(value, int | float)
-    most = high if high < math.inf else LARGEST
-    if numeric and max(low, -LARGEST) <= value <= most and value > above:
+    least, most = max(low, -LARGEST), high if high < math.inf else LARGEST
+    if numeric and least <= value <= most and value > above:
         return None
     bounds = [
-        f"at least {low:g}" if low > -math.inf else "",
+        f"at least {least:g}" if low > -math.inf or (numeric and value < least) else "",
         f"greater than {above:g}" if above > -math.inf else "",
         f"at most {most:.7g}" if high < math.inf or (numeric and value > most) else "",
     ]

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import os
 import shutil
 import sys
 from datetime import datetime
@@ -11,6 +12,7 @@ from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.experimental.callback import Callback
+from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from gan_cli import runs
@@ -37,8 +39,8 @@ def directory(outputs: str, command: str, resume: str | None = None) -> str:
 
 
 _reserved: list[Path] = []
-# Directories that were made to hold those.
-_made: set[Path] = set()
+# Directories that were made for these, and are removed with them.
+_made: set[str] = set()
 
 
 def release() -> None:
@@ -57,11 +59,11 @@ def discard_reserved() -> None:
 
 def _reserve(path: Path) -> bool:
     """Make the directory, and say whether no one had it before; a place that can't be is free."""
-    missing = [parent for parent in path.parents if not parent.exists()]
+    missing = [place for place in (path, *path.parents) if not place.exists()]
     try:
         path.mkdir(parents=True)
         _reserved.append(path)
-        _made.update(parent.absolute() for parent in missing)
+        _made.update(os.path.abspath(place) for place in missing)
     except FileExistsError:
         return not path.exists()
     except OSError:  # RefuseUnwritable tells
@@ -84,7 +86,7 @@ def discard(out: Path) -> None:
 
     Of a run that is Hydra's record of the command, if no session of the run has it for its own.
     """
-    out = out.absolute()
+    out = Path(os.path.abspath(out))
     if runs.Run.exists(out) and HydraConfig.initialized():
         record = HydraConfig.get().output_subdir or HYDRA
         if record not in [HYDRA, *(s.get("record") for s in runs.Run(out).sessions())]:
@@ -95,9 +97,12 @@ def discard(out: Path) -> None:
         shutil.rmtree(out / HYDRA, ignore_errors=True)
         for name in names & logs:
             (out / name).unlink()
-        for path in (out, *filter(_made.__contains__, out.parents)):
-            with contextlib.suppress(OSError):  # not empty, or not ours to remove
-                path.rmdir()
+        swept = HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
+        for path in (out, *out.parents):
+            # A sweep's job has its directory from Hydra.
+            if str(path) in _made or (swept and path == out):
+                with contextlib.suppress(OSError):  # not empty
+                    path.rmdir()
 
 
 class RefuseUnwritable(Callback):

@@ -10,7 +10,10 @@ from omegaconf import MISSING
 def number(
     low: float = -math.inf, high: float = math.inf, above: float = -math.inf, some: bool = False
 ) -> Any:
-    """Declare a number in [low, high], greater than `above`, and finite; or numbers, `some`."""
+    """Declare a number in [low, high], greater than `above`, and finite.
+
+    Or several of them, at least one where it says `some`.
+    """
     rule = {"low": low, "high": high, "above": above, "some": some}
     return field(default=MISSING, metadata=rule)
 

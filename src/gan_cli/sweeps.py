@@ -94,11 +94,11 @@ def planned(sweep: Path) -> set[str]:
     """Return the names of the jobs of the command that last ran the sweep in a directory."""
     try:
         hydra = OmegaConf.load(sweep / RECORD).hydra
+        if hydra.sweeper._target_.endswith("OptunaSweeper"):  # what it tries next is not known
+            return set()
+        return set(combinations(hydra.sweeper.params or {}, hydra.overrides.task))
     except Exception:  # not there, or whatever a damaged file makes of the parsers
         return set()
-    if hydra.sweeper._target_.endswith("OptunaSweeper"):  # what it tries next is not known
-        return set()
-    return set(combinations(hydra.sweeper.params or {}, hydra.overrides.task))
 
 
 def note(out: Path, outcome: str) -> None:

@@ -177,13 +177,13 @@ def test_another_directory_has_pictures_of_its_own(tmp_path: Path) -> None:
     assert max(part.x.max() for part in source(tmp_path / "a").load()) == 99
 
 
-@pytest.mark.parametrize("damage", [b"", b"PK", b"\0" * 1000])
+@pytest.mark.parametrize("damage", [b"", b"PK", b"\0" * 1000, None])
 def test_a_damaged_cache_is_made_anew(
-    damage: bytes, plain: Path, caplog: pytest.LogCaptureFixture
+    damage: bytes | None, plain: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     first = source(plain).load()
     (cached,) = (plain.parent / "cache").glob("*.npz")
-    cached.write_bytes(damage)
+    cached.write_bytes(cached.read_bytes()[:-100] if damage is None else damage)
     again = source(plain).load()
     assert all(torch.equal(a.x, b.x) for a, b in zip(first, again, strict=True))
     assert "is damaged" in caplog.text
@@ -201,10 +201,14 @@ def test_what_is_no_picture_of_the_users(plain: Path) -> None:
     """Hidden files, what Macs put into zips, and what gan itself drew."""
     for name in (".hidden.png", "__MACOSX/._0.png", ".trash/0.png"):
         write(plain / name, 99)
-    write(plain / "outputs/sample/1/samples.png", 99)
-    (plain / "outputs/sample/1/.hydra").mkdir()
-    assert sum(len(part.x) for part in source(plain).load()) == 10
+    for name, config in (("outputs/sample/1", "pkg://gan_cli.conf"), ("mine", "conf")):
+        write(plain / name / "samples.png", 99)
+        (plain / name / ".hydra").mkdir()
+        (plain / name / ".hydra/hydra.yaml").write_text(f"path: {config}")
+    (plain / "loop").symlink_to("loop")
+    assert sum(len(part.x) for part in source(plain).load()) == 11
     shutil.rmtree(plain / "outputs")
+    shutil.rmtree(plain / "mine")
     (plain / "__MACOSX/._0.png").write_text("of a Mac's own")
     assert sum(len(part.x) for part in source(zipped(plain)).load()) == 10
 
@@ -234,7 +238,7 @@ def test_pictures_outside_of_the_splits_are_told(
     data = source(sorted_ones, valid=0.25).load()
     assert [len(part.x) for part in data] == [9, 3, 4]
     assert data.train.y.unique().tolist() == [0, 1]
-    assert "2 pictures" in caplog.text
+    assert ": 2 outside of the folders train, valid, test" in caplog.text
     assert "masks/0.png" in caplog.text
 
 
@@ -297,7 +301,7 @@ def test_a_picture_too_large_is_not_decoded(plain: Path) -> None:
         ("absolute.zip", r"'/0\.png': names must stay below"),
         ("encrypted.zip", "encrypted; it must be plain"),
         ("twice.zip", "more than one member called 'x.png'"),
-        ("half", "a folder test: test is a split only beside a folder called train"),
+        ("half", "a folder test: test is a split only at the top, beside a folder"),
         ("deep", "a folder inner/train: train is a split only"),
     ],
 )
@@ -381,6 +385,26 @@ def test_a_run_goes_on_where_its_pictures_were_moved(plain: Path, gan: Gan) -> N
     )  # fmt: skip
     assert result.code == 0, result.err
     assert gan("sample", "run=a", "real=true", "n=4").code == 0
+    # Others are refused, and the run is as it was.
+    config = (plain.parent / "a/config.yaml").read_bytes()
+    for i in range(10):
+        write(plain / f"{i}.png", 100 + i)
+    result = gan("train", "resume=a", "dataset=folder", f"dataset.path={plain}", "schedule.steps=6")
+    assert result.code == 1
+    assert "dataset gives other data" in result.err
+    assert (plain.parent / "a/config.yaml").read_bytes() == config
+
+
+def test_a_sweep_of_other_pictures_is_not_finished(plain: Path, gan: Gan) -> None:
+    shutil.copytree(plain, plain.with_name("others"))
+    write(plain.with_name("others") / "0.png", seed=99)
+    small = ("network.generator.widths=[4]", "network.discriminator.units=[4]")
+    arguments = ["train", "-m", "sweep=s", "dataset=folder", "schedule.batch_size=2", *small]
+    arguments += ["seed=0,1", "schedule.steps=2"]
+    assert gan(*arguments, f"dataset.path={plain}").code == 0
+    result = gan(*arguments, f"dataset.path={plain.with_name('others')}")
+    assert result.code == 1
+    assert "dataset gives other data" in result.err
 
 
 def test_the_same_command_goes_on(plain: Path, gan: Gan) -> None:

@@ -54,7 +54,7 @@ def build(cfg: DictConfig, key: str, without: Collection[str] = ()) -> Any:
         if isinstance(error.__cause__, UserError):
             raise UserError(f"{key}: {error.__cause__}") from None
         if isinstance(error.__cause__, TypeError | ValueError):
-            reason = str(error.__cause__).splitlines()[0]
+            reason = " ".join(str(error.__cause__).splitlines()[:1])
             raise UserError(f"{key} does not fit {node._target_}: {reason}") from error
         if isinstance(error.__cause__, ImportError):
             reason = str(error.__cause__).splitlines()[0].rstrip(":")
@@ -91,7 +91,7 @@ def build_generator(cfg: DictConfig, source: Any) -> nn.Module:
     generator = _seeded(cfg, "network.generator")
     with torch.no_grad():
         z = draw_z(build(cfg, "prior"), 2, cfg.seed)
-        with _fits(f"network.generator can't take z of prior.dim={z.shape[1]}"):
+        with _fits(cfg, "network.generator", f"can't take z of prior.dim={z.shape[1]}"):
             shape = tuple(generate(generator, z, torch.device("cpu")).shape[1:])
     if shape != source.shape:
         raise UserError(
@@ -111,15 +111,19 @@ def build_generator(cfg: DictConfig, source: Any) -> nn.Module:
 
 
 @contextlib.contextmanager
-def _fits(sentence: str) -> Iterator[None]:
-    """Make one sentence of what PyTorch says of tensors that do not fit."""
+def _fits(cfg: DictConfig, key: str, sentence: str) -> Iterator[None]:
+    """Make one sentence of what PyTorch says of tensors that do not fit one of our networks.
+
+    A user's own may have a bug, whose traceback tells more.
+    """
     try:
         yield
     except (RuntimeError, ValueError) as error:
-        if "allocate" in str(error):  # Memory that is not enough is another's to tell.
+        ours = str(OmegaConf.select(cfg, key)._target_).startswith("gan_cli.")
+        if not ours or "allocate" in str(error):  # Memory that is not enough is told elsewhere.
             raise
         reason = " ".join(str(error).splitlines()[:1])
-        raise UserError(f"{sentence} ({reason}).") from error
+        raise UserError(f"{key} {sentence} ({reason}).") from error
 
 
 def _seeded(cfg: DictConfig, key: str) -> nn.Module:
@@ -155,16 +159,16 @@ def assemble(cfg: DictConfig, source: Any, data: Data) -> Training:
     keep_freed_memory(max((p.nbytes for p in parameters), default=0))
     if cfg.init_from is not None:
         _start_from(generator, runs.find(cfg.init_from, cfg.outputs, "init_from"))
-    elif hasattr(generator, "start_from"):
-        log.warning("init_from is null, so that G starts from no finished run's.")
+    elif hasattr(generator, "start_from") and cfg.resume is None:
+        log.warning("init_from is null: no part of G starts from a finished run.")
     elif isinstance(generator, Generator) and generator.marginal_bias:
         generator.set_mean(_mean_image(source, data.train.x))
     if cfg.schedule.batch_size == 1:
         # As batch normalisation can't.
-        with _fits("schedule.batch_size is 1, with which network.generator can't be trained"):
+        with _fits(cfg, "network.generator", "can't be trained with schedule.batch_size=1"):
             copy.deepcopy(generator).train()(draw_z(build(cfg, "prior"), 1, cfg.seed))
     few = minibatches[0][:8].cpu()
-    with _fits(f"network.discriminator can't judge {len(few)} images of {source.shape}"):
+    with _fits(cfg, "network.discriminator", f"can't judge images {tuple(few.shape)}"):
         joint = judges_each_alone(discriminator, few)
     g_optimizer, d_optimizer = build_optimizers(cfg)
     state = new_state(generator, discriminator, d_optimizer, cfg.seed, device)

@@ -113,9 +113,7 @@ class _Measure:
             for fold in folds
         ]
         if min(len(fold.test) for fold in self.folds) < 2:
-            raise UserError(
-                "The data have less than 2 test images; it takes more to tell an error."
-            )
+            raise UserError("The data have fewer than 2 test images; an error takes at least 2.")
 
     def _points(self, x: Tensor) -> Tensor:
         return self.source.to_measure(self.source.to_model(x)).to(self.device)

@@ -137,10 +137,13 @@ def _overrides(path: Path) -> dict[str, str]:
     commands that were refused as well.
     """
     sessions = runs.Run(path).sessions() if runs.Run.exists(path) else []
+    played = [session["record"] for session in sessions if "record" in session]
+    # Sessions of older versions don't say.
+    played = played or [f"{HYDRA}/{p.name}" for p in sorted((path / HYDRA).glob("resumed-*"))]
     told: dict[str, str] = {}
-    for record in dict.fromkeys([HYDRA, *(s["record"] for s in sessions if "record" in s)]):
+    for record in dict.fromkeys([HYDRA, *played]):
         # As they were told: what ${...} in them stands for is not known here.
-        overrides: Any = _recorded(path / record / "overrides.yaml") or []
+        overrides = list(_recorded(path / record / "overrides.yaml"))
         new = {override.partition("=")[0].lstrip("+"): override for override in overrides}
         # An experiment takes the place of all that the run's own config was.
         told = new if "experiment" in new else {**told, **new}
@@ -150,21 +153,21 @@ def _overrides(path: Path) -> dict[str, str]:
 
 def _command(path: Path, overrides: list[str]) -> str | None:
     record = _recorded(path / HYDRA / "hydra.yaml")
-    if record is None:
+    sources = OmegaConf.select(record, "hydra.runtime.config_sources")
+    if sources is None:
         return None
-    sources = record["hydra"]["runtime"]["config_sources"]
-    own = [source["path"] for source in sources if source["provider"] == "command-line"]
+    own = [source.path for source in sources if source.provider == "command-line"]
     return shlex.join(
         ["gan", "train", *(word for path in own for word in ("--config-dir", path)), *overrides]
     )
 
 
 def _recorded(path: Path) -> Any:
-    """Return one of Hydra's records, or None where it is not there or not whole."""
+    """Return one of Hydra's records, empty where it is not there or not whole."""
     try:
-        return OmegaConf.to_container(OmegaConf.load(path))
+        return OmegaConf.load(path)
     except Exception:  # whatever a damaged file makes of the parsers
-        return None
+        return OmegaConf.create()
 
 
 def missing(jobs: Sequence[Job], absent: Sequence[str]) -> list[str]:

@@ -20,6 +20,8 @@ FREE = (
     "outputs", "device", "threads", "data_dir", "dataset.data_dir", "dataset.path", "dataset.cache",
     "resume", "dry_run", "on_nan", "on_collapse", "cuda_graph",
 )  # fmt: skip
+# The data set whose files have no directory of their own by `data_dir`.
+FOLDER = "folder"
 # Groups whose options are whole configs, or parts all over it.
 WHOLE = {"experiment", "ablation"}
 LENGTH = ("schedule.epochs", "schedule.steps", "dataset.epochs")
@@ -40,10 +42,12 @@ def done_already(cfg: DictConfig, out: Path) -> bool:
     if HydraConfig.get().mode != RunMode.MULTIRUN or not runs.Run.exists(out):
         return False
     run = runs.Run(out)
-    free = tuple(name for name in FREE if name not in LENGTH)
+    # Whether other files have the same pictures shows only when they are read.
+    machine = tuple(name for name in FREE if name != "dataset.path")
+    free = tuple(name for name in machine if name not in LENGTH)
     target = cfg.monitor.target
     if target is not None and any(row.get(BEST_BY, -math.inf) >= target for row in run.rows()):
-        free = FREE  # It is as good as it should be, however long it was to be at most.
+        free = machine  # It is as good as it should be, however long it was to be at most.
     elif target != OmegaConf.select(run.config(), "monitor.target"):
         return False
     different = runs.differences(run.config(), _of_shape(cfg, run.config()), free)
@@ -105,13 +109,14 @@ def config_of_resumed(cfg: DictConfig, out: Path) -> tuple[DictConfig, Path]:
             for name in ("log", "monitor", "checkpoint"):
                 # What the version that began the run did not have yet.
                 new[name] = OmegaConf.merge(cfg[name], old[name])
-            if cfg.dataset._target_ == old.dataset._target_:
+            if HydraConfig.get().runtime.choices["dataset"] == FOLDER and "path" in old.dataset:
                 # Named so that its path can be told: its other settings stay the run's own.
                 keys = [key for key in keys if key != "dataset"]
             for key in keys:
                 OmegaConf.update(new, key, OmegaConf.select(cfg, key), force_add=True)
             there = new.dataset.get("data_dir")
-            if there is not None and ("data_dir" in keys or not Path(there).is_dir()):
+            told = "dataset.data_dir" in keys
+            if there and not told and ("data_dir" in keys or not Path(there).is_dir()):
                 new.dataset.data_dir = new.data_dir = cfg.data_dir
     different = runs.differences(old, new, FREE)
     if different:

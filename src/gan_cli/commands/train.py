@@ -31,7 +31,7 @@ from gan_cli.evaluation.sampling import draw_z, generate
 from gan_cli.figures.grid import Picture, picture, save_png
 from gan_cli.training import checkpoints
 from gan_cli.training.device import take_gpu
-from gan_cli.training.environment import compare, environment, precision
+from gan_cli.training.environment import compare, environment, precision, refuse_other_data
 from gan_cli.training.keeper import Keeper
 from gan_cli.training.logbook import Logbook
 from gan_cli.training.loop import BEST_BY, Intervals, Training, over, train
@@ -84,6 +84,8 @@ def _run(cfg: DictConfig, out: Path) -> None:
     with runs.lock(out), stop_signals() as stop:
         directory = runs.Run(out) if runs.Run.exists(out) else runs.Run.create(out, cfg)
         directory.clear()
+        fingerprint = data.fingerprint()
+        refuse_other_data(directory.sessions(), fingerprint)
         checkpoints.restore(state, directory.checkpoints)
         if measured_otherwise(directory.config(), cfg):
             state.best = -math.inf
@@ -100,7 +102,7 @@ def _run(cfg: DictConfig, out: Path) -> None:
         device, autocast = state.rng.device, training.game.autocast
         graph = {"cuda_graph": training.captured is not None}
         here = {
-            **environment(device, autocast, data.fingerprint()),
+            **environment(device, autocast, fingerprint),
             **graph,
             "record": HydraConfig.get().output_subdir,
         }

@@ -28,9 +28,9 @@ class Folder(Source):
 
     Top folders called train, valid (or val, validation) and test are the splits, if there is one
     called train; what is missing of the others is taken from it, by the fractions `valid` and
-    `test` and the `seed`. Folders below are classes. With
-    `size`, pictures are cropped square around the centre and resized; `channels` is 1 or 3. Where
-    one is None, all pictures must agree in it. `shape` is then known once they are loaded.
+    `test` and the `seed`. Folders below are classes. With `size`, pictures are cropped square
+    around the centre and resized; `channels` is 1 or 3. Where one is None, all pictures must agree
+    in it. `shape` is then known once they are loaded.
     """
 
     def __init__(
@@ -76,8 +76,11 @@ class Folder(Source):
         if not cached.is_file():
             return None
         try:
-            with np.load(cached, allow_pickle=False) as arrays:
+            # A file of our own: numpy leaves that of a damaged archive open.
+            with cached.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 return arrays["x"], arrays["names"].tolist()
+        except MemoryError:
+            raise
         except Exception as error:  # whatever a damaged file makes of numpy's parser
             log.warning("%s is damaged (%s); the pictures are decoded anew.", cached, error)
             return None
@@ -156,8 +159,8 @@ class Folder(Source):
             outside = [name for name, split in zip(names, splits, strict=True) if split is None]
             if outside:
                 log.warning(
-                    "%d pictures in %s lie in none of the folders %s, and are left out (%s, ...).",
-                    len(outside), self.path, ", ".join(SPLITS), outside[0],
+                    "Left out, of the pictures in %s: %d outside of the folders %s (%s first).",
+                    self.path, len(outside), ", ".join(SPLITS), outside[0],
                 )  # fmt: skip
             folders = [f[1:] for f in folders]
         else:
@@ -165,7 +168,8 @@ class Folder(Source):
                 if folder and (called := [name for name in folder if _split_of((name,))]):
                     raise UserError(
                         f"dataset.path is {self.path}, with a folder {'/'.join(folder)}: "
-                        f"{called[0]} is a split only beside a folder called train, and at the top."
+                        f"{called[0]} is a split only at the top, beside a folder called train; "
+                        "rename it if it is a class."
                     )
             splits = ["train"] * len(names)
         rows = {

@@ -42,8 +42,8 @@ class Album(NamedTuple):
 def open_album(path: Path) -> Album:
     """List the pictures below the directory, or in the zip file, at `path`.
 
-    Left out are hidden ones, as systems put beside others, and what commands of gan drew. Raises
-    UserError where there are none, or where the file can't be trusted as a zip.
+    Left out are hidden ones, as systems put beside others, and, in a directory, what commands of
+    gan drew. Raises UserError where there are none, or where the file can't be trusted as a zip.
     """
     try:
         album = _open_directory(path) if path.is_dir() else _open_zip(path)
@@ -76,12 +76,17 @@ def _below(folder: Path, above: frozenset[Path]) -> Iterator[Path]:
     with os.scandir(folder) as entries:
         for entry in sorted(entries, key=lambda entry: entry.name):
             path = folder / entry.name
-            if entry.name.startswith("."):
+            if entry.name.startswith(".") or not path.exists():  # a link to nothing, or to itself
                 continue
-            if entry.is_dir() and not (path / HYDRA).is_dir():
+            if entry.is_dir() and not _is_of_gan(path):
                 yield from _below(path, above | {real})
             elif path.suffix.lower() in SUFFIXES and entry.is_file():
                 yield path
+
+
+def _is_of_gan(folder: Path) -> bool:
+    record = folder / HYDRA / "hydra.yaml"
+    return record.is_file() and b"gan_cli.conf" in record.read_bytes()
 
 
 def _open_zip(path: Path) -> Album:
@@ -116,14 +121,14 @@ def _open_zip(path: Path) -> Album:
             raise ValueError(f"unpacks to {size / 1e6:.0f} MB, over {UNPACKED / 1e6:.0f}")
         return archive.read(members[name])
 
-    return _album({name: f"{m.file_size} {m.CRC}" for name, m in members.items()}, read)
+    marks = {name: f"{member.file_size} {member.CRC}" for name, member in members.items()}
+    return _album(dict(sorted(marks.items())), read)
 
 
 def _album(marks: Mapping[str, str], read: Callable[[str], bytes]) -> Album:
-    names = sorted(marks)
-    listed = "\n".join(f"{name} {marks[name]}" for name in names)
+    listed = "\n".join(f"{name} {mark}" for name, mark in marks.items())
     digest = hashlib.sha256(listed.encode(errors="surrogateescape")).hexdigest()
-    return Album(names, digest, read)
+    return Album(list(marks), digest, read)
 
 
 def _printable(name: str) -> str:

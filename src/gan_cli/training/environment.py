@@ -42,19 +42,20 @@ def environment(
     }
 
 
-def compare(sessions: Sequence[dict[str, Any]], here: dict[str, Any]) -> None:
-    """Tell what of the machine is another than in the last of a run's sessions.
-
-    Raises UserError where the data are others.
-    """
-    before = sessions[-1] if sessions else {}
-    if "versions" not in before:
-        return
-    if before.get("data_sha256") != here["data_sha256"]:
+def refuse_other_data(sessions: Sequence[dict[str, Any]], fingerprint: str) -> None:
+    """Raise UserError where the data are others than in the last of a run's sessions."""
+    if sessions and sessions[-1].get("data_sha256", fingerprint) != fingerprint:
         raise UserError(
             "dataset gives other data than this run was trained on so far (their SHA-256 differ); "
             "data_dir, or dataset.path, must lead to the same files."
         )
+
+
+def compare(sessions: Sequence[dict[str, Any]], here: dict[str, Any]) -> None:
+    """Tell what of the machine is another than in the last of a run's sessions."""
+    before = sessions[-1] if sessions else {}
+    if "versions" not in before:
+        return
     before, here = (
         {"cuda_graph": False, **session, **session["versions"]} for session in (before, here)
     )
