@@ -39,18 +39,22 @@ def test_unknown_command(gan: Gan) -> None:
     assert "did you mean 'train'?" in gan("trian").err
 
 
-@pytest.mark.parametrize("name", ["rü1", "r (copy)", "r's", "r[2]", "r#1", "a~b", "a=1,b=2", '"r"'])
-def test_directories_by_any_name(name: str, gan: Gan, tmp_path: Path) -> None:
+def test_directories_by_any_name(gan: Gan, tmp_path: Path) -> None:
     assert gan("train", *SMALL, "schedule.steps=2", "hydra.run.dir=a").code == 0
-    (tmp_path / "a").rename(tmp_path / name)
-    result = gan("sample", f"run={name}", "n=4")
-    assert result.code == 0, result.err
+    before = "a"
+    for name in ("rü1", "r (copy)", "r's", "r[2]", "r#1", "a~b", "a=1,b=2", '"r"'):
+        (tmp_path / before).rename(tmp_path / name)
+        result = gan("sample", f"run={name}", "n=4")
+        assert result.code == 0, result.err
+        before = name
 
 
-def test_without_a_terminal_to_tell_errors_on(tmp_path: Path) -> None:
-    command = [GAN, "train", *SMALL, "schedule.steps=2", "hydra.run.dir=a"]
-    shell = ["bash", "-c", 'exec "$@" 2>&-', "bash", *command]
-    assert subprocess.run(shell, cwd=tmp_path, capture_output=True, check=False).returncode == 0
+def test_without_a_terminal_to_tell_errors_on(
+    gan: Gan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Python has it where a daemon closed it."""
+    monkeypatch.setattr(sys, "stderr", None)
+    assert gan("train", *SMALL, "schedule.steps=2", "hydra.run.dir=a").code == 0
     assert '"finished"' in (tmp_path / "a/status.json").read_text()
 
 
