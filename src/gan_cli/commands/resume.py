@@ -14,13 +14,14 @@ from gan_cli.commands.build import relative
 from gan_cli.errors import UserError
 from gan_cli.training.loop import BEST_BY
 
-# What may change when a run is taken up again: its length, what is written, and the machine.
+# What may change when a run is taken up again: its length, what is written, the machine, and where
+# its data are.
 FREE = (
     "schedule.epochs", "schedule.steps", "dataset.epochs", "log", "monitor", "checkpoint",
     "outputs", "device", "threads", "data_dir", "dataset.data_dir", "dataset.path", "dataset.cache",
     "resume", "dry_run", "on_nan", "on_collapse", "cuda_graph",
 )  # fmt: skip
-# The data set whose files have no directory of their own by `data_dir`.
+# The data set whose files lie where dataset.path says, and not in data_dir.
 FOLDER = "folder"
 # Groups whose options are whole configs, or parts all over it.
 WHOLE = {"experiment", "ablation"}
