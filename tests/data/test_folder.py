@@ -190,6 +190,21 @@ def test_a_damaged_cache_is_made_anew(
     assert len(cached.read_bytes()) > 1000
 
 
+def test_a_cache_that_can_not_be(plain: Path) -> None:
+    (plain.parent / "cache").write_text("a file")
+    with pytest.raises(UserError, match=r"dataset.cache is .*cache, which can't be made a dir"):
+        source(plain).load()
+
+
+def test_a_zip_of_a_later_version(plain: Path) -> None:
+    path = zipped(plain)
+    content = path.read_bytes()
+    begin = content.index(b"PK\x01\x02")  # where its directory begins; then "made by", "needed"
+    path.write_bytes(content[: begin + 6] + b"\x63\x00" + content[begin + 8 :])
+    with pytest.raises(UserError, match="nor a whole zip"):
+        source(path).load()
+
+
 def test_links_lead_to_pictures_but_not_in_circles(plain: Path, tmp_path: Path) -> None:
     (tmp_path / "linked").mkdir()
     (tmp_path / "linked/all").symlink_to(plain)

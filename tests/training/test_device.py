@@ -3,6 +3,8 @@ import sys
 
 import pytest
 
+from gan_cli.training.device import pick_device
+
 # As much is freed and taken again as in a step of large networks.
 FAULTS = """
 import resource, torch
@@ -27,3 +29,8 @@ def test_large_blocks_that_were_freed_are_used_again(largest: int) -> None:
         check=True,
     )
     assert (int(done.stdout) < 50) == (largest > 32 * 2**20)
+
+
+def test_a_processor_may_have_a_number() -> None:
+    """CUDA must not be asked to make it the current one."""
+    assert pick_device("cpu:0").type == "cpu"
