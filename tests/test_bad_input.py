@@ -198,7 +198,9 @@ def test_an_output_directory_that_can_not_be(outputs: str, tmp_path: Path) -> No
     assert "Traceback" not in result.err
 
 
-def test_a_run_in_use_is_left_alone(gan: Gan, tmp_path: Path) -> None:
+def test_a_run_in_use_is_left_alone(
+    gan: Gan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from gan_cli.runs import Run, lock
 
     assert gan("train", *SMALL, "schedule.steps=3", "hydra.run.dir=a").code == 0
@@ -210,6 +212,13 @@ def test_a_run_in_use_is_left_alone(gan: Gan, tmp_path: Path) -> None:
         assert "a is being written by process" in result.err
         assert run.status() == "running"
     assert run.status() == "interrupted"
+
+    # Whether the process is gone can't be seen where no lock can be taken.
+    def unwritable(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr("gan_cli.runs.FileLock.acquire", unwritable)
+    assert run.status() == "running"
 
 
 def test_a_hostile_array_runs_nothing(gan: Gan, tmp_path: Path) -> None:

@@ -293,6 +293,10 @@ def test_dry_run_shows_the_papers_shapes_without_data(
     assert [count for count in counts if count] == parameters
     totals = re.findall(r"or: ([\d,]+) parameters", result.out)
     assert sum(int(total.replace(",", "")) for total in totals) == sum(parameters)
+    # How long it is depends on the data, and what memory it takes hardly does.
+    assert "steps" not in result.out
+    (size,) = re.findall(r"About (\d+) MB on", result.out)
+    assert 4 * sum(parameters) * 3 < float(size) * 1e6 < 4 * sum(parameters) * 6
 
 
 def test_mnist_alone_plays_algorithm_1(gan: Gan, mnist_dir: Path) -> None:

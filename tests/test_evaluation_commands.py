@@ -326,6 +326,9 @@ def test_a_run_is_scored_on_its_own_data(gan: Gan, trained: Path) -> None:
     result = gan("eval-parzen", f"run={trained}", "dataset=ring")
     assert result.code == 1
     assert "dataset is given and samples is null" in result.err
+    result = gan("eval-parzen", f"run={trained}", "samples=a.npy", "dataset=digits")
+    assert result.code == 1
+    assert f"run is {trained} and samples is a.npy; one of them is scored" in result.err
 
 
 def test_samples_without_a_dataset(gan: Gan, tmp_path: Path) -> None:

@@ -124,6 +124,8 @@ def test_seeds_of_several_machines_make_one_table(gan: Gan, tmp_path: Path) -> N
     (tmp_path / "lr.json").write_text(json.dumps(other))
     (tmp_path / "half.json").write_bytes(text[: len(text) // 2])
     (tmp_path / "empty.json").write_text(json.dumps(there | {"runs": [{}]}))
+    cut = [run | {"ema": {"n": 60}} for run in there["runs"]]
+    (tmp_path / "cut.json").write_text(json.dumps(there | {"runs": cut}))
     for arguments, words in (
         (["others=[lr.json]"], "another recipe (optimizer.lr: 7 there, 0.001 here)"),
         (["others=[there/table1.json]", "n_samples=149"], "n_samples: 150 there, 149 here"),
@@ -132,6 +134,7 @@ def test_seeds_of_several_machines_make_one_table(gan: Gan, tmp_path: Path) -> N
         (["others=[half.json]"], "can't be read"),
         (["others=[none.json]"], "can't be read"),
         (["others=[empty.json]"], "can't be read"),
+        (["others=[cut.json]"], "can't be read"),
         (["results=half.json"], "results is half.json, which is no directory"),
     ):
         result = joined(*LIMITS, *arguments)
@@ -165,6 +168,11 @@ def test_one_run_with_all_there_is_to_choose_sigma_on(gan: Gan, tmp_path: Path) 
     result = gan("table1", "runs=[run,copy]", "results=twice")
     assert (result.code, (tmp_path / "twice").exists()) == (1, False)
     assert "seed 0 more than once" in result.err
+
+    (tmp_path / "copy/metrics.csv").unlink()
+    result = gan("table1", "runs=[copy]", "results=twice")
+    assert (result.code, (tmp_path / "twice").exists()) == (1, False)
+    assert "copy is finished, but its metrics.csv is missing or empty" in result.err
 
 
 def refuse(constant: str) -> None:

@@ -9,6 +9,7 @@ import torch
 from conftest import SMALL, Result, rows
 from omegaconf import OmegaConf
 
+from gan_cli.commands.length import in_steps
 from gan_cli.data.sources import Digits
 from gan_cli.evaluation.parzen import log_likelihood
 from gan_cli.training import checkpoints
@@ -126,3 +127,14 @@ def test_the_monitor_measures_g_or_its_average(weights: str, gan: Gan, tmp_path:
     points = Digits((1, 8, 8)).load().valid.x[:40].flatten(1) / 255
     by_sigma = log_likelihood(points, samples, list(np.logspace(-1, 0, 10))).mean(1)
     assert estimates(tmp_path / "run")[-1] == pytest.approx(by_sigma.max().item(), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("epochs", "per_epoch", "steps"),
+    [(0.07, 100, 7), (0.001, 100, 1), (1e-9, 100, 1), (0.071, 100, 8), (2, 12.5, 25), (1, 0.4, 1)],
+)
+def test_epochs_in_steps(epochs: float, per_epoch: float, steps: int) -> None:
+    schedule = {"epochs": epochs, "steps": None}
+    assert in_steps(OmegaConf.create({"schedule": schedule}), per_epoch) == steps
+    schedule["steps"] = 3
+    assert in_steps(OmegaConf.create({"schedule": schedule}), per_epoch) == 3

@@ -90,6 +90,11 @@ def test_both_stages_from_end_to_end(gan: Callable[..., Result], tmp_path: Path)
     assert " in 5" in result.out
     assert "Adversarial nets (quoted, Table 1)" in result.out
 
+    result = gan("train", "experiment=tfd", *small, *second[:3], "dry_run=true")
+    assert (result.code, result.out.count("no part of G starts from a finished run")) == (0, 1)
+    result = gan("train", "experiment=tfd", *small, *second, "dry_run=true")
+    assert "no part of G" not in result.out
+
     wrong = ("network.generator.back.widths=[30,41]", *second[:1], *second[2:])
     result = gan("train", "experiment=tfd", *small, *wrong)
     assert result.code == 1

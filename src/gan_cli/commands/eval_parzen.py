@@ -51,6 +51,11 @@ def run(cfg: DictConfig, out: Path) -> None:
                 f"samples is {cfg.samples}, so dataset=... must name what they are samples of, and "
                 "draws must be 1."
             )
+        if cfg.run != "latest":
+            raise UserError(
+                f"run is {cfg.run} and samples is {cfg.samples}; one of them is scored at a time, "
+                "so the other must be left out."
+            )
         source = build_source(cfg)
         folds = source.folds()  # The shape of one's own pictures is known only then.
         draws = [read_samples(Path(cfg.samples), source)[: cfg.n_samples]]
