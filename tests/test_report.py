@@ -180,6 +180,13 @@ def test_what_is_no_two_runs(gan: Gan, tmp_path: Path) -> None:
     result = gan("report", "runs=[a,b]")
     assert result.code == 1
     assert "runs has a more than once" in result.err
+    for name, seed in (("c", 0), ("d", 1)):
+        more = ["schedule.k=1", f"seed={seed}", f"hydra.run.dir={name}"]
+        assert gan("train", *SWEEP[:-1], *more).code == 0
+    result = gan("report", "runs=[a,d,c]")
+    assert "| all  | 3 |" in result.out
+    assert result.out.count(" has the settings and the seed of ") == 1
+    assert "\nc has the settings and the seed of a; standard errors" in result.out
 
 
 def test_damaged_records_of_a_sweep(gan: Gan, tmp_path: Path) -> None:

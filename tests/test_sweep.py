@@ -1,7 +1,7 @@
 """`gan train -m`: stopped, taken up again, and every failure told when it happens."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -201,6 +201,14 @@ def test_an_ablation_changes_one_detail() -> None:
             assert different == changed
 
 
+@pytest.fixture
+def options() -> Iterator[None]:
+    """Hydra as it is while a command of gan runs, which knows the groups' options."""
+    with initialize_config_module("gan_cli.conf", version_base="1.3"):
+        yield
+
+
+@pytest.mark.usefixtures("options")
 def test_names_of_jobs() -> None:
     """A preset's setting tells jobs apart even with one value, which another command may add to."""
     told = {"seed": "range(2)", "schedule.k": "1,2", "experiment": "mnist"}
@@ -214,6 +222,11 @@ def test_names_of_jobs() -> None:
     assert list(sweeps.combinations({"seed": "range(5)"}, ["seed=0"])) == ["seed=0"]
     # Named as it will be when values are added.
     assert list(sweeps.combinations({}, ["seed=range(1)"])) == ["seed=0"]
+    priors = [f"prior={name}" for name in ("gaussian", "spherical", "uniform")]
+    assert list(sweeps.combinations({}, ["prior=glob(*)"])) == priors
+    assert list(sweeps.combinations({}, ["prior=glob(*,exclude=[s*])"])) == priors[::2]
+    with pytest.raises(UserError, match=r"seed=glob\(\*\) has no values"):
+        sweeps.combinations({}, ["seed=glob(*)"])
     with pytest.raises(UserError, match=r"lr=interval\(0, 1\) has no end of values"):
         sweeps.combinations({}, ["lr=interval(0, 1)"])
     with pytest.raises(UserError, match=r"seed=range\(5, ?2\) has no values"):

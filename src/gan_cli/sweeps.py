@@ -7,6 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, Quote, QuotedString
@@ -72,7 +73,9 @@ def parse(params: Mapping[str, Any], arguments: Sequence[str]) -> list[Override]
     The sweep's name is none of them: a job is the run that it would be by itself.
     """
     own = [f"{key}={value}" for key, value in params.items()]
-    given = OverridesParser.create().parse_overrides([*own, *arguments])
+    # It knows which options there are, for glob(*).
+    loader = GlobalHydra.instance().config_loader()
+    given = OverridesParser.create(loader).parse_overrides([*own, *arguments])
     return [override for override in given if override.key_or_group != "sweep"]
 
 

@@ -79,6 +79,21 @@ def best_first(jobs: Sequence[Job], names: Sequence[str], by: str) -> list[Group
     return sorted(groups, key=order)
 
 
+def repeated(groups: Sequence[Group]) -> list[str]:
+    """Return a line for each run that has its group's settings and another's seed as well."""
+    lines = []
+    for group in groups:
+        named: dict[int, str] = {}
+        for job in group.jobs:
+            first = named.setdefault(int(job.settings["seed"]), job.name)
+            if first != job.name:
+                lines.append(
+                    f"{job.name} has the settings and the seed of {first}; standard errors take it "
+                    "for a run of its own"
+                )
+    return lines
+
+
 def _summaries(jobs: Sequence[Job]) -> dict[str, Summary]:
     measured = [job.metrics for job in jobs]
     values = {metric: [m[metric] for m in measured if metric in m] for metric in METRICS}

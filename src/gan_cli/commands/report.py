@@ -9,7 +9,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from gan_cli.commands.build import relative
-from gan_cli.commands.groups import Group, best_first, kinds
+from gan_cli.commands.groups import Group, best_first, kinds, repeated
 from gan_cli.commands.jobs import METRICS, find, missing, untimed
 from gan_cli.commands.page import html
 from gan_cli.errors import UserError
@@ -31,7 +31,8 @@ def run(cfg: DictConfig, out: Path) -> None:
     names = kinds(finished)
     groups = best_first(finished, names, cfg.by)
     table = _table(names, groups, cfg.by)
-    lines, others = list(_markdown(table)), [*missing(jobs, absent), *untimed(jobs)]
+    lines = list(_markdown(table))
+    others = [*missing(jobs, absent), *untimed(jobs), *repeated(groups)]
     for line in [*lines, *others]:
         log.info("%s", line)
     markdown = "\n".join([*lines, "", *(f"- {line}" for line in others)]).rstrip() + "\n"
