@@ -90,13 +90,13 @@ class _MaxOfPieces(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         a, largest = ctx.saved_tensors
         result = torch.empty_like(a)
-        pieces = [x.unflatten(1, (ctx.pieces, -1)).unbind(1) for x in (a, result)]
-        shared = torch.zeros_like(largest)
-        for piece, is_largest in zip(*pieces, strict=True):
-            shared += torch.eq(piece, largest, out=is_largest)
-        share = torch.div(gradient, shared, out=shared)
-        for is_largest in pieces[1]:
-            is_largest *= share
+        pieces, is_largest = (x.unflatten(1, (ctx.pieces, -1)) for x in (a, result))
+        torch.eq(pieces, largest.unsqueeze(1), out=is_largest)
+        first, *others = is_largest.unbind(1)
+        shared = first.clone()
+        for other in others:
+            shared += other
+        is_largest *= torch.div(gradient, shared, out=shared).unsqueeze(1)
         return result, None
 
 
