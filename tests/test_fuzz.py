@@ -31,7 +31,7 @@ Gan = Callable[..., Result]
 
 many = settings(max_examples=50, derandomize=True, deadline=None, database=None)
 few = settings(
-    max_examples=40, derandomize=True, phases=[Phase.generate], deadline=None, database=None,
+    max_examples=30, derandomize=True, phases=[Phase.generate], deadline=None, database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )  # fmt: skip
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import GAN, SMALL, Result, assert_same, rows, run_gan, weights
+from conftest import GAN, SMALL, Result, assert_same, rows, weights
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
@@ -106,9 +106,10 @@ def test_stopped_and_resumed_is_never_stopped(
     assert_same(*best)
 
 
-def test_a_stopped_process_goes_on_bit_for_bit(tmp_path: Path) -> None:
+def test_a_stopped_process_goes_on_bit_for_bit(gan: Gan, tmp_path: Path) -> None:
+    """In another one: this."""
     arguments = [*SMALL, "schedule.steps=300", "log.every=10", "log.grid_every=100"]
-    whole = run_gan("train", *arguments, "hydra.run.dir=whole", cwd=tmp_path)
+    whole = gan("train", *arguments, "hydra.run.dir=whole")
     assert whole.code == 0, whole.err
     whole_run, stopped = tmp_path / "whole", tmp_path / "stopped"
 
@@ -131,7 +132,7 @@ def test_a_stopped_process_goes_on_bit_for_bit(tmp_path: Path) -> None:
     step = weights(stopped)["step"]
     assert 100 <= step < 300
 
-    resumed = run_gan("train", "resume=stopped", cwd=tmp_path)
+    resumed = gan("train", "resume=stopped")
     assert resumed.code == 0, resumed.err
     assert f"Resuming stopped: steps {step + 1} to 300" in resumed.out
     assert_same(weights(whole_run), weights(stopped))

@@ -17,7 +17,7 @@ SWEEP = [
     *SMALL, "schedule.steps=6", "log.every=2", "checkpoint.every_steps=2", "checkpoint.share=null",
     "monitor.every=null", "sweep=study",
 ]  # fmt: skip
-GRID = ["optimizer.lr=0.05,0.1,0.2", "seed=range(4)"]
+GRID = ["optimizer.lr=0.05,0.1", "seed=range(3)"]
 
 
 def jobs(cwd: Path) -> list[Path]:
@@ -46,21 +46,21 @@ def test_killed_in_the_middle_and_started_again(
     def play(self: Training) -> None:
         step(self)
         steps.append(self.state.step)
-        if len(steps) == 5 * 6 + 5:
+        if len(steps) == 3 * 6 + 5:
             raise Crash
 
     monkeypatch.setattr(Training, "step", play)
     with pytest.raises(Crash):
         gan("train", "-m", *SWEEP, *GRID)
-    assert len(jobs(tmp_path)) == 6
+    assert len(jobs(tmp_path)) == 4
     result = gan("train", "-m", *SWEEP, *GRID)
     assert result.code == 0, result.err
-    assert result.out.count("is finished already") == 5
+    assert result.out.count("is finished already") == 3
     # The one that was killed at step 5 went on from step 4.
-    assert len(steps) == 12 * 6 + 1
+    assert len(steps) == 6 * 6 + 1
 
     found = jobs(tmp_path)
-    assert len(found) == 12
+    assert len(found) == 6
     assert "optimizer.lr=0.05,seed=0" in [job.name for job in found]
     assert [sessions(job) for job in found].count(2) == 1
     for job in found:
