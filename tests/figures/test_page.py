@@ -37,7 +37,7 @@ def test_all_text_is_escaped() -> None:
         ordered_by=wild,
         first=wild,
         table=Table([wild, wild], [[wild, wild]], 1),
-        missing=[wild],
+        remarks=[wild],
         charts=[Chart(wild, b"")],
         drawn=[wild],
         groups=1,
@@ -49,5 +49,5 @@ def test_all_text_is_escaped() -> None:
     text = render(page)
     assert wild not in text
     assert "<b>" not in text
-    # Twice: title, fact, samples; tables 6, rerun 3; and order, first, missing, chart, legend.
+    # Twice: title, fact, samples; tables 6, rerun 3; and order, first, remark, chart, legend.
     assert text.count("&lt;b&gt;&amp;&#34;&#39;&lt;/b&gt;") == 20

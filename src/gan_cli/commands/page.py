@@ -30,11 +30,11 @@ def html(
     names: Sequence[str],
     groups: Sequence[Group],
     table: Table,
-    others: Sequence[str],
+    remarks: Sequence[str],
 ) -> str:
     """Return the page of `jobs` and of those not begun; groups differ by the settings `names`.
 
-    `others` say what is not in the table, and why.
+    `remarks` say what is not in the table, or not as the others are, and why.
     """
     titles = [
         ", ".join(f"{name}={value}" for name, value in zip(names, group.key, strict=True)) or "all"
@@ -55,7 +55,7 @@ def html(
             ordered_by=cfg.by,
             first="least" if cfg.by in LEAST_FIRST else "most",
             table=table,
-            missing=list(others),
+            remarks=list(remarks),
             charts=list(_charts(groups[: len(STYLES)])),
             drawn=titles[: len(STYLES)],
             groups=len(groups),

@@ -32,13 +32,13 @@ def run(cfg: DictConfig, out: Path) -> None:
     groups = best_first(finished, names, cfg.by)
     table = _table(names, groups, cfg.by)
     lines = list(_markdown(table))
-    others = [*missing(jobs, absent), *untimed(jobs), *repeated(groups)]
-    for line in [*lines, *others]:
+    remarks = [*missing(jobs, absent), *untimed(jobs), *repeated(groups)]
+    for line in [*lines, *remarks]:
         log.info("%s", line)
-    markdown = "\n".join([*lines, "", *(f"- {line}" for line in others)]).rstrip() + "\n"
+    markdown = "\n".join([*lines, "", *(f"- {line}" for line in remarks)]).rstrip() + "\n"
     write_atomically(out / "report.md", markdown.encode())
     write_atomically(out / "report.csv", _csv(names, groups).encode())
-    page = html(cfg, jobs, absent, names, groups, table, others)
+    page = html(cfg, jobs, absent, names, groups, table, remarks)
     write_atomically(out / "report.html", page.encode())
     log.info(
         "Results: %s, with curves and samples, and report.md and report.csv beside it.",

@@ -53,10 +53,9 @@ class Page(NamedTuple):
     """All that a report says, best group first.
 
     `facts` are what was reported, when and by what, as (name, text); `ordered_by` is the metric
-    that orders the table, `first` most or least; `missing` has a line for each run that is not in
-    it. The groups
-    `drawn` are in the charts, in the order of STYLES, out of `groups` in all. `left_out` is how
-    many grids there are beside those in `samples`.
+    that orders the table, `first` most or least; `remarks` tell of runs that are not in it, or not
+    as the others are. The groups `drawn` are in the charts, in the order of STYLES, out of `groups`
+    in all. `left_out` is how many grids there are beside those in `samples`.
     """
 
     title: str
@@ -64,7 +63,7 @@ class Page(NamedTuple):
     ordered_by: str
     first: str
     table: Table
-    missing: list[str]
+    remarks: list[str]
     charts: list[Chart]
     drawn: list[str]
     groups: int

@@ -57,7 +57,7 @@ def keep_mask(like: Tensor, keep: float, rng: torch.Generator | None) -> Tensor:
 
     A random byte an element where `keep` is a multiple of 1/256, two otherwise (`keep` is then
     exact to 2**-17, or 2**-16 beside 0 and 1): `bernoulli_` costs ten times as much and more on a
-    CPU. The mask is of whole numbers so wide: bools cost eight times as much to make and to cast.
+    CPU. It is of whole numbers of that width: bools take eight times as long to make and to cast.
     """
     dtype, bits = (torch.int8, 8) if (keep * 256).is_integer() else (torch.int16, 16)
     words = -(-like.numel() * bits // 64)
