@@ -38,6 +38,8 @@ def gan(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> Callable[..., Result]:
     """Run a command line through the entry point, in this process and in a directory of its own."""
+    from hydra.core.hydra_config import HydraConfig
+
     from gan_cli import cli, outputs
 
     monkeypatch.chdir(tmp_path)
@@ -48,6 +50,7 @@ def gan(
     def run(*arguments: str) -> Result:
         outputs.directory.cache_clear()
         outputs.record_directory.cache_clear()
+        HydraConfig.instance().cfg = None  # what it knows of the command before
         threads = torch.get_num_threads()
         monkeypatch.setattr(sys, "argv", ["gan", *arguments])
         monkeypatch.setattr(sys, "path", list(sys.path))

@@ -170,16 +170,48 @@ def test_a_full_disk_stops_the_run_with_its_checkpoints_whole(gan: Gan, tmp_path
     assert_same(a, whole)
 
 
+@pytest.mark.parametrize("sweep", [[], ["-m", "seed=1,2"]])
 @pytest.mark.parametrize("size", [200, 2_000, 6_000])
-def test_a_disk_full_from_the_start(size: int, gan: Gan, tmp_path: Path) -> None:
+def test_a_disk_full_from_the_start(size: int, sweep: list[str], gan: Gan, tmp_path: Path) -> None:
     with no_file_larger_than(size):
-        result = gan("train", *SHORT)
+        result = gan("train", *sweep, *SHORT)
     assert result.code == 1
     assert "File too large" in result.err
     assert "Traceback" not in result.err
-    assert len(result.err.splitlines()) == 1
     assert not list(tmp_path.rglob("*.tmp"))
-    assert size > 2_000 or list(tmp_path.iterdir()) == []
+    if not sweep:
+        assert len(result.err.splitlines()) == 1
+    if size < 6_000:
+        assert "/" in result.err or "outputs=" in result.err
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_fills_up_while_a_sweep_plays(gan: Gan, tmp_path: Path, at_step) -> None:
+    command = ["train", "-m", "seed=1,2", *SHORT, "hydra.sweep.dir=s"]
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    full = (2_000, limits[1])
+    at_step(30, lambda _: resource.setrlimit(resource.RLIMIT_FSIZE, full))
+    try:
+        result = gan(*command)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert result.code == 1
+    assert "seed=1: Cannot write to s/seed=1 at step 3" in result.out
+    assert result.err.splitlines()[-1].startswith("The jobs in s can't go on: File too large.")
+
+    at_step(30, lambda _: None)
+    assert gan(*command).code == 0
+    assert status(tmp_path / "s/seed=1")["status"] == "finished"
+    assert status(tmp_path / "s/seed=2")["status"] == "finished"
+
+
+def test_a_full_disk_leaves_a_sweeps_record_as_it_was(gan: Gan, tmp_path: Path) -> None:
+    command = ["train", "-m", "seed=1", *SHORT, "hydra.sweep.dir=s"]
+    assert gan(*command).code == 0
+    before = (tmp_path / "s/multirun.yaml").read_bytes()
+    with no_file_larger_than(200):
+        assert gan(*command).code == 1
+    assert (tmp_path / "s/multirun.yaml").read_bytes() == before
 
 
 def test_too_little_memory(gan: Gan, tmp_path: Path) -> None:

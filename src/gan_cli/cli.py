@@ -134,7 +134,7 @@ def play(command: str) -> None:
         # own record of them; from then on what is not told in a sentence is a bug.
         if told_in_full or (began and not isinstance(error, HydraException | UserError)):
             raise
-        outputs.discard_reserved()
+        outputs.discard_reserved(command)
         sys.exit(config.complaint(error))
     finally:
         outputs.release()

@@ -1,6 +1,7 @@
 """Makes the schemas known to Hydra, and checks that values are in their declared ranges."""
 
 import difflib
+import errno
 import math
 import re
 from collections.abc import Iterator
@@ -28,6 +29,9 @@ HINTS = {
     "hydra/launcher/": "launchers come with `pip install -e '.[cluster]'`.",
 }
 
+
+# What a disk says that takes no more.
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 # Of numbers without an upper bound of their own: what is larger overflows somewhere.
 LARGEST = 1e15
@@ -63,7 +67,15 @@ def _one_gpu() -> int:
 
 
 def complaint(error: Exception) -> str:
-    """Return Hydra's error of composing a config as one line, with the setting that was near."""
+    """Return Hydra's error, of composing a config or recording it, as one line.
+
+    With the setting that was near, where one is not known.
+    """
+    if isinstance(error, OSError) and error.errno in FULL:
+        return (
+            f"The record of this command can't be written: {error.strerror}; make room, or choose "
+            "another place with outputs=DIRECTORY."
+        )
     text = re.split(r"\n(?:Config search path|See https|To append)", str(error))[0]
     parts = [" ".join(line.split()) for line in text.splitlines() if line.strip()]
     parts += [hint for sign, hint in HINTS.items() if sign in text]

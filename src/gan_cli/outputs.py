@@ -51,10 +51,10 @@ def release() -> None:
             discard(path)
 
 
-def discard_reserved() -> None:
+def discard_reserved(command: str) -> None:
     """Remove what was reserved for a command that could not even begin."""
     while _reserved:
-        discard(_reserved.pop())
+        discard(_reserved.pop(), command)
 
 
 def _reserve(path: Path) -> bool:
@@ -81,10 +81,11 @@ def record_directory(out: str | None = None) -> str:
     return f"{HYDRA}/resumed-{datetime.now():%Y-%m-%d_%H-%M-%S}" if resumed else HYDRA
 
 
-def discard(out: Path) -> None:
+def discard(out: Path, command: str | None = None) -> None:
     """Remove what Hydra wrote for a command that wrote nothing, and what was made to hold it.
 
     Of a run that is Hydra's record of the command, if no session of the run has it for its own.
+    Where Hydra has failed it no longer knows the `command`, after which its log is called.
     """
     out = Path(os.path.abspath(out))
     if runs.Run.exists(out) and HydraConfig.initialized():
@@ -92,11 +93,11 @@ def discard(out: Path) -> None:
         if record not in [HYDRA, *(s.get("record") for s in runs.Run(out).sessions())]:
             shutil.rmtree(out / record, ignore_errors=True)
     names = {path.name for path in out.iterdir()} if out.is_dir() else {""}
-    logs = {f"{HydraConfig.get().job.name}.log"} if HydraConfig.initialized() else set()
-    if names <= {HYDRA, *logs} and out != Path.cwd():
+    job = HydraConfig.get().job.name if HydraConfig.initialized() else command
+    its_log = f"{job}.log"
+    if names <= {HYDRA, its_log} and out != Path.cwd():
         shutil.rmtree(out / HYDRA, ignore_errors=True)
-        for name in names & logs:
-            (out / name).unlink()
+        (out / its_log).unlink(missing_ok=True)
         swept = HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN
         for path in (out, *out.parents):
             # A sweep's job has its directory from Hydra.

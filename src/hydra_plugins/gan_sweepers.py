@@ -18,6 +18,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from gan_cli import config, sweeps
 from gan_cli.errors import PrunedError, UserError
+from gan_cli.files import write_atomically
 
 # A launcher's worker on another machine has this module first: its configs need the resolvers.
 config.register()
@@ -53,7 +54,7 @@ class Jobs(Sweeper):
         """Make the sweep's directory, with the record of its command."""
         directory = Path(self.config.hydra.sweep.dir)
         directory.mkdir(parents=True, exist_ok=True)
-        OmegaConf.save(self.config, directory / sweeps.RECORD)
+        write_atomically(directory / sweeps.RECORD, OmegaConf.to_yaml(self.config).encode())
         return directory
 
     def play(self, jobs: Mapping[str, Sequence[str]]) -> dict[str, JobReturn]:
@@ -81,7 +82,13 @@ class Jobs(Sweeper):
         number, self.played = self.played, self.played + len(jobs)
         if not batch:
             return {}
-        returned = self.launcher.launch(list(batch.values()), initial_job_idx=number)
+        try:
+            returned = self.launcher.launch(list(batch.values()), initial_job_idx=number)
+        except OSError as error:  # a job's own are in what it returned; these are Hydra's
+            raise UserError(
+                f"The jobs in {directory} can't go on: {error.strerror or error}. Once that is "
+                "mended, the same command plays those that have not finished."
+            ) from error
         outcomes = dict(zip(batch, returned, strict=True))
         self.failures += [
             str(outcome._return_value)
