@@ -1,6 +1,7 @@
 """What the tests share: the command, small settings, and real data where they are."""
 
 import csv
+import logging
 import os
 import subprocess
 import sys
@@ -60,6 +61,11 @@ def gan(
         except SystemExit as error:
             code = error.code
         torch.set_num_threads(threads)
+        # The command's log, which a later record would open again, and no one close.
+        for handler in logging.root.handlers[:]:
+            if type(handler) is logging.FileHandler:
+                logging.root.removeHandler(handler)
+                handler.close()
         out, err = capfd.readouterr()
         if isinstance(code, str):
             code, err = 1, f"{err}{code}\n"
