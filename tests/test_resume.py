@@ -1,6 +1,5 @@
 """A run that is stopped anywhere, however, and taken up again is the run that was never stopped."""
 
-import itertools
 import json
 import os
 import signal
@@ -61,15 +60,16 @@ def stop_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, int | None], None
     return planned.__setitem__
 
 
-GAMES = list(
-    itertools.product(["digits", "mnist"], ["alternating", "simultaneous"], ["momentum", "adam"])
-)
-
-
-# With an average or without: in half of the games each, so that any two of the four words meet.
+# Any two of the four words meet in one of them.
 @pytest.mark.parametrize(
     ("dataset", "schedule", "optimizer", "ema_decay"),
-    [(*words, 0.9 * (number.bit_count() % 2)) for number, words in enumerate(GAMES)],
+    [
+        ("digits", "alternating", "momentum", 0.0),
+        ("digits", "simultaneous", "adam", 0.9),
+        ("mnist", "alternating", "adam", 0.9),
+        ("mnist", "simultaneous", "momentum", 0.9),
+        ("mnist", "simultaneous", "adam", 0.0),
+    ],
 )
 def test_stopped_and_resumed_is_never_stopped(
     dataset: str, schedule: str, optimizer: str, ema_decay: float, gan: Gan, tmp_path: Path,

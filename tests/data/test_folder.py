@@ -365,11 +365,28 @@ def test_a_run_on_ones_own_pictures(gan: Gan, sorted_ones: Path) -> None:
     assert "dataset.path has no value yet; give it one with dataset.path=..." in result.err
 
 
-def test_the_shared_cifar_pictures(mnist_dir: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def cifar_zip(mnist_dir: Path) -> Path:
     path = mnist_dir / "cifar10-jpeg.zip"
     if not path.is_file():
         pytest.skip("needs cifar10-jpeg.zip beside MNIST")
-    data = Folder(path, tmp_path).load()
+    return path
+
+
+def test_cifar_pictures(cifar_zip: Path, tmp_path: Path) -> None:
+    """A tenth of them, in a zip of their own."""
+    with zipfile.ZipFile(cifar_zip) as whole, zipfile.ZipFile(tmp_path / "own.zip", "w") as part:
+        for name in whole.namelist()[::10]:
+            part.writestr(name, whole.read(name))
+    data = source(tmp_path / "own.zip").load()
+    assert [len(part.x) for part in data] == [4500, 500, 1000]
+    assert data.test.y.bincount().tolist() == [100] * 10
+    assert data.train.x.shape[1:] == (3, 32, 32)
+
+
+@pytest.mark.slow
+def test_all_cifar_pictures(cifar_zip: Path, tmp_path: Path) -> None:
+    data = Folder(cifar_zip, tmp_path).load()
     assert [len(part.x) for part in data] == [45000, 5000, 10000]
     assert data.test.y.bincount().tolist() == [1000] * 10
     assert data.train.x.shape[1:] == (3, 32, 32)
