@@ -88,14 +88,13 @@ def test_players_take_turns_of_about_the_same_length(monkeypatch: pytest.MonkeyP
     played: list[str] = []
     cost = {"slow": 1.0, "fast": 0.25}
 
-    def seconds(player: Callable[[], object], n: int, _device: torch.device) -> float:
+    def seconds(play: turns.Player, n: int, _device: torch.device) -> float:
         start = len(played)
-        for _ in range(n):
-            player()
+        play(n)
         return sum(cost[name] for name in played[start:])
 
     monkeypatch.setattr(turns, "_seconds", seconds)
-    players = [lambda: played.append("slow"), lambda: played.append("fast")]
+    players = [turns.each(lambda: played.append("slow")), lambda n: played.extend(["fast"] * n)]
     rates = turns.rates(players, 3, 2.0, CPU)
     np.testing.assert_array_equal(rates, [[1, 4]] * 3)
     assert played[-10:] == ["slow"] * 2 + ["fast"] * 8

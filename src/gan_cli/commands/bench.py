@@ -4,7 +4,6 @@ import json
 import logging
 import resource
 import sys
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -17,10 +16,10 @@ from gan_cli.commands.build import assemble, build_source, relative
 from gan_cli.data.sources import Data, Split
 from gan_cli.errors import UserError
 from gan_cli.files import write_atomically
-from gan_cli.speed.plain import PLAIN
+from gan_cli.speed.apart import plain_apart
 from gan_cli.speed.products import PEAK_SIZE, peak, products_of
-from gan_cli.speed.turns import Rate, rates, summary
-from gan_cli.training.device import compute_as_pytorch_does, multiply_in, pick_device
+from gan_cli.speed.turns import Player, Rate, each, rates, summary
+from gan_cli.training.device import multiply_in, pick_device
 from gan_cli.training.environment import environment
 from gan_cli.training.loop import Training
 
@@ -113,12 +112,9 @@ def _row(line: Line) -> str:
 def _measure(
     recipe: str, cfg: DictConfig, device: torch.device, peaks: dict[str, float]
 ) -> list[Line]:
-    """Let the plain loop, ours in each precision, and its products alone take turns.
-
-    What ours sets for the whole process, memory that is kept, the plain loop has here as well.
-    """
+    """Let the plain loop, ours in each precision, and its products alone take turns."""
     overrides, pair = RECIPES[recipe]
-    players: list[Callable[[], object]] = []
+    players: list[Player] = []
     flops = []
     for precision in cfg.precisions:
         # How float32 is rounded is the process's, and a CUDA graph's for good: each at its time.
@@ -126,13 +122,10 @@ def _measure(
         training.step()
         # A graph's replay would hide them.
         alone, n = products_of(replace(training, captured=None).step, device)
-        players += [training.step, alone]
+        players += [each(training.step), each(alone)]
         flops.append(n)
-    images = training.minibatches.x.cpu()
-    # People's loop is as PyTorch comes; a CUDA graph, captured by now, stays ours.
-    compute_as_pytorch_does()
-    players.insert(0, PLAIN[pair].steps(images, device).__next__)
-    measured = rates(players, cfg.turns, cfg.seconds, device)
+    with plain_apart(pair, training.minibatches.x.shape[1:], IMAGES, device) as plays:
+        measured = rates([plays, *players], cfg.turns, cfg.seconds, device)
     plain = measured[:, 0]
     return [
         Line(
@@ -158,7 +151,7 @@ def _training(overrides: list[str], cfg: DictConfig) -> Training:
 def _peak(precision: str, device: torch.device, cfg: DictConfig) -> float:
     """Return the fastest that the hardware was seen to multiply, in FLOP/s."""
     multiply = peak(multiply_in(precision, device), device)
-    return float(rates([multiply], cfg.turns, cfg.seconds / 4, device).max()) * multiply()
+    return float(rates([each(multiply)], cfg.turns, cfg.seconds / 4, device).max()) * multiply()
 
 
 def _advice(lines: list[Line], cfg: DictConfig, device: torch.device) -> str:
@@ -171,12 +164,12 @@ def _advice(lines: list[Line], cfg: DictConfig, device: torch.device) -> str:
     training = _training([*RECIPES[best.recipe][0], f"precision={best.precision}"], cfg)
     counts = [n for n in (1, 2, 4, 8, 16, 32, 64, 128) if n < before] + [before]
 
-    def with_threads(n: int) -> Callable[[], None]:
-        def step() -> None:
+    def with_threads(n: int) -> Player:
+        def play(steps: int) -> None:
             torch.set_num_threads(n)
-            training.step()
+            each(training.step)(steps)
 
-        return step
+        return play
 
     medians = np.median(
         rates([with_threads(n) for n in counts], cfg.turns, cfg.seconds, device), axis=0

@@ -9,30 +9,43 @@ import torch
 
 
 class Rate(NamedTuple):
-    """Calls a second: the median of the turns, and their quartiles."""
+    """Steps a second: the median of the turns, and their quartiles."""
 
     low: float
     median: float
     high: float
 
 
-def rates(
-    players: Sequence[Callable[[], object]], turns: int, seconds: float, device: torch.device
-) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
-    """Return calls a second of each player in each turn, (turns, players).
+Player = Callable[[int], object]  # plays that many steps
 
-    In a turn each is called for about `seconds`, once at least; a turn before them warms up, and
-    shows how many calls that takes.
+
+def each(step: Callable[[], object]) -> Player:
+    """Return the player whose steps are calls of `step`."""
+
+    def play(n: int) -> None:
+        for _ in range(n):
+            step()
+
+    return play
+
+
+def rates(
+    players: Sequence[Player], turns: int, seconds: float, device: torch.device
+) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    """Return steps a second of each player in each turn, (turns, players).
+
+    In a turn each plays for about `seconds`, a step at least; a turn before them warms up, and
+    shows how many steps that takes.
     """
-    calls = []
-    for player in players:
-        player()
-        calls.append(max(1, round(seconds / _seconds(player, 1, device))))
-    for i, player in enumerate(players):
-        calls[i] = max(1, round(seconds * calls[i] / _seconds(player, calls[i], device)))
+    steps = []
+    for play in players:
+        play(1)
+        steps.append(max(1, round(seconds / _seconds(play, 1, device))))
+    for i, play in enumerate(players):
+        steps[i] = max(1, round(seconds * steps[i] / _seconds(play, steps[i], device)))
     return np.array(
         [
-            [n / _seconds(player, n, device) for player, n in zip(players, calls, strict=True)]
+            [n / _seconds(play, n, device) for play, n in zip(players, steps, strict=True)]
             for _ in range(turns)
         ]
     )
@@ -43,11 +56,10 @@ def summary(rates_of_one: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Rate:
     return Rate(*np.quantile(rates_of_one, [0.25, 0.5, 0.75]).tolist())
 
 
-def _seconds(player: Callable[[], object], n: int, device: torch.device) -> float:
+def _seconds(play: Player, n: int, device: torch.device) -> float:
     _wait(device)
     start = time.perf_counter()
-    for _ in range(n):
-        player()
+    play(n)
     _wait(device)
     return time.perf_counter() - start
 

@@ -41,12 +41,6 @@ def pick_device(name: str) -> torch.device:
     return device
 
 
-def compute_as_pytorch_does() -> None:
-    """Undo what `pick_device` and `multiply_in` asked of the process."""
-    _round_float32("ieee", convolutions="tf32")
-    torch.backends.cudnn.deterministic = False
-
-
 # What keeps this process's GPU from other jobs, as long as it lives.
 _gpu: list[FileLock] = []
 
@@ -87,27 +81,35 @@ def multiply_in(precision: str, device: torch.device) -> torch.dtype | None:
     return torch.bfloat16 if native else None
 
 
-def _round_float32(to: str, convolutions: str | None = None) -> None:
+def _round_float32(to: str) -> None:
     torch.backends.cuda.matmul.fp32_precision = to
-    torch.backends.cudnn.conv.fp32_precision = convolutions or to  # type: ignore[attr-defined]
+    torch.backends.cudnn.conv.fp32_precision = to  # type: ignore[attr-defined]
 
 
 def keep_freed_memory(largest: int) -> None:
-    """Have the C library keep freed blocks of `largest` bytes: the next step takes them again.
+    """Have the C library keep freed blocks of up to `largest` bytes for the next step.
 
-    glibc hands blocks above 32 MB back at once, whatever else it is told, and the kernel's clearing
-    of new pages is then a third of a step of the paper's CIFAR-10 pairs. To keep them costs memory,
-    half as much again and more, so smaller networks are left alone, as are other C libraries.
+    By itself glibc hands memory back once twice the largest block lies free at its heap's end,
+    which depends on all else that lies there; the kernel's clearing of new pages was then a third
+    of a step of `tutorial`. Blocks above 32 MB, as the paper's CIFAR-10 pairs have them, it hands
+    back at once, whatever it is told, unless all come from the heap: that costs memory, half as
+    much again and more, so only networks that have such blocks get it. Other C libraries are left
+    alone.
     """
-    if largest > MMAP_THRESHOLD_MAX and sys.platform.startswith("linux"):
-        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-        if mallopt is not None:
+    if not sys.platform.startswith("linux"):
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(M_TRIM_THRESHOLD, -1)
+        if largest > MMAP_THRESHOLD_MAX:
             mallopt(M_MMAP_MAX, 0)
-            mallopt(M_TRIM_THRESHOLD, -1)
+        else:
+            mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD_MAX)
 
 
 # Names and values of glibc's malloc.h and malloc.c.
 M_TRIM_THRESHOLD = -1
+M_MMAP_THRESHOLD = -3
 M_MMAP_MAX = -4
 MMAP_THRESHOLD_MAX = 32 * 2**20
 
