@@ -1,6 +1,7 @@
 """What the tests share: the command, small settings, and real data where they are."""
 
 import csv
+import gc
 import logging
 import os
 import subprocess
@@ -61,6 +62,8 @@ def gan(
         except SystemExit as error:
             code = error.code
         torch.set_num_threads(threads)
+        gc.unfreeze()
+        gc.enable()
         # The command's log, which a later record would open again, and no one close.
         for handler in logging.root.handlers[:]:
             if type(handler) is logging.FileHandler:

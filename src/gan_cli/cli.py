@@ -12,6 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from gan_cli import garbage
 from gan_cli.completion import BASH
 from gan_cli.errors import PrunedError, UserError
 
@@ -55,6 +56,7 @@ def usage() -> str:
 
 def main() -> None:
     """Entry point of the `gan` script."""
+    garbage.leave()
     # SIGINT too: a job that a script started in the background would ignore it.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
@@ -163,9 +165,10 @@ def perform(command: str, cfg: "DictConfig") -> Any:
         sys.argv = [f"gan {command}", *hydra.overrides.task]
     try:
         config.check(cfg)
-        returned = importlib.import_module(f"gan_cli.commands.{command.replace('-', '_')}").run(
-            cfg, out
-        )
+        module = importlib.import_module(f"gan_cli.commands.{command.replace('-', '_')}")
+        if command != "train":  # which has more to import, and collects from there
+            garbage.collect_from_here()
+        returned = module.run(cfg, out)
     except UserError as error:
         if not swept:
             outputs.discard(out)

@@ -12,7 +12,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from gan_cli import outputs, runs, search
+from gan_cli import garbage, outputs, runs, search
 from gan_cli.commands.build import assemble, build_source, relative
 from gan_cli.commands.dry_run import load, show_plan, stand_in
 from gan_cli.commands.length import in_steps, refuse_finished, target
@@ -72,6 +72,7 @@ def _run(cfg: DictConfig, out: Path) -> None:
         # Known from here on: the networks follow it, and the run's own config has it.
         cfg.dataset.shape = list(source.shape)
     training = assemble(cfg, source, data or stand_in(cfg, source))
+    garbage.collect_from_here()
     state, per_epoch = training.state, training.minibatches.per_epoch
     steps = in_steps(cfg, per_epoch / training.k)
     if cfg.dry_run or data is None:
