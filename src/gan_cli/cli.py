@@ -166,8 +166,9 @@ def perform(command: str, cfg: "DictConfig") -> Any:
     try:
         config.check(cfg)
         module = importlib.import_module(f"gan_cli.commands.{command.replace('-', '_')}")
-        if command != "train":  # which has more to import, and collects from there
-            garbage.collect_from_here()
+        garbage.set_apart()
+        if command != "train":  # which has more to import first
+            garbage.collect()
         returned = module.run(cfg, out)
     except UserError as error:
         if not swept:
@@ -190,6 +191,8 @@ def perform(command: str, cfg: "DictConfig") -> Any:
         log.exception("%s: a bug of gan's, or of a class of yours", out.name)
         sweeps.note(out, f"failed: {type(error).__name__}: {error}")
         raise CompactHydraException(f"{out.name}: {type(error).__name__}: {error}") from error
+    finally:
+        garbage.collect()
     if swept:
         sweeps.note(out, "finished")
     return returned

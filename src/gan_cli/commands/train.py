@@ -72,7 +72,7 @@ def _run(cfg: DictConfig, out: Path) -> None:
         # Known from here on: the networks follow it, and the run's own config has it.
         cfg.dataset.shape = list(source.shape)
     training = assemble(cfg, source, data or stand_in(cfg, source))
-    garbage.collect_from_here()
+    garbage.collect()
     state, per_epoch = training.state, training.minibatches.per_epoch
     steps = in_steps(cfg, per_epoch / training.k)
     if cfg.dry_run or data is None:
