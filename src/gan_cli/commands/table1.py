@@ -12,7 +12,7 @@ import torch
 from hydra import compose
 from omegaconf import DictConfig, OmegaConf
 
-from gan_cli import runs, sweeps
+from gan_cli import runs
 from gan_cli.commands import elsewhere, eval_parzen, interpolate, sample
 from gan_cli.commands.build import relative
 from gan_cli.commands.jobs import Job, find, missing
@@ -32,6 +32,8 @@ WEIGHTS = {"raw": "", "ema": ", average"}
 LIMITS = ("n_samples", "valid_limit", "test_limit")
 # What tables of the same recipe have to have in common.
 PROTOCOL = ("seed", *LIMITS)
+# What the commands that are asked of a run have in common with this one.
+COMMON = ("outputs", "device", "threads", "data_dir", "seed")
 
 
 def run(cfg: DictConfig, out: Path) -> None:
@@ -63,8 +65,10 @@ def run(cfg: DictConfig, out: Path) -> None:
     # Before anything is written, so that what can't be read leaves nothing half done.
     alike = {"recipe": recipes[0], "protocol": {key: cfg[key] for key in PROTOCOL}}
     others = elsewhere.read(cfg.others, alike, set(seeds))
+    parzen = _defaults(cfg, "eval-parzen", *LIMITS)
+    samples = _defaults(cfg, "sample")
     generators = {
-        f"seed {job.settings['seed']}{of}": _compose(cfg, "sample", job, f"weights={which}")
+        f"seed {job.settings['seed']}{of}": _on(job, samples, f"weights={which}")
         for job in finished
         for which, of in WEIGHTS.items()
     }
@@ -75,9 +79,9 @@ def run(cfg: DictConfig, out: Path) -> None:
         raise UserError("gan table1 is of images, and these runs' data are none.")
 
     # The paper's protocol: every run, references beside the first, more draws of the median one.
-    first = _score(cfg, finished[0], "references=[train,kmeans]")
+    first = _score(finished[0], parzen, "references=[train,kmeans]")
     scores = [
-        {which: _score(cfg, job, f"weights={which}", "references=[]") for which in WEIGHTS}
+        {which: _score(job, parzen, f"weights={which}", "references=[]") for which in WEIGHTS}
         for job in finished
     ]
     rows = [_row(job, by) for job, by in zip(finished, scores, strict=True)]
@@ -88,7 +92,7 @@ def run(cfg: DictConfig, out: Path) -> None:
         key=lambda pair: abs(pair[0]["raw"]["log_likelihood"] - middle),
     )
     drawn = {
-        which: _score(cfg, median, f"weights={which}", "references=[]", f"draws={cfg.draws}")
+        which: _score(median, parzen, f"weights={which}", "references=[]", f"draws={cfg.draws}")
         for which in WEIGHTS
     }
     content = {
@@ -119,29 +123,32 @@ def run(cfg: DictConfig, out: Path) -> None:
     text = markdown(content)
     for line in text.splitlines():
         log.info("%s", line)
+    lines = _defaults(cfg, "interpolate")
     for which in WEIGHTS:
         pictures = where if which == "raw" else where / which
         pictures.mkdir(exist_ok=True)
         of = f"weights={which}"
-        sample.run(_compose(cfg, "sample", median, of, "neighbors=true"), pictures)
-        interpolate.run(_compose(cfg, "interpolate", median, of), pictures)
+        sample.run(_on(median, samples, of, "neighbors=true"), pictures)
+        interpolate.run(_on(median, lines, of), pictures)
     write_atomically(where / "table1.json", json.dumps(content, indent=2).encode())
     write_atomically(where / "table1.md", text.encode())
     log.info("Results: %s, with table1.json and figures beside it.", relative(where / "table1.md"))
 
 
-def _compose(cfg: DictConfig, command: str, job: Job, *more: str) -> DictConfig:
-    """Return the config of another command on a run."""
-    threads = [f"threads={cfg.threads}"] if cfg.threads else []
-    told = {"run": job.path, **{key: cfg[key] for key in ("outputs", "device", "data_dir", "seed")}}
-    same = [f"{key}={sweeps.quoted(str(value))}" for key, value in told.items()]
-    return compose(command, [*same, *threads, *more])
+def _defaults(cfg: DictConfig, command: str, *more: str) -> Any:
+    """Return the config of another command, with `more` of its settings as they are here."""
+    # Once for all runs: to compose it takes longer than to read a generator.
+    return OmegaConf.merge(compose(command), {key: cfg[key] for key in (*COMMON, *more)})
 
 
-def _score(cfg: DictConfig, job: Job, *more: str) -> dict[str, Any]:
+def _on(job: Job, defaults: DictConfig, *more: str) -> Any:
+    """Return a command's config for a run."""
+    return OmegaConf.merge(defaults, {"run": str(job.path)}, OmegaConf.from_dotlist(list(more)))
+
+
+def _score(job: Job, defaults: DictConfig, *more: str) -> dict[str, Any]:
     """Return what `gan eval-parzen` says of a run; if it was asked before, from the run itself."""
-    limits = [f"{k}={'null' if cfg[k] is None else cfg[k]}" for k in LIMITS]
-    asked = _compose(cfg, "eval-parzen", job, *limits, *more)
+    asked = _on(job, defaults, *more)
     directory = Run(job.path).evaluation("-".join(more))
     path = directory / "parzen.json"
     step = str(int(job.rows[-1]["step"]))
