@@ -40,6 +40,7 @@ def gan(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> Callable[..., Result]:
     """Run a command line through the entry point, in this process and in a directory of its own."""
+    from hydra._internal.hydra import Hydra
     from hydra.core.hydra_config import HydraConfig
 
     from gan_cli import cli, outputs
@@ -48,6 +49,9 @@ def gan(
     # TensorBoard reads event files of one second and process in the order of their names, in which
     # a tenth file comes before a ninth. Commands have processes of their own; here they share one.
     monkeypatch.setattr(event_file_writer, "_global_uid", event_file_writer.AtomicCounter(0))
+    # Hydra composes every config twice, at first only to see whether it sets `hydra.mode`, which
+    # ours leaves to -m: a quarter of what all commands here take.
+    monkeypatch.setattr(Hydra, "get_mode", lambda *_args, **_settings: None)
 
     def run(*arguments: str) -> Result:
         outputs.directory.cache_clear()

@@ -41,7 +41,8 @@ def is_whole(line: str) -> bool:
 @pytest.mark.parametrize("commands", [commands_of_the_readme, commands_of_the_help])
 def test_commands_that_are_shown_are_understood(commands: Callable[[], Iterator[str]]) -> None:
     config.register()
-    shown = [shlex.split(line, comments=True) for line in commands() if is_whole(line)]
+    lines = dict.fromkeys(line for line in commands() if is_whole(line))
+    shown = [shlex.split(line, comments=True) for line in lines]
     assert len(shown) > 25
     parser = OverridesParser.create()
     with initialize_config_module("gan_cli.conf", version_base="1.3"):

@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -110,6 +111,7 @@ def test_what_is_told_of_the_turns(
         return np.array(known)
 
     monkeypatch.setattr("gan_cli.commands.bench.rates", rates)
+    monkeypatch.setattr("gan_cli.commands.bench.plain_apart", lambda *_: nullcontext())
     arguments = ("recipes=[tutorial]", "precisions=[fp32]", "threads=1")
     assert gan("bench", *arguments).code == 0
     (path,) = tmp_path.glob("outputs/bench/*/bench.json")
