@@ -19,6 +19,9 @@ Gan = Callable[..., Result]
         ("nonsense=1", ["nonsense"]),
         ("sede=1", ["'sede'", "did you mean 'seed'?"]),
         ("dataset", ["Error parsing override 'dataset'"]),
+        ("~seed", ["seed is missing", "~seed can't take it out"]),
+        ("~log", ["log is missing"]),
+        ("network=null", ["Got NoneType", "takes the name of one of its options"]),
         ("dataset=folder", ["dataset.path has no value yet"]),
         ("schedule.nonsense=1", ["nonsense", "schedule"]),
         ("schedule.k=abc", ["schedule.k", "abc", "Integer"]),
@@ -55,6 +58,7 @@ Gan = Callable[..., Result]
         ("resume=nowhere", ["resume is nowhere, which is not a run"]),
         ("resume=latest", ["resume is latest, but", "holds no finished or interrupted run"]),
         ("network.generator._target_=no.such.Class", ["no.such.Class"]),
+        ("network.generator._target_=builtins.dict", ["makes no network but dict", "nn.Module"]),
         ("network.generator.z_dim=50", ["network.generator can't take z of prior.dim=100", "50"]),
         (
             "network.discriminator.shape=[1,4,4]",

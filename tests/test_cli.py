@@ -339,11 +339,27 @@ def test_a_users_own_network(gan: Gan, tmp_path: Path) -> None:
     assert result.code == 0, result.err
     lost = run_gan("sample", "n=2", cwd=tmp_path)
     assert lost.code == 1
-    assert "network.generator._target_ is my_networks.G, which can't be imported (Error" in lost.err
+    assert "_target_ is my_networks.G, which can't be imported (ModuleNotFoundError:" in lost.err
     assert gan("sample", "n=2", "--config-dir", str(own)).code == 0
     result = gan("train", *own_pair, "+network.generator.depth=3")
     assert result.code == 1
     assert "network.generator does not fit my_networks.G" in result.err
+    # What a class of one's own is, and gives, is told as well.
+    (own / "broken.py").write_text("import no_such_module\n")
+    (own / "odd.py").write_text(
+        "from my_networks import G\n"
+        "class Pair(G):\n"
+        "    def forward(self, z):\n"
+        "        return super().forward(z), z\n"
+    )
+    for target, words in (
+        ("broken.G", "can't be imported (ModuleNotFoundError: No module named 'no_such_module')"),
+        ("odd.Pair", "network.generator gives tuple; it must give a tensor of images"),
+    ):
+        result = gan("train", *own_pair, f"network.generator._target_={target}")
+        assert result.code == 1
+        assert words in result.err
+        assert len(result.err.splitlines()) == 1
 
 
 def test_multirun(gan: Gan, tmp_path: Path) -> None:

@@ -28,6 +28,21 @@ def trained(gan: Gan, tmp_path: Path) -> Path:
     return only("outputs/train/*", tmp_path)
 
 
+@pytest.mark.usefixtures("trained")
+def test_a_refused_sample_leaves_the_file_that_is_there(gan: Gan, tmp_path: Path) -> None:
+    (tmp_path / "x.npy").write_text("precious")
+    for arguments, words in (
+        (("n=5000", "real=true", "save=x.npy"), "n is 5000; with real=true it can be 1397 at most"),
+        (("save=",), "save is ''; it must be the path of a .npy file"),
+        (("save=x/",), "save is 'x/'; it must be the path of a .npy file"),
+    ):
+        result = gan("sample", *arguments)
+        assert result.code == 1
+        assert words in result.err
+    assert (tmp_path / "x.npy").read_text() == "precious"
+    assert not (tmp_path / "outputs/sample").exists()
+
+
 def test_eval_parzen_of_a_run(gan: Gan, trained: Path, tmp_path: Path) -> None:
     result = gan("eval-parzen", "n_samples=300", "draws=3", "centroids=20", "refine=true")
     assert result.code == 0, result.err

@@ -1,6 +1,7 @@
 """`gan report`: the numbers are those of the runs' own files."""
 
 import csv
+import shutil
 import statistics
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +9,9 @@ from pathlib import Path
 import pytest
 from conftest import SMALL, Result, rows
 
+from gan_cli.errors import UserError
 from gan_cli.evaluation.summary import summarise
+from gan_cli.runs import Run
 from gan_cli.training.loop import Training
 
 Gan = Callable[..., Result]
@@ -203,3 +206,17 @@ def test_damaged_records_of_a_sweep(gan: Gan, tmp_path: Path) -> None:
     result = gan("report", "sweep=study")
     assert result.code == 1
     assert "seed=1/metrics.csv is damaged" in result.err
+
+
+def test_what_else_lies_in_a_run(gan: Gan, tmp_path: Path) -> None:
+    assert gan("train", *SWEEP[:-1], "log.grid_every=2", "hydra.run.dir=a").code == 0
+    run = Run(tmp_path / "a")
+    assert run.last_grid() == (6, run.grid_path(6))
+    shutil.copy(run.grid_path(6), run.samples / "step-000000006_big.png")
+    assert run.last_grid() == (6, run.grid_path(6))
+    text, found = run.metrics_path.read_text(), run.rows()
+    run.metrics_path.write_text(f"\ufeff{text}")  # as spreadsheets save it
+    assert run.rows() == found
+    run.metrics_path.write_text(text.partition("\n")[2])
+    with pytest.raises(UserError, match=r"metrics\.csv is damaged: it has rows without a step"):
+        run.rows()

@@ -189,6 +189,38 @@ def test_a_run_is_not_resumed_with_other_settings(gan: Gan, tmp_path: Path) -> N
     assert before == after
 
 
+def test_what_is_wrong_in_a_runs_own_files_is_told_before_it_goes_on(
+    gan: Gan, tmp_path: Path
+) -> None:
+    assert gan("train", *SMALL, "schedule.steps=5", "hydra.run.dir=a").code == 0
+    config, metrics = tmp_path / "a/config.yaml", tmp_path / "a/metrics.csv"
+    whole = config.read_text()
+    for before, after, words in (
+        ("  k: 1\n", "  k: 0\n", "a/config.yaml: schedule.k is 0; it must be a number at least 1"),
+        ("updates: alternating", "updates: odd", "schedule.updates is odd; it must be one of"),
+        ("\nseed: 0", "\nseed: x", "seed is wrong: Value 'x'"),
+        ("precision: fp32", "precision: fp8", "precision is fp8; it must be one of"),
+        ("\nschedule:", "\nschedules:", "is not the config of a run"),
+    ):
+        assert whole.count(before) == 1
+        config.write_text(whole.replace(before, after))
+        result = gan("train", "resume=a", "schedule.steps=9")
+        assert result.code == 1
+        assert words in result.err
+        assert len(result.err.splitlines()) == 1
+    config.write_text(whole)
+    rows = metrics.read_bytes()
+    for damaged in (b"\xef\xbb\xbf" + rows, b"\xff\xfe\nx\n"):
+        metrics.write_bytes(damaged)
+        result = gan("train", "resume=a", "schedule.steps=9")
+        assert result.code == 1
+        assert "metrics.csv has the columns" in result.err
+        assert metrics.read_bytes() == damaged
+        assert '"status": "finished"' in (tmp_path / "a/status.json").read_text()
+    metrics.write_bytes(rows)
+    assert gan("train", "resume=a", "schedule.steps=9").code == 0
+
+
 def test_a_run_from_before_a_setting_goes_on_as_it_played(gan: Gan, tmp_path: Path) -> None:
     assert gan("train", *SMALL, "schedule.steps=5", "hydra.run.dir=a").code == 0
     config = tmp_path / "a/config.yaml"

@@ -8,7 +8,8 @@ import pytest
 from conftest import SMALL, Result, assert_same, rows, weights
 from hydra import compose, initialize_config_module
 
-from gan_cli import conf, config, runs, sweeps
+from gan_cli import conf, config, sweeps
+from gan_cli.commands.settings import flatten
 from gan_cli.errors import UserError
 from gan_cli.training.loop import Training
 
@@ -138,6 +139,8 @@ def test_presets_and_names_without_a_sweep(gan: Gan, tmp_path: Path) -> None:
         (["-m", "+sweep=seeds"], "it has a value already, which is set without the +"),
         (["-m", "sweep=3", "seed=0,1"], "a number is quoted where it names a sweep"),
         (["-m", "sweep=search"], "hydra/sweeper=optuna"),
+        (["-m", "sweep=a/b", "seed=0,1"], "sweep is a/b; it must be a name without /"),
+        (["-m", "sweep=..", "seed=0,1"], "sweep is ..; it must be a name without /"),
         (["-m", "seed=0,1", "hydra/launcher=none"], "pip install -e '.[cluster]'"),
     ]:
         result = gan("train", *wrong, *settings)
@@ -192,9 +195,9 @@ def test_an_ablation_changes_one_detail() -> None:
     with initialize_config_module("gan_cli.conf", version_base="1.3"):
         params = compose("train", ["sweep=ablation"], return_hydra_config=True).hydra.sweeper.params
         assert params.ablation.split(",") == list(ABLATIONS)
-        whole = runs.flatten(compose("train", ["experiment=mnist"]))
+        whole = flatten(compose("train", ["experiment=mnist"]))
         for name, changed in ABLATIONS.items():
-            found = runs.flatten(compose("train", ["experiment=mnist", f"ablation={name}"]))
+            found = flatten(compose("train", ["experiment=mnist", f"ablation={name}"]))
             different = {
                 key: found.get(key) for key in {*whole, *found} if whole.get(key) != found.get(key)
             }
@@ -248,3 +251,6 @@ def test_the_last_word_of_a_job_counts(tmp_path: Path) -> None:
     assert sweeps.noted(job) == "finished"
     assert sweeps.noted(other) == "failed: seed=1: odd"
     assert sweeps.noted(tmp_path / "seed=1") is None
+    with (tmp_path / sweeps.LOG).open("ab") as file:
+        file.write(b"\xff\n")
+    assert sweeps.noted(job) == "finished"

@@ -85,6 +85,13 @@ def test_three_seeds(gan: Gan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     for other in ("n_samples=149", "valid_limit=null", "seed=1"):
         with pytest.raises(AssertionError):
             gan("table1", "sweep=study", "results=again", "draws=3", *LIMITS, other)
+    for damaged in ("{", "[]"):
+        first = tmp_path / "outputs/sweep/study/seed=0/evaluation/weights=raw-references=[]"
+        known = (first / "parzen.json").read_text()
+        (first / "parzen.json").write_text(damaged)
+        with pytest.raises(AssertionError):
+            gan("table1", "sweep=study", "results=again", "draws=3", *LIMITS)
+        (first / "parzen.json").write_text(known)
     monkeypatch.setattr(table1, "git_commit", lambda: "another")
     with pytest.raises(AssertionError):
         gan("table1", "sweep=study", "results=again", "draws=3", *LIMITS)
@@ -135,7 +142,8 @@ def test_seeds_of_several_machines_make_one_table(gan: Gan, tmp_path: Path) -> N
         (["others=[none.json]"], "can't be read"),
         (["others=[empty.json]"], "can't be read"),
         (["others=[cut.json]"], "can't be read"),
-        (["results=half.json"], "results is half.json, which is no directory"),
+        (["results=half.json/x"], "half.json/x can't be made a directory (Not a directory)"),
+        (["results=half.json"], "results is half.json, but half.json can't be made a directory"),
     ):
         result = joined(*LIMITS, *arguments)
         assert result.code == 1

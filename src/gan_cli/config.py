@@ -23,6 +23,9 @@ HINTS = {
     "Config group override must be a string or a list. Got int": (
         "a number is quoted where it names a sweep, or an option: sweep='\"3\"'."
     ),
+    "Config group override must be a string or a list. Got NoneType": (
+        "a group takes the name of one of its options, as in dataset=mnist."
+    ),
     "mismatched input '='": "a value with = in it is quoted: setting=\"'a=b'\".",
     "LexerNoViableAlt": "a value of other than letters, digits and ./:+-@ is quoted: run=\"'ä'\".",
     "no viable alternative": "what has = or , in a list is quoted there: runs=\"['a=1,b=2']\".",
@@ -115,6 +118,9 @@ def _declared(
     """Yield key, value and declaration of what follows another setting, or of all else."""
     schema = OmegaConf.get_type(node)
     declared = {f.name: f for f in fields(schema)} if is_dataclass(schema) else {}
+    if gone := declared.keys() - node.keys():
+        key = f"{prefix}{min(gone)}"
+        raise UserError(f"{key} is missing; it must have a value, so ~{key} can't take it out.")
     for name in node:
         key = f"{prefix}{name!s}"
         if OmegaConf.is_missing(node, name):

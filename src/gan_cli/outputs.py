@@ -114,7 +114,13 @@ class RefuseUnwritable(Callback):
         self._try(config.hydra.run.dir)
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
-        """Try `hydra.sweep.dir`."""
+        """Try `hydra.sweep.dir`, after the sweep's name: runs are looked for in one place alone."""
+        name = config.hydra.runtime.choices.get("sweep")
+        if name is not None and (name == ".." or Path(name).name != name):
+            sys.exit(
+                f"sweep is {name}; it must be a name without /, and outputs=DIRECTORY says where "
+                "sweeps are."
+            )
         self._try(config.hydra.sweep.dir)
 
     def _try(self, path: str) -> None:

@@ -4,7 +4,6 @@ import csv
 import json
 import os
 import platform
-from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -57,7 +56,7 @@ class Run:
             config = OmegaConf.load(self.config_path)
         except (OSError, ValueError, YAMLError) as error:
             raise UserError(f"Cannot read {self.config_path}: {error}") from error
-        whole = ("dataset", "network", "prior", "seed")
+        whole = ("dataset", "network", "prior", "seed", "optimizer", "schedule")
         if not isinstance(config, DictConfig) or any(config.get(key) is None for key in whole):
             raise UserError(f"{self.config_path} is not the config of a run: it needs {whole}.")
         config.update({name: config.get(name, value) for name, value in EARLIER.items()})
@@ -66,13 +65,15 @@ class Run:
     def rows(self) -> list[dict[str, float]]:
         """Return what was measured, a row for each time. Raises UserError for a damaged file."""
         try:
-            text = self.metrics_path.read_text() if self.metrics_path.is_file() else ""
-            return [
-                {name: float(value) for name, value in row.items() if value}
-                for row in csv.DictReader(text.splitlines())
-            ]
+            # With or without the mark that Excel puts before UTF-8.
+            text = self.metrics_path.read_text("utf-8-sig") if self.metrics_path.is_file() else ""
+            table = csv.DictReader(text.splitlines())
+            rows = [{name: float(value) for name, value in row.items() if value} for row in table]
         except (TypeError, ValueError) as error:
             raise UserError(f"{self.metrics_path} is damaged: {error}.") from error
+        if "step" not in (table.fieldnames or ["step"]) or any("step" not in row for row in rows):
+            raise UserError(f"{self.metrics_path} is damaged: it has rows without a step.")
+        return rows
 
     def update_config(self, config: DictConfig) -> None:
         """Write another resolved config, of the same game."""
@@ -88,8 +89,10 @@ class Run:
 
     def last_grid(self) -> tuple[int, Path] | None:
         """Return the step of the last grid of samples and where it is, or None."""
-        paths = sorted(self.samples.glob("step-*.png"))
-        return (int(paths[-1].stem.removeprefix("step-")), paths[-1]) if paths else None
+        steps = {path.stem.removeprefix("step-"): path for path in self.samples.glob("step-*.png")}
+        # Others may lie there too: a copy, or one that was cut out.
+        own = {int(step): path for step, path in steps.items() if step.isdecimal()}
+        return max(own.items()) if own else None
 
     def set_status(self, status: str, step: int, reason: str | None = None) -> None:
         """Record `running`, `finished`, `interrupted` or `failed`, and why."""
@@ -190,31 +193,3 @@ def find(run: str, outputs: str, setting: str = "run") -> Run:
     return max(
         stopped, key=lambda r: r.status_path.stat().st_mtime if r.status_path.exists() else 0
     )
-
-
-def differences(old: Mapping[Any, Any], new: Mapping[Any, Any], free: tuple[str, ...]) -> list[str]:
-    """Return a line for each setting, but `free` and those below, in which configs differ."""
-    before, after = flatten(old), flatten(new)
-    return [
-        f"{key}: {before.get(key, 'absent')} there, {after.get(key, 'absent')} here"
-        for key in sorted({*before, *after})
-        if before.get(key) != after.get(key) and not is_one_of(key, free)
-    ]
-
-
-def is_one_of(key: str, names: Iterable[str]) -> bool:
-    """Say whether a setting is one of `names`, or below one of them."""
-    return any(key == name or key.startswith(f"{name}.") for name in names)
-
-
-def flatten(node: Any, prefix: str = "") -> dict[str, Any]:
-    """Return the settings of a config, resolved, by their full keys."""
-    if isinstance(node, DictConfig):
-        node = OmegaConf.to_container(node, resolve=True)
-    if not isinstance(node, dict):
-        return {prefix: node}
-    return {
-        key: value
-        for name, child in node.items()
-        for key, value in flatten(child, f"{prefix}.{name}" if prefix else str(name)).items()
-    }

@@ -78,7 +78,7 @@ class RingDataset(Dataset):
     modes: int = number(1)
     radius: float = number(0)
     std: float = number(0)
-    n: int = number(1)
+    n: int = number(1, 100_000_000)
     seed: int = number(0)
 
 
@@ -208,7 +208,7 @@ class SmoothedObjective(Objective):
 
 @dataclass
 class Prior(Target):
-    dim: int = number(1)
+    dim: int = number(1, 1_000_000)
 
 
 @dataclass
@@ -251,7 +251,7 @@ class Schedule:
 class Log:
     every: int = number(1)
     grid_every: int = number(1)
-    grid: int = number(1)
+    grid: int = number(1, 10_000)
 
 
 @dataclass
@@ -315,8 +315,8 @@ class Trained(Command):
 
 @dataclass
 class Sample(Trained):
-    n: int | None = number(1)
-    columns: int | None = number(1)
+    n: int | None = number(1, 10_000_000)
+    columns: int | None = number(1, 10_000)
     save: str | None = MISSING
     neighbors: bool = MISSING
     real: bool = MISSING
@@ -324,9 +324,9 @@ class Sample(Trained):
 
 @dataclass
 class Interpolate(Trained):
-    rows: int = number(1)
-    points: int = number(2)
-    steps: int = number(1)
+    rows: int = number(1, 1000)
+    points: int = number(2, 1000)
+    steps: int = number(1, 1000)
     path: str = choice("linear", "slerp")
     loop: bool = MISSING
     z: str | None = MISSING
@@ -385,9 +385,9 @@ class Density:
 
 @dataclass
 class LineGenerator:
-    units: int = number(1)
-    shift: float = number()
-    spread: float = number(above=0)
+    units: int = number(1, 10_000)
+    shift: float = number(-1000, 1000)
+    spread: float = number(high=1000, above=0)
 
 
 @dataclass

@@ -113,7 +113,7 @@ def note(out: Path, outcome: str) -> None:
 def noted(out: Path) -> str | None:
     """Return what was noted last of a job, or None."""
     log = out.parent / LOG
-    lines = log.read_text().splitlines() if log.is_file() else []
+    lines = log.read_text(errors="replace").splitlines() if log.is_file() else []
     # A line is day, time, name and outcome; names may have spaces in them.
     told, name = [line.split(" ", 2)[-1] for line in lines], f"{out.name}: "
     outcomes = [line.removeprefix(name) for line in told if line.startswith(name)]

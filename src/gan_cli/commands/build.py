@@ -3,19 +3,16 @@
 import contextlib
 import copy
 import logging
-import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
-from hydra.core.hydra_config import HydraConfig
-from hydra.errors import InstantiationException
-from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
 from gan_cli import runs
+from gan_cli.commands.instantiate import build
 from gan_cli.data.minibatches import Minibatches
 from gan_cli.data.sources import Data
 from gan_cli.errors import UserError
@@ -32,39 +29,6 @@ from gan_cli.training.state import new_state
 from gan_cli.training.step import Game, alternating, simultaneous
 
 log = logging.getLogger(__name__)
-
-
-def build(cfg: DictConfig, key: str, without: Collection[str] = ()) -> Any:
-    """Return what the node at `key` describes by its `_target_` and its settings but `without`.
-
-    Raises UserError, with the key, for what the target refuses.
-    """
-    node = OmegaConf.select(cfg, key)
-    if not isinstance(node, DictConfig) or "_target_" not in node:
-        raise UserError(f"{key} is {node}; it must be a group's option or have a _target_.")
-    # Classes that lie beside the configs of --config-dir are found too.
-    for source in HydraConfig.get().runtime.config_sources if HydraConfig.initialized() else ():
-        if source.provider == "command-line" and source.path not in sys.path:
-            sys.path.append(source.path)
-    try:
-        settings = OmegaConf.to_container(node, resolve=True)
-        assert isinstance(settings, dict)
-        return instantiate({k: v for k, v in settings.items() if k not in without})
-    except InstantiationException as error:
-        if isinstance(error.__cause__, UserError):
-            raise UserError(f"{key}: {error.__cause__}") from None
-        if isinstance(error.__cause__, TypeError | ValueError):
-            reason = " ".join(str(error.__cause__).splitlines()[:1])
-            raise UserError(f"{key} does not fit {node._target_}: {reason}") from error
-        if isinstance(error.__cause__, ImportError):
-            reason = str(error.__cause__).splitlines()[0].rstrip(":")
-            raise UserError(
-                f"{key}._target_ is {node._target_}, which can't be imported ({reason}); "
-                "a class of your own is looked for here and in the --config-dir."
-            ) from error
-        if isinstance(error.__cause__, MemoryError | RuntimeError):
-            raise error.__cause__ from None
-        raise
 
 
 def build_source(cfg: DictConfig) -> Any:
@@ -129,7 +93,12 @@ def _fits(cfg: DictConfig, key: str, sentence: str) -> Iterator[None]:
 def _seeded(cfg: DictConfig, key: str) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(stream_seed(cfg.seed, key))
-        network: nn.Module = build(cfg, key)
+        network = build(cfg, key)
+    if not isinstance(network, nn.Module):
+        raise UserError(
+            f"{key}._target_ makes no network but {type(network).__name__}; it must be a class "
+            "derived from torch.nn.Module."
+        )
     return network
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from gan_cli import runs
 from gan_cli.commands.groups import NOT_KINDS
+from gan_cli.commands.settings import differences, flatten, is_one_of
 from gan_cli.errors import UserError
 
 # What no number of the table depends on.
@@ -22,11 +22,11 @@ NUMBERS = ("log_likelihood", "standard_error", "n", "sigma")
 
 def recipe(config: DictConfig) -> dict[str, Any]:
     """Return the settings of a run that make it one of its kind."""
-    settings = runs.flatten(config)
+    settings = flatten(config)
     # What is watched decides nothing, unless it ends the run.
     ended = settings.get("monitor.target") is not None
     free = NOT_RECIPE if ended else (*NOT_RECIPE, "monitor")
-    return {k: v for k, v in settings.items() if not runs.is_one_of(k, free)}
+    return {k: v for k, v in settings.items() if not is_one_of(k, free)}
 
 
 def read(
@@ -40,7 +40,7 @@ def read(
     for path in paths:
         content = _content(Path(path))
         for part, here in alike.items():
-            if different := runs.differences(content[part], here, ()):
+            if different := differences(content[part], here, ()):
                 raise UserError(
                     f"others has {path}, which is of another {part} ({'; '.join(different)})."
                 )

@@ -4,8 +4,8 @@ import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from gan_cli import runs
 from gan_cli.commands.jobs import LEAST_FIRST, METRICS, Job
+from gan_cli.commands.settings import is_one_of
 from gan_cli.evaluation.summary import Summary, summarise
 
 # In which runs differ without being of different kinds.
@@ -48,7 +48,7 @@ def kinds(jobs: Sequence[Job]) -> list[str]:
 
     A group's option that one run was told, and another had anyhow, is no difference.
     """
-    varied = {k: v for k, v in different(jobs).items() if not runs.is_one_of(k, NOT_KINDS)}
+    varied = {k: v for k, v in different(jobs).items() if not is_one_of(k, NOT_KINDS)}
     options = {option for job in jobs for option in job.options}
     columns = [values for name, values in varied.items() if name not in options]
     resolved = [tuple(values[i] for values in columns) for i in range(len(jobs))]

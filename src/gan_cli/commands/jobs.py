@@ -11,6 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from gan_cli import runs, sweeps
 from gan_cli.commands.build import relative
+from gan_cli.commands.settings import flatten
 from gan_cli.errors import UserError
 from gan_cli.files import HYDRA
 from gan_cli.training.loop import BEST_BY
@@ -125,7 +126,7 @@ def _job(name: str, path: Path) -> Job:
     if status != "failed" or reason is None:
         reason = found.reason()
     # First what was told; what that stands for, the run's own config has resolved.
-    resolved = runs.flatten(found.config())
+    resolved = flatten(found.config())
     settings, options = {**told, **resolved}, frozenset(told.keys() - resolved.keys())
     return Job(name, path, settings, command, status, reason, found.rows(), options)
 
@@ -137,7 +138,7 @@ def _overrides(path: Path) -> dict[str, str]:
     commands that were refused as well.
     """
     sessions = runs.Run(path).sessions() if runs.Run.exists(path) else []
-    played = [session["record"] for session in sessions if "record" in session]
+    played = [session["record"] for session in sessions if session.get("record")]
     # Sessions of older versions don't say.
     played = played or [f"{HYDRA}/{p.name}" for p in sorted((path / HYDRA).glob("resumed-*"))]
     told: dict[str, str] = {}

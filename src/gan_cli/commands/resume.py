@@ -8,9 +8,11 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
-from gan_cli import outputs, runs, sweeps
+from gan_cli import config, outputs, runs, sweeps
 from gan_cli.commands.build import relative
+from gan_cli.commands.settings import differences, flatten
 from gan_cli.errors import UserError
 from gan_cli.training.loop import BEST_BY
 
@@ -25,6 +27,7 @@ FREE = (
 FOLDER = "folder"
 # Groups whose options are whole configs, or parts all over it.
 WHOLE = {"experiment", "ablation"}
+GROUPS = {"dataset", "network", "objective", "prior", "optimizer"}
 LENGTH = ("schedule.epochs", "schedule.steps", "dataset.epochs")
 
 
@@ -51,14 +54,14 @@ def done_already(cfg: DictConfig, out: Path) -> bool:
         free = machine  # It is as good as it should be, however long it was to be at most.
     elif target != OmegaConf.select(run.config(), "monitor.target"):
         return False
-    different = runs.differences(run.config(), _of_shape(cfg, run.config()), free)
+    different = differences(run.config(), _of_shape(cfg, run.config()), free)
     return run.recorded() == "finished" and not different
 
 
 def measured_otherwise(old: DictConfig, new: DictConfig) -> bool:
     """Say whether the monitor's estimates are no longer those that a run's best is one of."""
     measure = ("monitor.weights", "monitor.samples", "monitor.valid", "monitor.sigmas")
-    before, after = runs.flatten(old), runs.flatten(new)
+    before, after = flatten(old), flatten(new)
     return any(key in before and before[key] != after[key] for key in measure)
 
 
@@ -88,6 +91,24 @@ def _of_shape(cfg: DictConfig, old: DictConfig) -> DictConfig:
     return cfg
 
 
+def _check(own: DictConfig, cfg: DictConfig, run: runs.Run) -> None:
+    """Raise UserError for what is wrong in a run's `own` config, which people may have edited.
+
+    Of groups, whose types their options choose, `cfg` tells none.
+    """
+    typed = cfg.copy()
+    try:
+        for name in typed.keys() & own.keys() - GROUPS:
+            section = isinstance(typed[name], DictConfig)
+            typed[name] = OmegaConf.merge(typed[name], own[name]) if section else own[name]
+        config.check(typed)
+    except OmegaConfBaseException as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"{run.config_path}: {error.full_key} is wrong: {reason}.") from error
+    except UserError as error:
+        raise UserError(f"{run.config_path}: {error}") from error
+
+
 def config_of_resumed(cfg: DictConfig, out: Path) -> tuple[DictConfig, Path]:
     """Return the config with which the run in `out`, or at `cfg.resume`, goes on, and where it is.
 
@@ -103,13 +124,14 @@ def config_of_resumed(cfg: DictConfig, out: Path) -> tuple[DictConfig, Path]:
             outputs.discard(out)
             out = found.path
         old = found.config()
+        _check(old, cfg, found)
         keys = [override.key_or_group for override in _overrides()]
         new = cfg
         if not WHOLE & set(keys):
             new = old.copy()
             for name in ("log", "monitor", "checkpoint"):
                 # What the version that began the run did not have yet.
-                new[name] = OmegaConf.merge(cfg[name], old[name])
+                new[name] = OmegaConf.merge(cfg[name], old.get(name, {}))
             if HydraConfig.get().runtime.choices["dataset"] == FOLDER and "path" in old.dataset:
                 # Named so that its path can be told: its other settings stay the run's own.
                 keys = [key for key in keys if key != "dataset"]
@@ -119,7 +141,7 @@ def config_of_resumed(cfg: DictConfig, out: Path) -> tuple[DictConfig, Path]:
             told = "dataset.data_dir" in keys
             if there and not told and ("data_dir" in keys or not Path(there).is_dir()):
                 new.dataset.data_dir = new.data_dir = cfg.data_dir
-    different = runs.differences(old, new, FREE)
+    different = differences(old, new, FREE)
     if different:
         raise UserError(
             f"{relative(out)} is a run with other settings, and can't go on with these "

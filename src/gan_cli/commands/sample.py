@@ -28,16 +28,20 @@ def run(cfg: DictConfig, out: Path) -> None:
     """Write a grid of `cfg.n` samples to `out`, and the samples themselves to `cfg.save`."""
     if cfg.neighbors and cfg.real:
         raise UserError("real is true with neighbors=true; a picture shows one of them at a time.")
+    if cfg.save is not None and (not cfg.save or cfg.save.endswith("/")):
+        raise UserError(f"save is {cfg.save!r}; it must be the path of a .npy file.")
     trained = load_trained(cfg)
     if cfg.neighbors:
         _figure_2(cfg, out, trained)
         return
     n = cfg.n or 100
+    # First what may be refused: `save` may name a file that is there.
+    real = picture(_real(cfg, trained, n), cfg.columns) if cfg.real else None
     samples = trained.samples(n, cfg.seed)
-    _save(cfg, samples)
     image = picture(trained.source.to_pixels(samples), cfg.columns)
-    if cfg.real:
-        image = side_by_side(image, picture(_real(cfg, trained, n), cfg.columns))
+    _save(cfg, samples)
+    if real is not None:
+        image = side_by_side(image, real)
     save_png(out / "samples.png", image, trained.origin(cfg.seed))
     log.info("Picture: %s", relative(out / "samples.png"))
 

@@ -12,11 +12,11 @@ import torch
 from hydra import compose
 from omegaconf import DictConfig, OmegaConf
 
-from gan_cli import runs
 from gan_cli.commands import elsewhere, eval_parzen, interpolate, sample
 from gan_cli.commands.build import relative
 from gan_cli.commands.jobs import Job, find, missing
 from gan_cli.commands.likeness import compare
+from gan_cli.commands.settings import differences
 from gan_cli.commands.trained import load_data, load_trained
 from gan_cli.errors import UserError
 from gan_cli.evaluation.summary import summarise
@@ -47,7 +47,7 @@ def run(cfg: DictConfig, out: Path) -> None:
         raise UserError(f"None of the {len(jobs)} runs there is finished; `gan train` ends them.")
     recipes = [elsewhere.recipe(Run(job.path).config()) for job in finished]
     for job, other in zip(finished, recipes, strict=True):
-        if different := runs.differences(recipes[0], other, ()):
+        if different := differences(recipes[0], other, ()):
             raise UserError(
                 f"{finished[0].name} and {job.name} differ by more than their seeds "
                 f"({'; '.join(different)}); a table is of one recipe, and `gan report` compares "
@@ -56,12 +56,6 @@ def run(cfg: DictConfig, out: Path) -> None:
     seeds = [int(job.settings["seed"]) for job in finished]
     if again := {seed for seed in seeds if seeds.count(seed) > 1}:
         raise UserError(f"runs has seed {min(again)} more than once; each counts as one run.")
-    where = Path(cfg.results or out)
-    if where.exists() and not where.is_dir():
-        raise UserError(
-            f"results is {cfg.results}, which is no directory; the table goes into one."
-        )
-
     # Before anything is written, so that what can't be read leaves nothing half done.
     alike = {"recipe": recipes[0], "protocol": {key: cfg[key] for key in PROTOCOL}}
     others = elsewhere.read(cfg.others, alike, set(seeds))
@@ -77,6 +71,16 @@ def run(cfg: DictConfig, out: Path) -> None:
     data = load_data(cfg, trained)[0]
     if data.train.x.dtype != torch.uint8:
         raise UserError("gan table1 is of images, and these runs' data are none.")
+    where = Path(cfg.results or out)
+    pictures = {"raw": where, "ema": where / "ema"}
+    try:
+        for path in pictures.values():
+            path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"results is {cfg.results}, but {error.filename} can't be made a directory "
+            f"({error.strerror}); the table goes into one."
+        ) from error
 
     # The paper's protocol: every run, references beside the first, more draws of the median one.
     first = _score(finished[0], parzen, "references=[train,kmeans]")
@@ -119,17 +123,14 @@ def run(cfg: DictConfig, out: Path) -> None:
         for summary in content["over_seeds"].values():
             summary["standard_error"] = None
 
-    where.mkdir(parents=True, exist_ok=True)
     text = markdown(content)
     for line in text.splitlines():
         log.info("%s", line)
     lines = _defaults(cfg, "interpolate")
     for which in WEIGHTS:
-        pictures = where if which == "raw" else where / which
-        pictures.mkdir(exist_ok=True)
         of = f"weights={which}"
-        sample.run(_on(median, samples, of, "neighbors=true"), pictures)
-        interpolate.run(_on(median, lines, of), pictures)
+        sample.run(_on(median, samples, of, "neighbors=true"), pictures[which])
+        interpolate.run(_on(median, lines, of), pictures[which])
     write_atomically(where / "table1.json", json.dumps(content, indent=2).encode())
     write_atomically(where / "table1.md", text.encode())
     log.info("Results: %s, with table1.json and figures beside it.", relative(where / "table1.md"))
@@ -152,15 +153,23 @@ def _score(job: Job, defaults: DictConfig, *more: str) -> dict[str, Any]:
     directory = Run(job.path).evaluation("-".join(more))
     path = directory / "parzen.json"
     step = str(int(job.rows[-1]["step"]))
-    if path.is_file():
-        known: dict[str, Any] = json.loads(path.read_text())
-        same = known["settings"] == OmegaConf.to_container(asked, resolve=True)
-        if same and known["origin"]["step"] == step and known["git_commit"] == git_commit():
-            return known
+    known = _known(path)
+    same = known.get("settings") == OmegaConf.to_container(asked, resolve=True)
+    if same and known["origin"]["step"] == step and known["git_commit"] == git_commit():
+        return known
     directory.mkdir(parents=True, exist_ok=True)
     eval_parzen.run(asked, directory)
     score: dict[str, Any] = json.loads(path.read_text())
     return score
+
+
+def _known(path: Path) -> dict[str, Any]:
+    """Return what was found out before, or nothing where that is not there or not whole."""
+    try:
+        known = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}
 
 
 def _runs_of(tables: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -173,7 +182,7 @@ def _numbers(score: dict[str, Any]) -> dict[str, float]:
 
 def _row(job: Job, scores: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Return what is told of a run: its length, what it ran on, and its scores."""
-    sessions = Run(job.path).sessions()
+    sessions = [session for session in Run(job.path).sessions() if "versions" in session]
     return {
         "seed": int(job.settings["seed"]),
         "epochs": job.rows[-1]["epoch"],

@@ -12,7 +12,8 @@ from pathlib import Path
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from gan_cli.commands.build import build, relative
+from gan_cli.commands.build import relative
+from gan_cli.commands.instantiate import build
 from gan_cli.errors import UserError
 from gan_cli.evaluation.theory import DENSE, LOG_4, Mixture, Moment, grid, measure
 from gan_cli.figures.figure1 import Panel, figure1

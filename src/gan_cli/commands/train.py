@@ -33,7 +33,7 @@ from gan_cli.training import checkpoints
 from gan_cli.training.device import take_gpu
 from gan_cli.training.environment import compare, environment, precision, refuse_other_data
 from gan_cli.training.keeper import Keeper
-from gan_cli.training.logbook import Logbook
+from gan_cli.training.logbook import Logbook, refuse_other_columns
 from gan_cli.training.loop import BEST_BY, Intervals, Training, over, train
 from gan_cli.training.signals import Stop, stop_signals
 from gan_cli.training.state import State
@@ -87,6 +87,7 @@ def _run(cfg: DictConfig, out: Path) -> None:
         directory.clear()
         fingerprint = data.fingerprint()
         refuse_other_data(directory.sessions(), fingerprint)
+        refuse_other_columns(directory.metrics_path)
         checkpoints.restore(state, directory.checkpoints)
         if measured_otherwise(directory.config(), cfg):
             state.best = -math.inf

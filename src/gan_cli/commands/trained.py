@@ -11,7 +11,8 @@ from omegaconf import DictConfig
 from torch import Tensor, nn
 
 from gan_cli import runs
-from gan_cli.commands.build import build, build_generator, build_source, relative
+from gan_cli.commands.build import build_generator, build_source, relative
+from gan_cli.commands.instantiate import build
 from gan_cli.data.sources import Data
 from gan_cli.evaluation.sampling import draw_z, generate
 from gan_cli.training import checkpoints

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from gan_cli.errors import UserError
 from gan_cli.streams import stream
 
 # z comes in blocks that are always drawn and always generated whole, so that neither how many
@@ -20,11 +21,22 @@ def draw_z(prior: Callable[[int, torch.Generator], Tensor], n: int, seed: int) -
 
 @torch.no_grad()
 def generate(generator: nn.Module, z: Tensor, device: torch.device) -> Tensor:
-    """Return G(z) in eval mode and float32, (n, C, H, W) on the CPU, for z (n, dim)."""
+    """Return G(z) in eval mode and float32, (n, C, H, W) on the CPU, for z (n, dim).
+
+    Raises UserError where G gives no tensor.
+    """
     was_training = generator.training
     generator.eval()
     n = len(z)
     z = torch.cat([z, z.new_zeros(-n % BLOCK, z.shape[1])])
-    samples = [generator(block.to(device)).float().cpu() for block in z.split(BLOCK)]
+    samples = []
+    for block in z.split(BLOCK):
+        images = generator(block.to(device))
+        if not isinstance(images, Tensor):
+            raise UserError(
+                f"network.generator gives {type(images).__name__}; it must give a tensor of images "
+                "(m, C, H, W)."
+            )
+        samples.append(images.float().cpu())
     generator.train(was_training)
     return torch.cat(samples)[:n]

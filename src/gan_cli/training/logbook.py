@@ -46,7 +46,6 @@ class Logbook:
         steps: int,
     ) -> None:
         truncate(csv_path, step)
-        self._refuse_others(csv_path)
         # Line buffered: a row is on its way to the disk as soon as it is whole.
         self._file = csv_path.open("a", newline="", buffering=1)
         self._csv = csv.DictWriter(self._file, COLUMNS)
@@ -65,15 +64,6 @@ class Logbook:
             total=steps, initial=step, unit="step", disable=not self._terminal, dynamic_ncols=True
         )
         self._since = time.perf_counter()
-
-    def _refuse_others(self, csv_path: Path) -> None:
-        """Raise UserError where the file has other columns."""
-        header = csv_path.read_text().partition("\n")[0].strip() if csv_path.exists() else ""
-        if header not in ("", ",".join(COLUMNS)):
-            raise UserError(
-                f"{csv_path} has the columns {header}, and this version of gan writes "
-                f"{','.join(COLUMNS)}; move the file away to go on with the run."
-            )
 
     def advance(self) -> None:
         """Note that a step was played."""
@@ -132,6 +122,17 @@ _GROUPS = {
     **dict.fromkeys(("learning_rate", "momentum", "images_per_second"), "rates/"),
     **dict.fromkeys(MEASURES, "variety/"),
 }
+
+
+def refuse_other_columns(csv_path: Path) -> None:
+    """Raise UserError where the metrics file is there and can't be gone on with."""
+    content = csv_path.read_bytes() if csv_path.exists() else b""
+    header = content.partition(b"\n")[0].decode(errors="replace").strip()
+    if header not in ("", ",".join(COLUMNS)):
+        raise UserError(
+            f"{csv_path} has the columns {header}, and this version of gan writes "
+            f"{','.join(COLUMNS)}; move the file away to go on with the run."
+        )
 
 
 def truncate(csv_path: Path, step: int) -> None:

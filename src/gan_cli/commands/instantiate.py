@@ -1,0 +1,51 @@
+"""From a node of a config to what its `_target_` makes of it."""
+
+import sys
+from collections.abc import Collection
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from gan_cli.errors import UserError
+
+
+def build(cfg: DictConfig, key: str, without: Collection[str] = ()) -> Any:
+    """Return what the node at `key` describes by its `_target_` and its settings but `without`.
+
+    Raises UserError, with the key, for what the target refuses.
+    """
+    try:
+        node = OmegaConf.select(cfg, key)
+    except OmegaConfBaseException:  # A list has no such part.
+        node = None
+    if not isinstance(node, DictConfig) or "_target_" not in node:
+        raise UserError(f"{key} is {node}; it must be a group's option or have a _target_.")
+    # Classes that lie beside the configs of --config-dir are found too.
+    for source in HydraConfig.get().runtime.config_sources if HydraConfig.initialized() else ():
+        if source.provider == "command-line" and source.path not in sys.path:
+            sys.path.append(source.path)
+    try:
+        settings = OmegaConf.to_container(node, resolve=True)
+        assert isinstance(settings, dict)
+        return instantiate({k: v for k, v in settings.items() if k not in without})
+    except InstantiationException as error:
+        if isinstance(error.__cause__, UserError):
+            raise UserError(f"{key}: {error.__cause__}") from None
+        if isinstance(error.__cause__, TypeError | ValueError):
+            reason = " ".join(str(error.__cause__).splitlines()[:1])
+            raise UserError(f"{key} does not fit {node._target_}: {reason}") from error
+        if isinstance(error.__cause__, ImportError):
+            # Hydra tells where it looked; what it met there is the cause of that.
+            cause = error.__cause__.__cause__ or error.__cause__
+            reason = f"{type(cause).__name__}: {str(cause).splitlines()[0].rstrip(':')}"
+            raise UserError(
+                f"{key}._target_ is {node._target_}, which can't be imported ({reason}); "
+                "a class of your own is looked for here and in the --config-dir."
+            ) from error
+        if isinstance(error.__cause__, MemoryError | RuntimeError):
+            raise error.__cause__ from None
+        raise
