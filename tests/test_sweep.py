@@ -147,6 +147,9 @@ def test_presets_and_names_without_a_sweep(gan: Gan, tmp_path: Path) -> None:
         assert result.code == 1
         assert words in result.err
         assert list(tmp_path.iterdir()) == []
+    # What is only shown is not finished.
+    assert gan("train", "-m", "sweep=shown", "seed=0,1", "dry_run=true", *settings).code == 0
+    assert "finished" not in (tmp_path / "outputs/sweep/shown/sweep.log").read_text()
     # The command line wins.
     assert gan("train", "-m", "sweep=seeds", "seed=3,7", *settings).code == 0
     found = sorted(path.name for path in tmp_path.glob("outputs/sweep/seeds/*=*"))

@@ -194,5 +194,5 @@ def perform(command: str, cfg: "DictConfig") -> Any:
     finally:
         garbage.collect()
     if swept:
-        sweeps.note(out, "finished")
+        sweeps.note(out, "shown only, by dry_run=true" if cfg.get("dry_run") else "finished")
     return returned
