@@ -346,6 +346,7 @@ def test_a_users_own_network(gan: Gan, tmp_path: Path) -> None:
     assert "network.generator does not fit my_networks.G" in result.err
     # What a class of one's own is, and gives, is told as well.
     (own / "broken.py").write_text("import no_such_module\n")
+    (own / "silent.py").write_text("assert False\n")
     (own / "odd.py").write_text(
         "from my_networks import G\n"
         "class Pair(G):\n"
@@ -354,6 +355,7 @@ def test_a_users_own_network(gan: Gan, tmp_path: Path) -> None:
     )
     for target, words in (
         ("broken.G", "can't be imported (ModuleNotFoundError: No module named 'no_such_module')"),
+        ("silent.G", "silent.G, which can't be imported (AssertionError)"),
         ("odd.Pair", "network.generator gives tuple; it must give a tensor of images"),
     ):
         result = gan("train", *own_pair, f"network.generator._target_={target}")

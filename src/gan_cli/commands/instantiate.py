@@ -41,7 +41,7 @@ def build(cfg: DictConfig, key: str, without: Collection[str] = ()) -> Any:
         if isinstance(error.__cause__, ImportError):
             # Hydra tells where it looked; what it met there is the cause of that.
             cause = error.__cause__.__cause__ or error.__cause__
-            reason = f"{type(cause).__name__}: {str(cause).splitlines()[0].rstrip(':')}"
+            reason = ": ".join([type(cause).__name__, *str(cause).splitlines()[:1]])
             raise UserError(
                 f"{key}._target_ is {node._target_}, which can't be imported ({reason}); "
                 "a class of your own is looked for here and in the --config-dir."
