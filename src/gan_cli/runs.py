@@ -108,12 +108,12 @@ class Run:
 
     def recorded(self) -> str:
         """Return the status that was last recorded."""
-        status: str = _read_json(self.status_path, dict).get("status", "interrupted")
+        status: str = read_json(self.status_path, dict).get("status", "interrupted")
         return status
 
     def reason(self) -> str | None:
         """Return why the run is what was last recorded of it, where that is known."""
-        reason: str | None = _read_json(self.status_path, dict).get("reason")
+        reason: str | None = read_json(self.status_path, dict).get("reason")
         return reason
 
     def status(self) -> str:
@@ -129,7 +129,7 @@ class Run:
 
     def sessions(self) -> list[dict[str, Any]]:
         """Return what each session ran on: a run has one more than it was resumed."""
-        return [s for s in _read_json(self.environment_path, list) if isinstance(s, dict)]
+        return [s for s in read_json(self.environment_path, list) if isinstance(s, dict)]
 
     def add_environment(self, environment: dict[str, Any]) -> None:
         """Append what this session runs on."""
@@ -153,14 +153,14 @@ def lock(path: Path) -> FileLock:
     try:
         return lock.acquire().lock
     except Timeout:
-        status = _read_json(path / STATUS, dict)
+        status = read_json(path / STATUS, dict)
         raise UserError(
             f"{path} is being written by process {status.get('process', '?')} on "
             f"{status.get('host', '?')}; stop that one first, or choose another directory."
         ) from None
 
 
-def _read_json(path: Path, kind: type) -> Any:
+def read_json(path: Path, kind: type) -> Any:
     """Return what the file holds, or an empty `kind` where that can't be had."""
     try:
         content = json.loads(path.read_bytes())

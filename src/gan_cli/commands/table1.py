@@ -22,7 +22,7 @@ from gan_cli.errors import UserError
 from gan_cli.evaluation.summary import summarise
 from gan_cli.figures.table1 import markdown
 from gan_cli.files import write_atomically
-from gan_cli.runs import Run
+from gan_cli.runs import Run, read_json
 from gan_cli.training.environment import git_commit
 
 log = logging.getLogger(__name__)
@@ -153,7 +153,7 @@ def _score(job: Job, defaults: DictConfig, *more: str) -> dict[str, Any]:
     directory = Run(job.path).evaluation("-".join(more))
     path = directory / "parzen.json"
     step = str(int(job.rows[-1]["step"]))
-    known = _known(path)
+    known = read_json(path, dict)
     same = known.get("settings") == OmegaConf.to_container(asked, resolve=True)
     if same and known["origin"]["step"] == step and known["git_commit"] == git_commit():
         return known
@@ -161,15 +161,6 @@ def _score(job: Job, defaults: DictConfig, *more: str) -> dict[str, Any]:
     eval_parzen.run(asked, directory)
     score: dict[str, Any] = json.loads(path.read_text())
     return score
-
-
-def _known(path: Path) -> dict[str, Any]:
-    """Return what was found out before, or nothing where that is not there or not whole."""
-    try:
-        known = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return known if isinstance(known, dict) else {}
 
 
 def _runs_of(tables: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
