@@ -18,7 +18,7 @@ from gan_cli.files import unfinished, write_atomically
 LOCK = ".lock"
 STATUS = "status.json"
 # Settings of the game that came later, as runs before them played.
-EARLIER = {"ema_power": 8.0, "cuda_graph": False}
+EARLIER = {"ema_power": 8.0, "cuda_graph": False, "compile": False}
 
 
 class Run:

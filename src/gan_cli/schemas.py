@@ -291,6 +291,7 @@ class Train(Command):
     seed: int = number(0, 2**63 - 1)
     precision: str = choice("auto", "fp32", "tf32", "bf16")
     cuda_graph: bool = MISSING
+    compile: bool = MISSING
     ema_decay: float = number(0, 0.9999999)
     ema_power: float = number(0)
     data_dir: str = MISSING

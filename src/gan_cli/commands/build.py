@@ -3,7 +3,7 @@
 import contextlib
 import copy
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,10 @@ from gan_cli.networks.fully_connected import Generator
 from gan_cli.networks.layers import OUTPUTS
 from gan_cli.streams import stream_seed
 from gan_cli.training import checkpoints
+from gan_cli.training.captured import Captured
+from gan_cli.training.compiled import Compiled
 from gan_cli.training.device import keep_freed_memory, multiply_in, pick_device
-from gan_cli.training.graph import Captured
+from gan_cli.training.graph import Graph
 from gan_cli.training.joint import judges_each_alone
 from gan_cli.training.loop import Training
 from gan_cli.training.state import new_state
@@ -156,10 +158,23 @@ def assemble(cfg: DictConfig, source: Any, data: Data) -> Training:
         cfg.ema_power,
     )
     update = {"alternating": alternating, "simultaneous": simultaneous}[cfg.schedule.updates]
-    # An optimizer of the user's own may not know how to take its rates from the device.
-    capture = device.type == "cuda" and cfg.cuda_graph and hasattr(d_optimizer, "take")
-    captured = Captured(update, d_optimizer) if capture else None
+    captured = _capture(cfg, device, update, d_optimizer)
     return Training(state, game, update, cfg.schedule.k, minibatches, d_optimizer, captured)
+
+
+def _capture(
+    cfg: DictConfig, device: torch.device, update: Callable[..., Tensor], optimizer: Any
+) -> Captured | None:
+    # An optimizer of the user's own may not know how to take its rates from the device.
+    takes = hasattr(optimizer, "take")
+    if device.type == "cuda":
+        return Graph(update, optimizer) if cfg.cuda_graph and takes else None
+    if cfg.compile and not takes:
+        raise UserError(
+            f"compile is true, and {cfg.optimizer._target_} has no `take`, by which a compiled "
+            "update tells it the rates; compile must be false."
+        )
+    return Compiled(update, optimizer) if cfg.compile else None
 
 
 def _start_from(generator: nn.Module, finished: runs.Run) -> None:

@@ -19,6 +19,7 @@ NOT_KINDS = (
     "device",
     "threads",
     "cuda_graph",
+    "compile",
 )
 
 

@@ -21,7 +21,7 @@ from gan_cli.training.loop import BEST_BY
 FREE = (
     "schedule.epochs", "schedule.steps", "dataset.epochs", "log", "monitor", "checkpoint",
     "outputs", "device", "threads", "data_dir", "dataset.data_dir", "dataset.path", "dataset.cache",
-    "resume", "dry_run", "on_nan", "on_collapse", "cuda_graph",
+    "resume", "dry_run", "on_nan", "on_collapse", "cuda_graph", "compile",
 )  # fmt: skip
 # The data set whose files lie where dataset.path says, and not in data_dir.
 FOLDER = "folder"

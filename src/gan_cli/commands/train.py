@@ -30,8 +30,10 @@ from gan_cli.errors import DivergedError, PrunedError, UserError
 from gan_cli.evaluation.sampling import draw_z, generate
 from gan_cli.figures.grid import Picture, picture, save_png
 from gan_cli.training import checkpoints
+from gan_cli.training.compiled import Compiled
 from gan_cli.training.device import take_gpu
 from gan_cli.training.environment import compare, environment, precision, refuse_other_data
+from gan_cli.training.graph import Graph
 from gan_cli.training.keeper import Keeper
 from gan_cli.training.logbook import Logbook, refuse_other_columns
 from gan_cli.training.loop import BEST_BY, Intervals, Training, over, train
@@ -102,10 +104,13 @@ def _run(cfg: DictConfig, out: Path) -> None:
             refuse_finished(cfg, out, state, steps)
         directory.update_config(cfg)
         device, autocast = state.rng.device, training.game.autocast
-        graph = {"cuda_graph": training.captured is not None}
+        captured = {
+            "cuda_graph": isinstance(training.captured, Graph),
+            "compile": isinstance(training.captured, Compiled),
+        }
         here = {
             **environment(device, autocast, fingerprint),
-            **graph,
+            **captured,
             "record": HydraConfig.get().output_subdir,
         }
         compare(directory.sessions(), here)

@@ -57,11 +57,20 @@ def compare(sessions: Sequence[dict[str, Any]], here: dict[str, Any]) -> None:
     if "versions" not in before:
         return
     before, here = (
-        {"cuda_graph": False, **session, **session["versions"]} for session in (before, here)
+        {"cuda_graph": False, "compile": False, **session, **session["versions"]}
+        for session in (before, here)
     )
     moved = [
         f"{name}: {before.get(name)} before, {here[name]} now"
-        for name in ("device", "threads", "precision", "processor", "torch", "cuda_graph")
+        for name in (
+            "device",
+            "threads",
+            "precision",
+            "processor",
+            "torch",
+            "cuda_graph",
+            "compile",
+        )
         if before.get(name) != here[name]
     ]
     if moved:

@@ -12,7 +12,7 @@ from gan_cli.data.minibatches import Minibatches
 from gan_cli.errors import DivergedError
 from gan_cli.figures.grid import Picture
 from gan_cli.training.averaging import average
-from gan_cli.training.graph import Captured
+from gan_cli.training.captured import Captured
 from gan_cli.training.keeper import Keeper
 from gan_cli.training.logbook import Logbook
 from gan_cli.training.signals import Stop
@@ -28,7 +28,8 @@ BEST_BY = "parzen_valid"
 class Training:
     """A game set up to be played: `update` is the step function, with `k` minibatches a step.
 
-    `optimizer` says at which rates D plays; `captured` is the update as a CUDA graph, or None.
+    `optimizer` says at which rates D plays; `captured` is the update as a CUDA graph or a compiled
+    program, or None.
     """
 
     state: State

@@ -1,7 +1,11 @@
-"""The captured update plays as the update does, and goes on bit for bit; needs a GPU."""
+"""The captured update plays as the update does, and goes on bit for bit.
+
+As a CUDA graph, which needs a GPU, and compiled, which needs a C++ compiler and takes its time.
+"""
 
 import copy
 import math
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,8 +20,10 @@ from gan_cli.errors import UserError
 from gan_cli.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from gan_cli.networks.fully_connected import Generator, MaxoutDiscriminator
 from gan_cli.training import checkpoints
+from gan_cli.training.captured import Captured
+from gan_cli.training.compiled import Compiled
 from gan_cli.training.device import pick_device
-from gan_cli.training.graph import Captured
+from gan_cli.training.graph import Graph
 from gan_cli.training.loop import Training
 from gan_cli.training.objectives import NonSaturating
 from gan_cli.training.optimizers import Adam, Momentum
@@ -27,12 +33,44 @@ from gan_cli.training.step import Game, alternating, simultaneous
 
 Gan = Callable[..., Result]
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+needs_compiler = pytest.mark.skipif(not shutil.which("g++"), reason="there is no C++ compiler")
 SHAPE = (1, 32, 32)
 MOMENTUM = Momentum(0.1, lr_decay=1.01, lr_min=1e-6, momentum=0.5, momentum_end=0.9)
-OPTIMIZERS = pytest.mark.parametrize("optimizer", [MOMENTUM, Adam(1e-3)], ids=["momentum", "adam"])
-UPDATES = pytest.mark.parametrize(
-    ("update", "k"), [(alternating, 1), (alternating, 3), (simultaneous, 1)]
+ADAM = Adam(1e-3)
+UPDATES = [(alternating, 1), (alternating, 3), (simultaneous, 1)]
+GAMES = [
+    (pair, optimizer, update, k)
+    for pair in ("maxout", "dcgan")
+    for optimizer in (MOMENTUM, ADAM)
+    for update, k in UPDATES
+]
+QUICK = ("maxout", MOMENTUM, simultaneous, 1)  # All of them take minutes to compile.
+
+
+def _id(kind: type, pair: str, optimizer: object, update: Callable[..., Tensor], k: int) -> str:
+    return f"{kind.__name__}-{pair}-{type(optimizer).__name__}-{update.__name__}-{k}"
+
+
+EACH = pytest.mark.parametrize(
+    ("kind", "pair", "optimizer", "update", "k"),
+    [
+        *(pytest.param(Graph, *game, id=_id(Graph, *game), marks=needs_gpu) for game in GAMES),
+        *(
+            pytest.param(
+                Compiled,
+                *game,
+                id=_id(Compiled, *game),
+                marks=[needs_compiler, *([] if game == QUICK else [pytest.mark.slow])],
+            )
+            for game in GAMES
+        ),
+    ],
 )
+
+
+@pytest.fixture(autouse=True)
+def compilers_cache(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory):
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path_factory.getbasetemp() / "inductor"))
 
 
 class Noisy(MaxoutDiscriminator):
@@ -54,12 +92,18 @@ class Impatient(Noisy):
 
 
 def training(
-    optimizer: Momentum | Adam, update, k: int, pair: str = "maxout", captured: bool = True
+    optimizer: Momentum | Adam,
+    update,
+    k: int,
+    pair: str = "maxout",
+    kind: type[Captured] | None = None,
+    device: str = "cpu",
+    dtype: torch.dtype = torch.float32,
 ) -> Training:
     torch.manual_seed(0)
-    device = pick_device("cuda")
+    on = pick_device(device)
     images = torch.randint(0, 256, (200, *SHAPE), dtype=torch.uint8)
-    minibatches = Minibatches(Split(images, None), 50, 1, lambda x: x.float() / 255, device)
+    minibatches = Minibatches(Split(images, None), 50, 1, lambda x: x.to(dtype) / 255, on)
 
     of_g = copy.copy(optimizer)
     of_g.lr *= 2
@@ -74,11 +118,16 @@ def training(
         networks = (Generator(10, SHAPE, [60, 70]), Impatient())
     else:
         networks = (DCGANGenerator(10, SHAPE, 8), DCGANDiscriminator(SHAPE, 8))
-    state = new_state(*networks, optimizer, 0, device)
+    state = new_state(*(network.to(dtype) for network in networks), optimizer, 0, on)
     joint = pair == "maxout"
-    game = Game(NonSaturating(), Uniform(10), set_rates, joint=joint, ema_decay=0.9)
-    graph = Captured(update, optimizer) if captured else None
-    return Training(state, game, update, k, minibatches, optimizer, graph)
+    prior = Uniform(10)
+
+    def z(m: int, rng: torch.Generator) -> Tensor:
+        return prior(m, rng).to(dtype)
+
+    game = Game(NonSaturating(), z, set_rates, joint=joint, ema_decay=0.9)
+    captured = kind(update, optimizer) if kind else None
+    return Training(state, game, update, k, minibatches, optimizer, captured)
 
 
 def play(t: Training, steps: int) -> dict:
@@ -89,32 +138,23 @@ def play(t: Training, steps: int) -> dict:
 
 def close(a: Tensor, b: Tensor) -> bool:
     alike = (a.shape, a.dtype) == (b.shape, b.dtype)
-    return alike and torch.allclose(a, b, rtol=1e-3, atol=1e-4)
+    rtol = 1e-3 if a.dtype == torch.float32 else 1e-6
+    return alike and torch.allclose(a, b, rtol=rtol, atol=rtol / 10)
 
 
-@needs_gpu
-@pytest.mark.parametrize("pair", ["maxout", "dcgan"])
-@OPTIMIZERS
-@UPDATES
-def test_captured_plays_as_the_update_does(
-    pair: str, optimizer: Momentum | Adam, update, k: int
+@EACH
+def test_captured_plays_as_the_update_does_and_goes_on_bit_for_bit(
+    kind: type[Captured], pair: str, optimizer: Momentum | Adam, update, k: int, tmp_path: Path
 ) -> None:
     """Same weights, optimizers' slots and rates, random streams, and logits."""
-    eager = play(training(optimizer, update, k, pair, captured=False), 5)
-    assert_same(play(training(optimizer, update, k, pair), 5), eager, close)
+    where = ("cuda", torch.float32) if kind is Graph else ("cpu", torch.float64)
+    eager = play(training(optimizer, update, k, pair, None, *where), 5)
+    whole = training(optimizer, update, k, pair, kind, *where)
+    assert_same(play(whole, 5), eager, close)
 
-
-@needs_gpu
-@pytest.mark.parametrize("pair", ["maxout", "dcgan"])
-@OPTIMIZERS
-@UPDATES
-def test_captured_goes_on_bit_for_bit(
-    pair: str, optimizer: Momentum | Adam, update, k: int, tmp_path: Path
-) -> None:
-    whole = training(optimizer, update, k, pair)
-    checkpoints.save(tmp_path, play(whole, 7))
+    checkpoints.save(tmp_path, play(whole, 2))
     expected = play(whole, 8)
-    resumed = training(optimizer, update, k, pair)
+    resumed = training(optimizer, update, k, pair, kind, *where)
     for before in (0, 3):  # With tensors of its own captured already, the second time.
         play(resumed, before)
         checkpoints.restore(resumed.state, tmp_path)
@@ -140,7 +180,7 @@ def test_a_run_on_a_gpu_is_resumed_bit_for_bit(precision: str, gan: Gan, tmp_pat
     assert gan("sample", "run=part", "n=16").code == 0
 
 
-@pytest.mark.parametrize("optimizer", [MOMENTUM, Adam(1e-3)], ids=["momentum", "adam"])
+@pytest.mark.parametrize("optimizer", [MOMENTUM, ADAM], ids=["momentum", "adam"])
 def test_rates_from_the_device_are_the_rates(optimizer: Momentum | Adam) -> None:
     """On the CPU: the update that reads them from a tensor against the one that is told them."""
     told, read = (nn.Linear(5, 4).double() for _ in range(2))
@@ -167,8 +207,8 @@ def test_rates_from_the_device_are_the_rates(optimizer: Momentum | Adam) -> None
 # The last one: CUDA's global stream is of no use after it.
 @needs_gpu
 def test_what_cannot_be_captured_is_told() -> None:
-    play(training(MOMENTUM, simultaneous, 1, "impatient", captured=False), 2)
-    t = training(MOMENTUM, simultaneous, 1, "impatient")
+    play(training(MOMENTUM, simultaneous, 1, "impatient", None, "cuda"), 2)
+    t = training(MOMENTUM, simultaneous, 1, "impatient", Graph, "cuda")
     with pytest.raises(
         UserError, match=r"can't be captured as a CUDA graph \(.*(captur|permit).*cuda_graph=false"
     ):

@@ -1,0 +1,193 @@
+"""The update as one compiled program: on a CPU, what lies between the products in few loops."""
+
+import logging
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.fx import GraphModule
+from torch.fx.experimental.proxy_tensor import make_fx
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from gan_cli.errors import UserError
+from gan_cli.training.captured import Captured, keep, tensors_of
+from gan_cli.training.state import State
+from gan_cli.training.step import Game
+
+log = logging.getLogger(__name__)
+ATEN = torch.ops.aten
+
+
+class Compiled(Captured):
+    """A program of PyTorch's compiler, TorchInductor, for the whole update, made in a minute or so.
+
+    Its numbers are those of the update but for the order of their rounding, and always the same.
+    Random numbers are drawn before each replay, in the update's order, and handed to the program.
+    """
+
+    def __init__(self, update: Callable[..., Tensor], optimizer: Any) -> None:
+        super().__init__(update, optimizer)
+        self._program: Callable[..., Tensor] | None = None
+        self._tensors: list[Tensor] = []
+        self._draws: list[Callable[[], Tensor]] = []
+
+    @torch.no_grad()
+    def _replay(self, xs: Sequence[Tensor], rates: list[list[float]]) -> Tensor:
+        assert self._program is not None
+        drawn = [draw() for draw in self._draws]
+        given = torch.tensor(rates, dtype=torch.float64)
+        return self._program(*self._tensors, *xs, given, *drawn)
+
+    def _capture(self, state: State, game: Game, xs: Sequence[Tensor]) -> None:
+        rates = torch.zeros(len(xs) + 1, 2, dtype=torch.float64)
+        put_back, record = keep(state), _Record()
+        with record:
+            self._play(state, game, xs, rates)
+        put_back()
+        self._draws, tensors = record.draws, tensors_of(state)
+        self._tensors = [x.detach() for x in tensors]
+        if self._program is not None:
+            return
+
+        log.info("Compiling the update.")
+        n, m = len(tensors), len(tensors) + len(xs)
+
+        def update(*inputs: Tensor) -> Tensor:
+            with _Replace(inputs[m + 1 :]):
+                return self._play(state, game, inputs[n:m], inputs[m])
+
+        drawn = [draw() for draw in self._draws]
+        try:
+            # Tensors that are known by now, not fakes of them: the networks hold those.
+            traced = make_fx(update, tracing_mode="real")(*tensors, *xs, rates, *drawn)
+            put_back()
+            self._program = _compile(traced, [*self._tensors, *xs, rates, *drawn])
+        except RuntimeError as error:
+            if isinstance(error, MemoryError):
+                raise
+            raise UserError(
+                f"The update can't be compiled ({_reason(error)}); compile=false plays it without."
+            ) from error
+
+
+@torch.no_grad()
+def _compile(traced: GraphModule, inputs: list[Tensor]) -> Callable[..., Tensor]:
+    for node in reversed(traced.graph.nodes):
+        # The optimizers' words to a profiler.
+        if getattr(node.target, "namespace", None) == "profiler":
+            traced.graph.erase_node(node)
+    traced.recompile()
+    # The number of threads is the program's for good: of older versions' cache, no key otherwise.
+    program: Callable[..., Tensor] = torch._inductor.compile(
+        traced, inputs, options={"cpp.threads": torch.get_num_threads()}
+    )
+    return program
+
+
+class _Record(TorchDispatchMode):
+    """Notes what draws random numbers, as functions that draw the next ones."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.draws: list[Callable[[], Tensor]] = []
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if torch.Tag.nondeterministic_seeded in func.tags:
+            self.draws.append(_draw(func, args, kwargs))
+        return func(*args, **kwargs)
+
+
+class _Replace(TorchDispatchMode):
+    """Has `drawn` stand for the random numbers, and plain operations for the optimizers' fused."""
+
+    def __init__(self, drawn: Iterable[Tensor]) -> None:
+        super().__init__()
+        self._drawn = iter(drawn)
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        if torch.Tag.nondeterministic_seeded in func.tags:
+            drawn = next(self._drawn)
+            return args[0].copy_(drawn) if _name(func) in FILLS else drawn.clone()
+        return PLAIN.get(func, func)(*args, **(kwargs or {}))
+
+
+# What overwrites its tensor, or makes another like it, without a look at its values.
+FILLS = {
+    "random_", "uniform_", "normal_", "bernoulli_", "exponential_", "geometric_", "cauchy_",
+    "log_normal_",
+}  # fmt: skip
+LIKES = {"rand_like", "randn_like", "randint_like"}
+
+
+def _draw(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[[], Tensor]:
+    """Return what draws as `func` does, from the streams that it draws from.
+
+    Raises UserError where what is drawn depends on more than the streams.
+    """
+    kept: tuple[Tensor, ...] = ()
+    if _name(func) in FILLS | LIKES:
+        kept, args = (torch.empty_like(args[0]),), args[1:]
+    if any(isinstance(x, Tensor) for x in tree_leaves((args, kwargs))):
+        raise UserError(
+            f"The update can't be compiled ({func} draws random numbers that depend on others); "
+            "compile=false plays it without."
+        )
+    return lambda: func(*kept, *args, **kwargs)
+
+
+def _name(func: Any) -> str:
+    name: str = func.overloadpacket.__name__
+    return name
+
+
+def _sgd(
+    parameters: list[Tensor], gradients: list[Tensor], buffers: list[Tensor], *,
+    weight_decay: float, momentum: float, lr: Tensor, dampening: float, nesterov: bool,
+    maximize: bool, **_: Any,
+) -> None:  # fmt: skip
+    """Do as `torch._fused_sgd_` does, once the buffers are there."""
+    for i, (theta, g) in enumerate(zip(parameters, gradients, strict=True)):
+        g = (-g if maximize else g) + weight_decay * theta
+        if momentum:
+            b = buffers[i].mul_(momentum).add_(g, alpha=1 - dampening)
+            g = g + momentum * b if nesterov else b
+        theta.sub_(lr * g)
+
+
+def _adam(
+    parameters: list[Tensor], gradients: list[Tensor], means: list[Tensor], squares: list[Tensor],
+    _largest: list[Tensor], steps: list[Tensor], *, lr: Tensor, beta1: float, beta2: float,
+    weight_decay: float, eps: float, amsgrad: bool, maximize: bool, **_: Any,
+) -> None:  # fmt: skip
+    """Do as `torch._fused_adam_` does, where all parameters have moved as often.
+
+    Raises NotImplementedError for `amsgrad`.
+    """
+    if amsgrad:
+        raise NotImplementedError("Adam with amsgrad")
+    # One exponential for all: the compiler works it out once, and a power for every number.
+    t, logs = steps[0].double(), (math.log(b) if b else -math.inf for b in (beta1, beta2))
+    unbias1, unbias2 = (1 - (t * log_b).exp() for log_b in logs)
+    rate, root = lr / unbias1, unbias2.sqrt()
+    for theta, g, m, v in zip(parameters, gradients, means, squares, strict=True):
+        g = (-g if maximize else g) + weight_decay * theta
+        m.lerp_(g, 1 - beta1)
+        v.mul_(beta2).addcmul_(g, g, value=1 - beta2)
+        theta.sub_(rate * m / (v.sqrt() / root + eps))
+
+
+PLAIN = {ATEN._fused_sgd_.tensor_lr: _sgd, ATEN._fused_adam_.tensor_lr: _adam}
+
+
+def _reason(error: BaseException) -> str:
+    """Return the line of an error of the compiler's that says why."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return next((line for line in lines if "error:" in line), lines[0] if lines else repr(error))
