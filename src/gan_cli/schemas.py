@@ -373,6 +373,7 @@ class Table1(Command):
 class Bench(Command):
     recipes: list[str] = choice("mnist", "algorithm_1", "tutorial", "cifar10_conv", "dcgan")
     precisions: list[str] = choice("fp32", "tf32", "bf16")
+    compile: bool = MISSING
     turns: int = number(2)
     seconds: float = number(above=0)
 

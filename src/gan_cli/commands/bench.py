@@ -2,10 +2,12 @@
 
 import json
 import logging
+import math
 import resource
 import sys
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from timeit import timeit
 
 import numpy as np
 import torch
@@ -32,12 +34,14 @@ IMAGES = 10000  # of noise, which stand in for data: speed does not depend on wh
 class Line:
     """A recipe's updates a second in one precision, and what they compare to.
 
-    `ratio` is to the plain loop, `limit` the time of an update over that of its products alone,
-    `share` of the hardware's measured peak in that precision.
+    `compile_seconds` is what a compiled update's first step took; of others None. `ratio` is to the
+    plain loop, `limit` the time of an update over that of its products alone, `share` of the
+    hardware's measured peak in that precision.
     """
 
     recipe: str
     precision: str
+    compile_seconds: float | None
     plain: Rate
     ours: Rate
     ratio: float
@@ -95,7 +99,7 @@ RECIPES = {
     "dcgan": (["experiment=dcgan"], "dcgan"),
 }
 HEADER = (
-    "| recipe       | precision | plain, updates/s | ours, updates/s      | ratio "
+    "| recipe       | precision      | plain, updates/s | ours, updates/s      | ratio "
     "| update / its products | share of peak |"
 )
 RULE = "|---|---|---|---|---|---|---|"
@@ -103,8 +107,9 @@ RULE = "|---|---|---|---|---|---|---|"
 
 def _row(line: Line) -> str:
     plain, ours = (f"{r.median:.2f} [{r.low:.2f}, {r.high:.2f}]" for r in (line.plain, line.ours))
+    how = line.precision + ("" if line.compile_seconds is None else ", compiled")
     return (
-        f"| {line.recipe:<12} | {line.precision:<9} | {plain:<16} | {ours:<20} | {line.ratio:5.2f} "
+        f"| {line.recipe:<12} | {how:<14} | {plain:<16} | {ours:<20} | {line.ratio:5.2f} "
         f"| {line.limit:21.2f} | {100 * line.share:11.0f} % |"
     )
 
@@ -115,27 +120,35 @@ def _measure(
     """Let the plain loop, ours in each precision, and its products alone take turns."""
     overrides, pair = RECIPES[recipe]
     players: list[Player] = []
-    flops = []
+    lines: list[tuple[str, int, float | None, int, int]] = []
     for precision in cfg.precisions:
         # How float32 is rounded is the process's, and a CUDA graph's for good: each at its time.
         training = _training([*overrides, f"precision={precision}"], cfg)
         training.step()
         # A graph's replay would hide them.
-        alone, n = products_of(replace(training, captured=None).step, device)
-        players += [each(training.step), each(alone)]
-        flops.append(n)
+        alone, flops = products_of(replace(training, captured=None).step, device)
+        players += [each(alone), each(training.step)]
+        products = len(players) - 1
+        lines.append((precision, flops, None, products, len(players)))
+        if cfg.compile and device.type == "cpu":
+            compiled = _training([*overrides, f"precision={precision}", "compile=true"], cfg)
+            try:
+                seconds = timeit(compiled.step, number=1)
+            except UserError as error:
+                log.warning("%s: %s", recipe, error)
+                continue
+            players.append(each(compiled.step))
+            lines.append((precision, flops, seconds, products, len(players)))
     with plain_apart(pair, training.minibatches.x.shape[1:], IMAGES, device) as plays:
-        measured = rates([plays, *players], cfg.turns, cfg.seconds, device)
-    plain = measured[:, 0]
+        measured = rates([plays, *players], cfg.turns, cfg.seconds, device).T
     return [
         Line(
-            recipe, precision, summary(plain), summary(ours),
-            float(np.median(ours / plain)), float(np.median(alone / ours)),
-            float(np.median(ours)) * n / peaks[precision],
+            recipe, precision, seconds, summary(measured[0]), summary(measured[i]),
+            float(np.median(measured[i] / measured[0])),
+            float(np.median(measured[products] / measured[i])),
+            float(np.median(measured[i])) * flops / peaks[precision],
         )
-        for precision, n, ours, alone in zip(
-            cfg.precisions, flops, measured[:, 1::2].T, measured[:, 2::2].T, strict=True
-        )
+        for precision, flops, seconds, products, i in lines
     ]  # fmt: skip
 
 
@@ -155,8 +168,9 @@ def _peak(precision: str, device: torch.device, cfg: DictConfig) -> float:
 
 
 def _advice(lines: list[Line], cfg: DictConfig, device: torch.device) -> str:
-    """Say which precision, and on a CPU which number of threads, is the fastest for a recipe."""
-    best = max((line for line in lines if line.recipe == lines[0].recipe), key=lambda x: x.ratio)
+    """Say how a recipe is the fastest: in which precision, and on a CPU with how many threads."""
+    of_one = [line for line in lines if line.recipe == lines[0].recipe]
+    best = max(of_one, key=lambda line: line.ratio)
     advice = f"Fastest for {best.recipe}: precision={best.precision}"
     if device.type != "cpu":
         return f"{advice}."
@@ -176,4 +190,13 @@ def _advice(lines: list[Line], cfg: DictConfig, device: torch.device) -> str:
     )
     torch.set_num_threads(before)
     told = ", ".join(f"{m:.1f} with {n}" for n, m in zip(counts, medians, strict=True))
-    return f"{advice} threads={counts[int(medians.argmax())]} (updates/s by threads: {told})."
+    threads = f"threads={counts[int(medians.argmax())]}"
+    if best.compile_seconds is None:
+        return f"{advice} {threads} (updates/s by threads: {told})."
+    (other,) = (x for x in of_one if (x.precision, x.compile_seconds) == (best.precision, None))
+    saved = 1 / other.ours.median - 1 / best.ours.median
+    return (
+        f"{advice} {threads} compile=true (updates/s by threads, not compiled: {told}). To compile "
+        f"took {best.compile_seconds:.0f} s, which {math.ceil(best.compile_seconds / saved)} "
+        "updates make up for."
+    )

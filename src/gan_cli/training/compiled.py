@@ -74,7 +74,7 @@ class Compiled(Captured):
 
 
 @torch.no_grad()
-def _compile(traced: GraphModule, inputs: list[Tensor]) -> Callable[..., Tensor]:
+def _compile(traced: GraphModule, inputs: list[Any]) -> Callable[..., Tensor]:
     for node in reversed(traced.graph.nodes):
         # The optimizers' words to a profiler.
         if getattr(node.target, "namespace", None) == "profiler":
