@@ -225,7 +225,7 @@ def test_a_run_from_before_a_setting_goes_on_as_it_played(gan: Gan, tmp_path: Pa
     assert gan("train", *SMALL, "schedule.steps=5", "hydra.run.dir=a").code == 0
     config = tmp_path / "a/config.yaml"
     before = config.read_text()
-    for setting in ("ema_power: 8.0\n", "cuda_graph: true\n"):
+    for setting in ("ema_power: 8.0\n", "cuda_graph: true\n", "compile: false\n"):
         assert setting in before
         before = before.replace(setting, "")
     config.write_text(before)
@@ -235,6 +235,7 @@ def test_a_run_from_before_a_setting_goes_on_as_it_played(gan: Gan, tmp_path: Pa
     assert gan("train", "resume=a", "schedule.steps=9").code == 0
     assert "ema_power: 8.0\n" in config.read_text()
     assert "cuda_graph: false\n" in config.read_text()
+    assert "compile: false\n" in config.read_text()
     # Which only a GPU can tell from no graph, and no game can.
     assert gan("train", "resume=a", "schedule.steps=12", "cuda_graph=true").code == 0
     assert "cuda_graph: true\n" in config.read_text()

@@ -234,11 +234,11 @@ def test_another_machine_is_told_and_other_data_are_refused(gan: Gan, tmp_path: 
     result = gan("train", "resume=a", "schedule.steps=6")
     assert "Bits may differ" not in result.out
 
-    path.write_text(json.dumps([{**sessions[0], "threads": 64, "cuda_graph": True}]))
+    path.write_text(json.dumps([{**sessions[0], "threads": 64, "compile": True}]))
     result = gan("train", "resume=a", "schedule.steps=7")
     assert result.code == 0
     assert "Bits may differ from here on" in result.out
-    assert "(threads: 64 before, 1 now; cuda_graph: True before, False now)" in result.out
+    assert "(threads: 64 before, 1 now; compile: True before, False now)" in result.out
 
     path.write_text(json.dumps([{**sessions[0], "data_sha256": "0" * 64}]))
     result = gan("train", "resume=a", "schedule.steps=8")

@@ -12,6 +12,7 @@ from hydra.utils import instantiate
 from torch import nn
 
 from gan_cli import config
+from gan_cli.errors import UserError
 from gan_cli.networks import linear
 from gan_cli.speed import turns
 from gan_cli.speed.plain import PLAIN, Plain
@@ -106,22 +107,35 @@ def test_what_is_told_of_the_turns(
     gan: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def rates(players: list[object], *_: object) -> np.ndarray:
-        # The plain loop, ours, its products, in updates a second.
-        known = [[10.0, 20, 40], [10, 30, 60], [10, 25, 50]] if len(players) == 3 else [[1.0]]
-        return np.array(known)
+        # The plain loop, products alone, ours and compiled, in updates a second.
+        known = [[10.0, 40, 20, 50], [10, 60, 30, 20], [10, 50, 25, 40]]
+        return np.array(known)[:, : len(players)] if len(players) > 1 else np.array([[1.0]])
 
     monkeypatch.setattr("gan_cli.commands.bench.rates", rates)
     monkeypatch.setattr("gan_cli.commands.bench.plain_apart", lambda *_: nullcontext())
-    arguments = ("recipes=[tutorial]", "precisions=[fp32]", "threads=1")
-    assert gan("bench", *arguments).code == 0
+    monkeypatch.setattr("gan_cli.commands.build.Compiled", lambda update, _: update)
+    monkeypatch.setattr("gan_cli.commands.bench.timeit", lambda *_, **__: 6.0)
+    result = gan("bench", "recipes=[tutorial]", "precisions=[fp32]", "threads=1")
+    assert result.code == 0, result.err
     (path,) = tmp_path.glob("outputs/bench/*/bench.json")
-    (line,) = json.loads(path.read_text())["lines"]
-    assert line["plain"] == [10, 10, 10]
+    line, compiled = json.loads(path.read_text())["lines"]
+    assert line["plain"] == compiled["plain"] == [10, 10, 10]
     assert line["ours"] == [22.5, 25, 27.5]
-    assert (line["ratio"], line["limit"]) == (2.5, 2)
+    assert (line["ratio"], line["limit"], line["compile_seconds"]) == (2.5, 2, None)
+    assert compiled["ours"] == [30, 40, 45]
+    assert (compiled["ratio"], compiled["limit"], compiled["compile_seconds"]) == (4, 1.25, 6)
+    # 6 s over 1/25 - 1/40 of a second.
+    assert "precision=fp32 threads=1 compile=true" in result.out
+    assert "To compile took 6 s, which 400 updates make up for." in result.out
 
 
-def test_the_command(gan: Callable[..., Result], tmp_path: Path) -> None:
+def test_the_command(
+    gan: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_compiler(*_: object) -> None:
+        raise UserError("There is no C++ compiler.")
+
+    monkeypatch.setattr("gan_cli.commands.build.Compiled", lambda *_: no_compiler)
     result = gan("bench", "recipes=[tutorial]", "turns=2", "seconds=0.001", "threads=1")
     assert result.code == 0, result.err
     (path,) = tmp_path.glob("outputs/bench/*/bench.json")
@@ -131,6 +145,7 @@ def test_the_command(gan: Callable[..., Result], tmp_path: Path) -> None:
         assert line["ratio"] > 0
         assert line["ours"][0] <= line["ours"][1] <= line["ours"][2]
     assert "Fastest for tutorial: precision=" in result.out
+    assert "tutorial: There is no C++ compiler." in result.out
     assert path.with_name("bench.md").read_text().count("tutorial") == 3
 
     for setting, words in (

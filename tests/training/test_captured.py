@@ -13,6 +13,7 @@ import pytest
 import torch
 from conftest import SMALL, Result, assert_same, weights
 from torch import Tensor, nn
+from torch.fx.experimental.proxy_tensor import make_fx
 
 from gan_cli.data.minibatches import Minibatches
 from gan_cli.data.sources import Split
@@ -21,7 +22,7 @@ from gan_cli.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from gan_cli.networks.fully_connected import Generator, MaxoutDiscriminator
 from gan_cli.training import checkpoints
 from gan_cli.training.captured import Captured
-from gan_cli.training.compiled import Compiled
+from gan_cli.training.compiled import Compiled, _keep_casts, _Replace
 from gan_cli.training.device import pick_device
 from gan_cli.training.graph import Graph
 from gan_cli.training.loop import Training
@@ -91,6 +92,16 @@ class Impatient(Noisy):
         return super().forward(x) * float(x.mean().item() > -1)
 
 
+class Guessing(Noisy):
+    """Draws by probabilities that depend on its input."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x * torch.bernoulli(x.detach().sigmoid()))
+
+
+JUDGES: dict[str, type[Noisy]] = {"impatient": Impatient, "guessing": Guessing}
+
+
 def training(
     optimizer: Momentum | Adam,
     update,
@@ -114,8 +125,8 @@ def training(
 
     if pair == "maxout":
         networks = (Generator(10, SHAPE, [60, 70], irange=[0.1]), Noisy())
-    elif pair == "impatient":
-        networks = (Generator(10, SHAPE, [60, 70]), Impatient())
+    elif pair in JUDGES:
+        networks = (Generator(10, SHAPE, [60, 70]), JUDGES[pair]())
     else:
         networks = (DCGANGenerator(10, SHAPE, 8), DCGANDiscriminator(SHAPE, 8))
     state = new_state(*(network.to(dtype) for network in networks), optimizer, 0, on)
@@ -161,13 +172,20 @@ def test_captured_plays_as_the_update_does_and_goes_on_bit_for_bit(
         assert_same(play(resumed, 8), expected)
 
 
-@needs_gpu
-@pytest.mark.parametrize("precision", ["fp32", "tf32", "bf16"])
-def test_a_run_on_a_gpu_is_resumed_bit_for_bit(precision: str, gan: Gan, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("captured", "precision"),
+    [
+        *(pytest.param("device=cuda", p, marks=needs_gpu) for p in ("fp32", "tf32", "bf16")),
+        pytest.param("compile=true", "bf16", marks=[needs_compiler, pytest.mark.slow]),
+    ],
+)
+def test_a_captured_run_is_resumed_bit_for_bit(
+    captured: str, precision: str, gan: Gan, tmp_path: Path
+) -> None:
     told = [
         *SMALL,
         f"precision={precision}",
-        "device=cuda",
+        captured,
         "experiment=mnist",
         "dataset=digits",
         "monitor.every=null",
@@ -202,6 +220,82 @@ def test_rates_from_the_device_are_the_rates(optimizer: Momentum | Adam) -> None
             torch_optimizer.step()
     for a, b in zip(told.parameters(), read.parameters(), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-7, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda p: torch.optim.SGD(p, 0.1, fused=True),
+        lambda p: torch.optim.SGD(p, 0.1, 0.9, weight_decay=0.2, nesterov=True, fused=True),
+        lambda p: torch.optim.SGD(p, 0.1, 0.9, 0.3, maximize=True, fused=True),
+        lambda p: torch.optim.Adam(p, 0.1, (0.5, 0.99), 1e-3, fused=True),
+        lambda p: torch.optim.Adam(p, 0.1, (0.0, 0.9), 1e-8, 0.2, maximize=True, fused=True),
+    ],
+)
+def test_plain_operations_do_as_the_fused(build: Callable[..., torch.optim.Optimizer]) -> None:
+    fused, plain = (nn.Linear(5, 4).double() for _ in range(2))
+    plain.load_state_dict(fused.state_dict())
+    one, other = build(fused.parameters()), build(plain.parameters())
+    x = torch.randn(8, 5, dtype=torch.float64)
+    for t in range(4):
+        for network, optimizer in ((fused, one), (plain, other)):
+            optimizer.zero_grad()
+            network(x).square().mean().backward()
+        one.step()
+        # The first step makes the buffers.
+        other.param_groups[0]["lr"] = torch.tensor(0.1, dtype=torch.float64) if t else 0.1
+        with _Replace([]):
+            other.step()
+    for a, b in zip(fused.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-12)
+
+
+def test_casts_that_are_kept_are_those_of_the_weights() -> None:
+    """The program with them, played as Python, moves bit for bit as the one that casts anew."""
+
+    def update(weight: Tensor, moved_first: Tensor, never_moved: Tensor, x: Tensor) -> Tensor:
+        y = x.bfloat16() @ weight.bfloat16() @ never_moved.bfloat16()
+        weight.sub_(x.t() @ y.float(), alpha=0.1)
+        moved_first.mul_(1.25)
+        return y @ moved_first.bfloat16() @ weight.bfloat16()
+
+    torch.manual_seed(0)
+    tensors = [torch.randn(8, 8) for _ in range(3)]
+    xs = torch.randn(5, 6, 8)
+    plain, kept = (make_fx(update)(*(t.clone() for t in tensors), xs[0]) for _ in range(2))
+    assert _keep_casts(kept, 3) == {0: torch.bfloat16}
+    kept.recompile()
+    of_plain, of_kept = ([t.clone() for t in tensors] for _ in range(2))
+    cast = of_kept[0].bfloat16()
+    for x in xs:
+        assert torch.equal(plain(*of_plain, x), kept(*of_kept, cast, x))
+    assert_same(of_kept, of_plain)
+    assert not torch.equal(of_kept[0], tensors[0])
+    assert torch.equal(cast, of_kept[0].bfloat16())
+
+
+@pytest.mark.parametrize(
+    ("pair", "reason"),
+    [
+        ("guessing", r"aten.bernoulli.default draws random numbers that depend on others"),
+        ("impatient", r".*_local_scalar_dense"),
+        ("maxout", r"x.cpp:1: fatal error: Python.h: No such file or directory"),
+    ],
+)
+def test_what_cannot_be_compiled_is_told(
+    pair: str, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError(
+            "C++ compile error\n\nCommand:\ng++ x.cpp\n\nOutput:\n"
+            "x.cpp:1: fatal error: Python.h: No such file or directory"
+        )
+
+    monkeypatch.setattr(torch._inductor, "compile", fail)
+    play(training(MOMENTUM, simultaneous, 1, pair), 2)
+    t = training(MOMENTUM, simultaneous, 1, pair, Compiled)
+    with pytest.raises(UserError, match=rf"can't be compiled \({reason}.*\); compile=false"):
+        t.step()
 
 
 # The last one: CUDA's global stream is of no use after it.

@@ -32,6 +32,7 @@ class Compiled(Captured):
         super().__init__(update, optimizer)
         self._program: Callable[..., Tensor] | None = None
         self._tensors: list[Tensor] = []
+        self._casts: dict[int, torch.dtype] = {}
         self._draws: list[Callable[[], Tensor]] = []
 
     @torch.no_grad()
@@ -49,9 +50,14 @@ class Compiled(Captured):
         put_back()
         self._draws, tensors = record.draws, tensors_of(state)
         self._tensors = [x.detach() for x in tensors]
-        if self._program is not None:
-            return
+        if self._program is None:
+            self._compile(state, game, xs, rates, tensors)
+            put_back()
+        self._tensors += [self._tensors[i].to(dtype) for i, dtype in self._casts.items()]
 
+    def _compile(
+        self, state: State, game: Game, xs: Sequence[Tensor], rates: Tensor, tensors: list[Tensor]
+    ) -> None:
         log.info("Compiling the update.")
         n, m = len(tensors), len(tensors) + len(xs)
 
@@ -63,14 +69,38 @@ class Compiled(Captured):
         try:
             # Tensors that are known by now, not fakes of them: the networks hold those.
             traced = make_fx(update, tracing_mode="real")(*tensors, *xs, rates, *drawn)
-            put_back()
-            self._program = _compile(traced, [*self._tensors, *xs, rates, *drawn])
+            self._casts = _keep_casts(traced, n)
+            casts = [tensors[i].detach().to(dtype) for i, dtype in self._casts.items()]
+            self._program = _compile(traced, [*self._tensors, *casts, *xs, rates, *drawn])
         except RuntimeError as error:
-            if isinstance(error, MemoryError):
-                raise
             raise UserError(
                 f"The update can't be compiled ({_reason(error)}); compile=false plays it without."
             ) from error
+
+
+def _keep_casts(traced: GraphModule, n: int) -> dict[int, torch.dtype]:
+    """Have what the first `n` inputs are cast to at first kept from step to step, as more inputs.
+
+    Cast where it is updated, a weight need not be read once more in the next step. Returns the
+    types that inputs are cast to, by their places, in the order of the new inputs.
+    """
+    graph, casts = traced.graph, {}
+    inputs = [node for node in graph.nodes if node.op == "placeholder"]
+    last = inputs[n - 1]
+    for i, x in enumerate(inputs[:n]):
+        uses = [node for node in graph.nodes if x in node.all_input_nodes]
+        written = [node for node in uses if node.target._schema.is_mutable]
+        first = next((node for node in uses if node.target is ATEN._to_copy.default), None)
+        if first is None or not written or first > written[0]:
+            continue
+        casts[i] = first.kwargs["dtype"]
+        with graph.inserting_after(last):
+            last = graph.placeholder(f"cast_{i}")
+        first.replace_all_uses_with(last)
+        graph.erase_node(first)
+        with graph.inserting_before(graph.output_node()):
+            graph.call_function(ATEN.copy_.default, (last, x))
+    return casts
 
 
 @torch.no_grad()
@@ -79,11 +109,12 @@ def _compile(traced: GraphModule, inputs: list[Any]) -> Callable[..., Tensor]:
         # The optimizers' words to a profiler.
         if getattr(node.target, "namespace", None) == "profiler":
             traced.graph.erase_node(node)
+        node.meta.clear()  # Of one trace each: a program in C++ wants all of one.
     traced.recompile()
-    # The number of threads is the program's for good: of older versions' cache, no key otherwise.
-    program: Callable[..., Tensor] = torch._inductor.compile(
-        traced, inputs, options={"cpp.threads": torch.get_num_threads()}
-    )
+    # Without Python between its loops and products, a program is a twentieth faster. The number of
+    # threads is the program's for good: in older versions' cache, no key otherwise.
+    options = {"cpp_wrapper": True, "cpp.threads": torch.get_num_threads()}
+    program: Callable[..., Tensor] = torch._inductor.compile(traced, inputs, options=options)
     return program
 
 
