@@ -1,4 +1,4 @@
-"""What PyTorch's fused optimizers do, in plain operations, which its compiler can fuse with others."""
+"""PyTorch's fused optimizers in plain operations, which its compiler fuses with others."""
 
 import math
 from typing import Any
