@@ -256,7 +256,7 @@ def test_casts_that_are_kept_are_those_of_the_weights() -> None:
     def update(weight: Tensor, moved_first: Tensor, never_moved: Tensor, x: Tensor) -> Tensor:
         y = x.bfloat16() @ weight.bfloat16() @ never_moved.bfloat16()
         weight.sub_(x.t() @ y.float(), alpha=0.1)
-        moved_first.mul_(1.25)
+        torch._foreach_mul_([moved_first], 1.25)  # After which it is the same input to a trace.
         return y @ moved_first.bfloat16() @ weight.bfloat16()
 
     torch.manual_seed(0)
