@@ -99,7 +99,25 @@ class Guessing(Noisy):
         return super().forward(x * torch.bernoulli(x.detach().sigmoid()))
 
 
-JUDGES: dict[str, type[Noisy]] = {"impatient": Impatient, "guessing": Guessing}
+class Changing(Noisy):
+    """Draws more the more often it has judged."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.judged = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.judged += 1
+        for _ in range(self.judged):
+            x = self.noise(x)
+        return super().forward(x)
+
+
+JUDGES: dict[str, type[Noisy]] = {
+    "impatient": Impatient,
+    "guessing": Guessing,
+    "changing": Changing,
+}
 
 
 def training(
@@ -279,6 +297,7 @@ def test_casts_that_are_kept_are_those_of_the_weights() -> None:
     [
         ("guessing", r"aten.bernoulli.default draws random numbers that depend on others"),
         ("impatient", r".*_local_scalar_dense"),
+        ("changing", r"it draws other random numbers the second time"),
         ("maxout", r"x.cpp:1: fatal error: Python.h: No such file or directory"),
     ],
 )

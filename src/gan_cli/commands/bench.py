@@ -170,7 +170,7 @@ def _peak(precision: str, device: torch.device, cfg: DictConfig) -> float:
 def _advice(lines: list[Line], cfg: DictConfig, device: torch.device) -> str:
     """Say how a recipe is the fastest: in which precision, and on a CPU with how many threads."""
     of_one = [line for line in lines if line.recipe == lines[0].recipe]
-    best = max(of_one, key=lambda line: line.ratio)
+    best = max(of_one, key=lambda line: line.ours.median)
     advice = f"Fastest for {best.recipe}: precision={best.precision}"
     if device.type != "cpu":
         return f"{advice}."

@@ -63,10 +63,11 @@ class Captured(ABC):
 
 def tensors_of(state: State) -> list[Tensor]:
     """Return weights, buffers, and what the optimizers keep: all that an update changes."""
-    networks, optimizers = _players(state)
+    networks = (state.generator, state.discriminator)
+    slots = [*state.g_optimizer.state.values(), *state.d_optimizer.state.values()]
     return [
         *(x for network in networks for x in (*network.parameters(), *network.buffers())),
-        *(x for o in optimizers for slots in o.state.values() for x in slots.values()),
+        *(x for of_one in slots for x in of_one.values()),
     ]
 
 
@@ -93,7 +94,3 @@ def keep(state: State) -> Callable[[], None]:
             torch.cuda.set_rng_state(of_gpu, device)
 
     return put_back
-
-
-def _players(state: State) -> tuple[Any, ...]:
-    return (state.generator, state.discriminator), (state.g_optimizer, state.d_optimizer)

@@ -91,7 +91,7 @@ def _keep_casts(traced: GraphModule, n: int) -> dict[int, torch.dtype]:
         uses = [node for node in graph.nodes if x in node.all_input_nodes]
         written = [node for node in uses if node.target._schema.is_mutable]
         first = next((node for node in uses if node.target is ATEN._to_copy.default), None)
-        if first is None or not written or first > written[0]:
+        if first is None or "dtype" not in first.kwargs or not written or first > written[0]:
             continue
         casts[i] = first.kwargs["dtype"]
         with graph.inserting_after(last):
@@ -145,8 +145,10 @@ class _Replace(TorchDispatchMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         if torch.Tag.nondeterministic_seeded in func.tags:
-            drawn = next(self._drawn)
-            return args[0].copy_(drawn) if _name(func) in FILLS else drawn.clone()
+            drawn, fills = next(self._drawn, None), _name(func) in FILLS
+            if drawn is None or (fills and drawn.shape != args[0].shape):
+                raise RuntimeError("it draws other random numbers the second time")
+            return args[0].copy_(drawn) if fills else drawn.clone()
         return PLAIN.get(func, func)(*args, **(kwargs or {}))
 
 
