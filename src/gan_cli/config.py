@@ -2,6 +2,7 @@
 
 import difflib
 import errno
+import functools
 import math
 import re
 from collections.abc import Iterator
@@ -40,6 +41,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 LARGEST = 1e15
 
 
+@functools.cache  # Hydra's search for plugins runs a module of theirs twice
 def register() -> None:
     """Make the schemas known to Hydra, as `/schema/...`, and the directories to its configs."""
     for path, schema in SCHEMAS.items():

@@ -5,13 +5,12 @@ As a CUDA graph, which needs a GPU, and compiled, which needs a C++ compiler and
 
 import copy
 import math
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-from conftest import SMALL, Result, assert_same, weights
+from conftest import SMALL, Result, assert_same, needs_compiler, weights
 from torch import Tensor, nn
 from torch.fx.experimental.proxy_tensor import make_fx
 
@@ -34,7 +33,7 @@ from gan_cli.training.step import Game, alternating, simultaneous
 
 Gan = Callable[..., Result]
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
-needs_compiler = pytest.mark.skipif(not shutil.which("g++"), reason="there is no C++ compiler")
+pytestmark = pytest.mark.usefixtures("compilers_cache")
 SHAPE = (1, 32, 32)
 MOMENTUM = Momentum(0.1, lr_decay=1.01, lr_min=1e-6, momentum=0.5, momentum_end=0.9)
 ADAM = Adam(1e-3)
@@ -67,11 +66,6 @@ EACH = pytest.mark.parametrize(
         ),
     ],
 )
-
-
-@pytest.fixture(autouse=True)
-def compilers_cache(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory):
-    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path_factory.getbasetemp() / "inductor"))
 
 
 class Noisy(MaxoutDiscriminator):

@@ -1,11 +1,14 @@
 """The game is right: it moves as the paper's formulas say, in plain float64 NumPy."""
 
+import copy
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import reference as ref
 import torch
+from conftest import needs_compiler
 from torch import Tensor, nn
 
 from gan_cli.data.minibatches import Minibatches
@@ -13,6 +16,7 @@ from gan_cli.data.sources import Split
 from gan_cli.errors import UserError
 from gan_cli.networks import layers
 from gan_cli.networks.fully_connected import Discriminator, Generator, MaxoutDiscriminator
+from gan_cli.training.compiled import Compiled
 from gan_cli.training.joint import judges_each_alone
 from gan_cli.training.loop import Training
 from gan_cli.training.objectives import Minimax, NonSaturating
@@ -110,20 +114,31 @@ def masks(monkeypatch: pytest.MonkeyPatch) -> list[np.ndarray]:
 @pytest.mark.parametrize(
     ("updates", "k"), [("alternating", 1), ("alternating", 3), ("simultaneous", 1)]
 )
-def test_updates_equal_numpy(objective: str, updates: str, k: int, masks: list[np.ndarray]) -> None:
+@pytest.mark.parametrize(
+    "compiled", [False, pytest.param(True, marks=[needs_compiler, pytest.mark.slow])]
+)
+@pytest.mark.usefixtures("compilers_cache")
+def test_updates_equal_numpy(
+    objective: str, updates: str, k: int, compiled: bool, masks: list[np.ndarray]
+) -> None:
     """Six steps, over two epochs, with momentum, rates that change, and dropout."""
     t = training(objective, updates, k)
+    if compiled:
+        t = replace(t, captured=Compiled(t.update, t.optimizer))
     g, d = (
         ref.Player(linear_layers(t.state.generator)),
         ref.Player(linear_layers(t.state.discriminator)),
     )
 
     for step in range(6):
+        # What the step is going to draw, told by one like it: a program draws by its own means.
+        like = copy.deepcopy(replace(t, captured=None))
         masks.clear()
-        t.game.prior.drawn.clear()
+        like.game.prior.drawn.clear()
+        like.step()
+        mask: Iterator[np.ndarray] = iter(masks.copy())
+        z: Iterator[np.ndarray] = iter(like.game.prior.drawn)
         t.step()
-        mask: Iterator[np.ndarray] = iter(masks)
-        z: Iterator[np.ndarray] = iter(t.game.prior.drawn)
         for i in range(k):
             n = step * k + i
             lr, momentum = t.optimizer.rates(n, n // t.minibatches.per_epoch + 1)
