@@ -111,9 +111,15 @@ def _compile(traced: GraphModule, inputs: list[Any]) -> Callable[..., Tensor]:
             traced.graph.erase_node(node)
         node.meta.clear()  # Of one trace each: a program in C++ wants all of one.
     traced.recompile()
-    # Without Python between its loops and products, a program is a twentieth faster. The number of
-    # threads is the program's for good: in older versions' cache, no key otherwise.
-    options = {"cpp_wrapper": True, "cpp.threads": torch.get_num_threads()}
+    # Without Python between its loops and products, a program is a twentieth faster. PyTorch's
+    # patterns make an optimizer's sum a part of a product, with two more passes through memory: a
+    # sixth of a float32 update. The number of threads is the program's for good: in older versions'
+    # cache, no key otherwise.
+    options = {
+        "cpp_wrapper": True,
+        "pattern_matcher": False,
+        "cpp.threads": torch.get_num_threads(),
+    }
     program: Callable[..., Tensor] = torch._inductor.compile(traced, inputs, options=options)
     return program
 
