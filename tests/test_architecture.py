@@ -15,7 +15,7 @@ LAYERS = [
     {"training", "speed"},
     {"evaluation", "figures", "runs"},
     {"networks", "data"},
-    {"errors", "files", "garbage", "streams", "schemas"},
+    {"errors", "files", "garbage", "preload", "schemas", "streams"},
 ]
 
 

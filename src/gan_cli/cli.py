@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from gan_cli import garbage
+from gan_cli import garbage, preload
 from gan_cli.completion import BASH
 from gan_cli.errors import PrunedError, UserError
 
@@ -116,6 +116,7 @@ def play(command: str) -> None:
     from gan_cli import config, outputs
 
     config.register()
+    preload.libtorch()
 
     began = False
 

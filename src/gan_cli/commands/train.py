@@ -4,6 +4,7 @@ import contextlib
 import logging
 import math
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,10 @@ def _run(cfg: DictConfig, out: Path) -> None:
     if cfg.dataset.get("shape", source.shape) is None:
         # Known from here on: the networks follow it, and the run's own config has it.
         cfg.dataset.shape = list(source.shape)
-    training = assemble(cfg, source, data or stand_in(cfg, source))
+    examples = data or stand_in(cfg, source)
+    with ThreadPoolExecutor(1) as beside:
+        fingerprint = beside.submit(examples.fingerprint)
+        training = assemble(cfg, source, examples)
     garbage.collect()
     state, per_epoch = training.state, training.minibatches.per_epoch
     steps = in_steps(cfg, per_epoch / training.k)
@@ -85,13 +89,13 @@ def _run(cfg: DictConfig, out: Path) -> None:
     # The run directory, which this process alone may write from here on.
     out.mkdir(parents=True, exist_ok=True)
     with runs.lock(out), stop_signals() as stop:
-        directory = runs.Run(out) if runs.Run.exists(out) else runs.Run.create(out, cfg)
+        resumed = runs.Run.exists(out)
+        directory = runs.Run(out) if resumed else runs.Run.create(out, cfg)
         directory.clear()
-        fingerprint = data.fingerprint()
-        refuse_other_data(directory.sessions(), fingerprint)
+        refuse_other_data(directory.sessions(), fingerprint.result())
         refuse_other_columns(directory.metrics_path)
         checkpoints.restore(state, directory.checkpoints)
-        if measured_otherwise(directory.config(), cfg):
+        if resumed and measured_otherwise(directory.config(), cfg):
             state.best = -math.inf
             state.most.clear()
         if over(state, steps, target(cfg)):
@@ -102,15 +106,13 @@ def _run(cfg: DictConfig, out: Path) -> None:
                 _conclude(cfg, directory, state, None)
                 return
             refuse_finished(cfg, out, state, steps)
-        directory.update_config(cfg)
+        if resumed:
+            directory.update_config(cfg)
         device, autocast = state.rng.device, training.game.autocast
-        captured = {
+        here = {
+            **environment(device, autocast, fingerprint.result()),
             "cuda_graph": isinstance(training.captured, Graph),
             "compile": isinstance(training.captured, Compiled),
-        }
-        here = {
-            **environment(device, autocast, fingerprint),
-            **captured,
             "record": HydraConfig.get().output_subdir,
         }
         compare(directory.sessions(), here)
