@@ -15,7 +15,7 @@ LAYERS = [
     {"training", "speed"},
     {"evaluation", "figures", "runs"},
     {"networks", "data"},
-    {"errors", "files", "garbage", "preload", "schemas", "streams"},
+    {"errors", "files", "garbage", "interrupts", "preload", "schemas", "streams"},
 ]
 
 

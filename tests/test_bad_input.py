@@ -111,7 +111,7 @@ def test_an_early_signal_leaves_nothing(
         os.kill(os.getpid(), signal.SIGUSR1)  # nothing to save yet, and no reason to end
         os.kill(os.getpid(), number)
 
-    monkeypatch.setattr("gan_cli.config.check", interrupt)
+    monkeypatch.setattr("gan_cli.commands.train.build_source", interrupt)
     before = signal.signal(number, signal.SIG_IGN)  # as a script's background jobs have SIGINT
     try:
         result = gan("train", "schedule.steps=1")

@@ -9,10 +9,9 @@ import signal
 import sys
 from importlib.metadata import version
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from gan_cli import garbage, preload
+from gan_cli import garbage, interrupts, preload
 from gan_cli.completion import BASH
 from gan_cli.errors import PrunedError, UserError
 
@@ -57,20 +56,12 @@ def usage() -> str:
 def main() -> None:
     """Entry point of the `gan` script."""
     garbage.leave()
-    # SIGINT too: a job that a script started in the background would ignore it.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
-    # A scheduler's word that the end is near: only training has something to save then.
-    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    interrupts.listen()
     try:
         dispatch()
     except KeyboardInterrupt as error:
-        print("Interrupted.", file=sys.stderr)
+        interrupts.tell()
         sys.exit(128 + (error.args[0] if error.args else signal.SIGINT))
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-    raise KeyboardInterrupt(number)
 
 
 def dispatch() -> None:
@@ -115,6 +106,7 @@ def play(command: str) -> None:
 
     from gan_cli import config, outputs
 
+    interrupts.undo_by(lambda: outputs.discard_reserved(command))
     config.register()
     preload.libtorch()
 
@@ -140,6 +132,7 @@ def play(command: str) -> None:
         outputs.discard_reserved(command)
         sys.exit(config.complaint(error))
     finally:
+        interrupts.unwind()
         outputs.release()
         if not told_in_full:
             del os.environ["HYDRA_FULL_ERROR"]
@@ -164,9 +157,11 @@ def perform(command: str, cfg: "DictConfig") -> Any:
     if swept:
         # A launcher's worker has a command line of its own; this is what makes the job again.
         sys.argv = [f"gan {command}", *hydra.overrides.task]
+    interrupts.undo_by(lambda: outputs.discard(out))
     try:
         config.check(cfg)
         module = importlib.import_module(f"gan_cli.commands.{command.replace('-', '_')}")
+        interrupts.unwind()
         garbage.set_apart()
         if command != "train":  # which has more to import first
             garbage.collect()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch._dynamo  # as PyTorch's optimizers do when first used, where an interrupt may get lost
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
@@ -100,8 +101,7 @@ def _run(cfg: DictConfig, out: Path) -> None:
             state.most.clear()
         if over(state, steps, target(cfg)):
             if directory.recorded() != "finished" and state.step <= steps:
-                # Killed between its last checkpoint and the word that it was the last, or told now
-                # that this is long, or good, enough.
+                # Killed after its last checkpoint, or told now that it is long, or good, enough.
                 directory.update_config(cfg)
                 _conclude(cfg, directory, state, None)
                 return

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from gan_cli import interrupts
 from gan_cli.data.sources import Data, Source, Split, remove_empty
 from gan_cli.errors import MissingDataError, UserError
 
@@ -46,7 +47,8 @@ class CIFAR10(Source):
         return Data(Split(x[:cut], y[:cut]), Split(x[cut:], y[cut:]), Split(*self._read(False)))
 
     def _read(self, train: bool) -> tuple[Tensor, Tensor]:
-        import torchvision
+        with interrupts.importing():
+            import torchvision
 
         read = torchvision.datasets.CIFAR10
         try:

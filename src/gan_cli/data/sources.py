@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gan_cli import interrupts
 from gan_cli.data.spaces import SPACES
 from gan_cli.errors import MissingDataError, UserError
 
@@ -131,7 +132,8 @@ class IDX(Source):
         return Data(Split(x[:cut], y[:cut]), Split(x[cut:], y[cut:]), test)
 
     def _read(self, train: bool) -> tuple[Tensor, Tensor]:
-        import torchvision
+        with interrupts.importing():
+            import torchvision
 
         reader = getattr(torchvision.datasets, self.name)
         raw = self.data_dir / self.name / "raw"
