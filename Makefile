@@ -36,8 +36,9 @@ table1: .venv/ready  ## train and evaluate the paper's Table 1 on MNIST, into re
 	$(BIN)/gan train -m sweep=table1
 	$(BIN)/gan table1 sweep=table1 results=results
 
-bench: .venv/ready  ## speed as ratios, also of sweeps, and what checkpoints cost; MNIST under GAN_DATA
+bench: .venv/ready  ## speed as ratios, also of sweeps and start-up, and what checkpoints cost; MNIST under GAN_DATA
 	$(BIN)/gan bench
+	$(BIN)/python bench/start_up.py
 	$(BIN)/python bench/parzen.py
 	$(BIN)/python bench/checkpoints.py
 	$(BIN)/python bench/sweep.py
