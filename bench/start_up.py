@@ -2,9 +2,10 @@
 
     python bench/start_up.py [turns]      # 5 by default (GAN_DATA names the directory with MNIST)
 
-Two new processes a turn: Python with the imports alone that a loop with one of torchvision's data
-sets, one of PyTorch's optimizers, TensorBoard and Hydra has, and the command itself. Prints medians,
-and the least and the most, of the seconds since a process was started, and the ratio of the two.
+Two new processes a turn: Python with no more than the imports of a loop that has one of
+torchvision's data sets, one of PyTorch's optimizers, TensorBoard and Hydra; and the command itself.
+Prints medians, and the least and the most, of the seconds since a process was started, and the
+ratio of the two.
 """
 
 import os
