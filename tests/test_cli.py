@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import zipfile
@@ -30,6 +31,21 @@ def test_bare_and_help_list_the_commands(gan: Gan) -> None:
         for name, line in COMMANDS.items():
             assert f"  {name}" in result.out
             assert line in result.out
+
+
+@pytest.mark.parametrize(("unbuffered", "code"), [("", 0), ("1", 128 + signal.SIGPIPE)])
+@pytest.mark.parametrize("arguments", [["--help"], ["train", "--cfg", "job"]])
+def test_a_reader_that_has_gone_is_not_told_of(
+    arguments: list[str], unbuffered: str, code: int, tmp_path: Path
+) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [GAN, *arguments], stdout=write, stderr=subprocess.PIPE, cwd=tmp_path, check=False,
+        env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+    )  # fmt: skip
+    os.close(write)
+    assert (done.stderr, done.returncode) == (b"", code)
 
 
 def test_unknown_command(gan: Gan) -> None:

@@ -62,6 +62,14 @@ def main() -> None:
     except KeyboardInterrupt as error:
         interrupts.tell()
         sys.exit(128 + (error.args[0] if error.args else signal.SIGINT))
+    except BrokenPipeError:  # as of `gan report | head`
+        sys.exit(128 + signal.SIGPIPE)
+    finally:
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # Python flushes once more, and would tell of it.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def dispatch() -> None:
@@ -127,7 +135,8 @@ def play(command: str) -> None:
     except Exception as error:
         # Before a command has begun, its settings are at fault, or there is no room for Hydra's
         # own record of them; from then on what is not told in a sentence is a bug.
-        if told_in_full or (began and not isinstance(error, HydraException | UserError)):
+        untold = isinstance(error, BrokenPipeError)
+        if told_in_full or untold or (began and not isinstance(error, HydraException | UserError)):
             raise
         outputs.discard_reserved(command)
         sys.exit(config.complaint(error))
