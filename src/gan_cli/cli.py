@@ -135,8 +135,8 @@ def play(command: str) -> None:
     except Exception as error:
         # Before a command has begun, its settings are at fault, or there is no room for Hydra's
         # own record of them; from then on what is not told in a sentence is a bug.
-        untold = isinstance(error, BrokenPipeError)
-        if told_in_full or untold or (began and not isinstance(error, HydraException | UserError)):
+        gone = isinstance(error, BrokenPipeError)
+        if told_in_full or gone or (began and not isinstance(error, HydraException | UserError)):
             raise
         outputs.discard_reserved(command)
         sys.exit(config.complaint(error))
