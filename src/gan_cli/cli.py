@@ -66,7 +66,8 @@ def main() -> None:
         sys.exit(128 + signal.SIGPIPE)
     finally:
         try:
-            sys.stdout.flush()
+            if sys.stdout is not None:  # as with >&-
+                sys.stdout.flush()
         except BrokenPipeError:
             # Python flushes once more, and would tell of it.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -116,7 +117,10 @@ def play(command: str) -> None:
 
     interrupts.undo_by(lambda: outputs.discard_reserved(command))
     config.register()
-    preload.libtorch()
+    # Options ask for help or completions, or begin other processes; OMP_NUM_THREADS, which a job's
+    # env_set may have, is read when PyTorch's libraries are loaded.
+    if not any(argument.startswith("-") or "env_set" in argument for argument in sys.argv[1:]):
+        preload.libtorch()
 
     began = False
 
@@ -169,7 +173,8 @@ def perform(command: str, cfg: "DictConfig") -> Any:
     interrupts.undo_by(lambda: outputs.discard(out))
     try:
         config.check(cfg)
-        module = importlib.import_module(f"gan_cli.commands.{command.replace('-', '_')}")
+        with interrupts.importing():
+            module = importlib.import_module(f"gan_cli.commands.{command.replace('-', '_')}")
         interrupts.unwind()
         garbage.set_apart()
         if command != "train":  # which has more to import first

@@ -62,6 +62,6 @@ def _told(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
         raise KeyboardInterrupt(number)
     try:
         _undo()
-    finally:
         tell()
+    finally:
         os._exit(128 + number)

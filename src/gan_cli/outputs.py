@@ -15,7 +15,7 @@ from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from gan_cli import runs
+from gan_cli import interrupts, runs
 from gan_cli.errors import UserError
 from gan_cli.files import HYDRA
 
@@ -115,6 +115,7 @@ class RefuseUnwritable(Callback):
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Try `hydra.sweep.dir`, after the sweep's name: runs are looked for in one place alone."""
+        interrupts.unwind()  # which a launcher needs, to end its workers
         name = config.hydra.runtime.choices.get("sweep")
         if name is not None and (name == ".." or Path(name).name != name):
             sys.exit(
