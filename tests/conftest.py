@@ -5,6 +5,7 @@ import gc
 import logging
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -18,6 +19,8 @@ from tensorboard.summary.writer import event_file_writer
 from gan_cli.training import checkpoints
 
 GAN = str(Path(sys.executable).with_name("gan"))
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 # A pair that trains in no time, on digits.
 SMALL = (
@@ -68,6 +71,7 @@ def gan(
         outputs.record_directory.cache_clear()
         HydraConfig.instance().cfg = None  # what it knows of the command before
         threads = torch.get_num_threads()
+        handlers = {number: signal.getsignal(number) for number in SIGNALS}
         monkeypatch.setattr(sys, "argv", ["gan", *arguments])
         monkeypatch.setattr(sys, "path", list(sys.path))
         try:
@@ -76,6 +80,8 @@ def gan(
         except SystemExit as error:
             code = error.code
         torch.set_num_threads(threads)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
         gc.unfreeze()
         gc.enable()
         # The command's log, which a later record would open again, and no one close.

@@ -3,8 +3,8 @@
 import json
 import os
 import re
+import shlex
 import shutil
-import signal
 import subprocess
 import sys
 import zipfile
@@ -33,10 +33,21 @@ def test_bare_and_help_list_the_commands(gan: Gan) -> None:
             assert line in result.out
 
 
-@pytest.mark.parametrize(("unbuffered", "code"), [("", 0), ("1", 128 + signal.SIGPIPE)])
+def test_a_pipe_that_breaks_in_a_command_is_not_standard_output(gan: Gan, tmp_path: Path) -> None:
+    (tmp_path / "piped.py").write_text(
+        "from gan_cli.data.sources import Digits\n"
+        "class Piped(Digits):\n"
+        "    def load(self):\n"
+        "        raise BrokenPipeError('between processes')\n"
+    )
+    with pytest.raises(BrokenPipeError, match="between processes"):
+        gan("train", *SMALL, "dataset._target_=piped.Piped")
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize("arguments", [["--help"], ["train", "--cfg", "job"]])
 def test_a_reader_that_has_gone_is_not_told_of(
-    arguments: list[str], unbuffered: str, code: int, tmp_path: Path
+    arguments: list[str], unbuffered: str, tmp_path: Path
 ) -> None:
     read, write = os.pipe()
     os.close(read)
@@ -45,7 +56,30 @@ def test_a_reader_that_has_gone_is_not_told_of(
         env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
     )  # fmt: skip
     os.close(write)
-    assert (done.stderr, done.returncode) == (b"", code)
+    assert (done.stderr, done.returncode) == (b"", 0)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no disk is always full here")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_disk_under_standard_output_is_told(unbuffered: str, tmp_path: Path) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [GAN, "--help"], stdout=full, stderr=subprocess.PIPE, cwd=tmp_path, check=False,
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+        )  # fmt: skip
+    assert done.stderr == b"Cannot write to standard output: No space left on device.\n"
+    assert done.returncode == 1
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+@pytest.mark.parametrize(("arguments", "code"), [("--help", 0), ("train --cfg job", 0), ("no", 1)])
+def test_closed_outputs(closed: str, arguments: str, code: int, tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f"{GAN} {arguments} {closed}"], cwd=tmp_path, capture_output=True, check=False
+    )
+    assert done.returncode == code
+    assert not (done.stdout if closed.startswith(">") else done.stderr)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_unknown_command(gan: Gan) -> None:
@@ -65,12 +99,10 @@ def test_directories_by_any_name(gan: Gan, tmp_path: Path) -> None:
         before = name
 
 
-def test_without_a_terminal_to_tell_errors_on(
-    gan: Gan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As Python has it where a daemon closed it."""
-    monkeypatch.setattr(sys, "stderr", None)
-    assert gan("train", *SMALL, "schedule.steps=2", "hydra.run.dir=a").code == 0
+def test_without_a_terminal_to_tell_anyone(tmp_path: Path) -> None:
+    """As a daemon's children are started."""
+    train = shlex.join([GAN, "train", *SMALL, "schedule.steps=2", "hydra.run.dir=a"])
+    subprocess.run(["sh", "-c", f"{train} <&- >&- 2>&-"], cwd=tmp_path, check=True)
     assert '"finished"' in (tmp_path / "a/status.json").read_text()
 
 

@@ -1,30 +1,97 @@
+import contextlib
+import os
+import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import SMALL
+from conftest import GAN, SMALL, Result
 
-# A signal while PyTorch's C++ imports NumPy, for one, was swallowed: the command went on.
+# Signals itself as `module` is imported. Only an end in order does what `atexit` has.
 TOLD = """
-import os, signal, sys
+import atexit, os, sys
+atexit.register(print, "In order.", file=sys.stderr)
 class Told:
     def find_spec(self, name, path, target=None):
         if name == {module!r}:
             sys.meta_path.remove(self)
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), {number})
 sys.meta_path.insert(0, Told())
 sys.argv = ["gan", "train", *{arguments!r}]
 from gan_cli.cli import main
 main()
 """
 
+LONG = [*SMALL, "schedule.steps=50000", "log.every=10"]
 
-@pytest.mark.parametrize("module", ["hydra.conf", "numpy.linalg", "torch._dynamo.guards"])
-def test_a_signal_during_an_import_ends_at_once(module: str, tmp_path: Path) -> None:
-    code = TOLD.format(module=module, arguments=[*SMALL, "schedule.steps=1"])
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "module", ["hydra.conf", "numpy.linalg", "torch._dynamo.guards", "sklearn.datasets"]
+)
+def test_a_signal_during_an_import_ends_at_once(
+    module: str, number: signal.Signals, tmp_path: Path
+) -> None:
+    """A signal while PyTorch's C++ imports NumPy, for one, was swallowed: the command went on."""
+    code = TOLD.format(module=module, number=number.value, arguments=LONG)
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
     )
-    assert (done.returncode, done.stderr) == (128 + 15, "Interrupted.\n")
+    assert (done.returncode, done.stderr) == (128 + number, "Interrupted.\n")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_signal_ends_it_where_no_one_is_told(tmp_path: Path) -> None:
+    read, write = os.pipe()
+    os.close(read)
+    code = TOLD.format(module="numpy.linalg", number=signal.SIGTERM.value, arguments=LONG)
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, stderr=write, check=False)
+    os.close(write)
+    assert done.returncode == 128 + signal.SIGTERM
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_command_that_has_ended_leaves_signals_alone(
+    gan: Callable[..., Result], tmp_path: Path
+) -> None:
+    """One that came as Python took itself apart ended in a traceback, and status 0."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    code = (
+        "import atexit, os, sys\n"
+        "from gan_cli.cli import main\n"
+        "atexit.register(lambda: os.kill(os.getpid(), {}))\n"
+        "sys.argv = ['gan', '--version']\n"
+        "main()\n"
+    )
+    for number in before:
+        done = subprocess.run(
+            [sys.executable, "-c", code.format(number.value)],
+            cwd=tmp_path, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert (done.returncode, done.stderr) == (-number, "")
+    # The tests themselves can be stopped by Ctrl-C after a command.
+    assert gan("--version").code == 0
+    assert before == {number: signal.getsignal(number) for number in before}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_sweep_that_is_told_to_end_leaves_no_workers(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    pytest.importorskip("joblib")
+    command = [GAN, "train", "-m", "hydra/launcher=joblib", *LONG, "seed=0,1"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, cwd=tmp_path, start_new_session=True, **pipes) as process:
+        assert process.stdout is not None
+        try:
+            next(line for line in process.stdout if "step 10/" in line)
+            process.send_signal(number)
+            # Until no process is left that could write there.
+            _, err = process.communicate(timeout=120)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+    assert (process.returncode, "Traceback" in err) == (128 + number, False)
+    assert err.startswith("Interrupted.\n")

@@ -56,34 +56,44 @@ def usage() -> str:
 def main() -> None:
     """Entry point of the `gan` script."""
     garbage.leave()
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # as with >&-; else the next file takes its number
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
     interrupts.listen()
     try:
         dispatch()
     except KeyboardInterrupt as error:
-        interrupts.tell()
+        interrupts.say()
         sys.exit(128 + (error.args[0] if error.args else signal.SIGINT))
-    except BrokenPipeError:  # as of `gan report | head`
-        sys.exit(128 + signal.SIGPIPE)
     finally:
-        try:
-            if sys.stdout is not None:  # as with >&-
-                sys.stdout.flush()
-        except BrokenPipeError:
-            # Python flushes once more, and would tell of it.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        interrupts.cease()
+        show()
+
+
+def show(text: str = "") -> None:
+    """Print `text`, and write out what was printed before.
+
+    Where that fails Python would try again at its end, and tell of it at length.
+    """
+    try:
+        print(text, end="", flush=True)
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):  # as of `gan --help | head -1`
+            sys.exit(f"Cannot write to standard output: {error.strerror}.")
 
 
 def dispatch() -> None:
     """Do what the command line says."""
     command, *rest = sys.argv[1:] or ["--help"]
     if command in ("-h", "--help"):
-        print(usage())
+        show(f"{usage()}\n")
     elif command == "--version":
-        print(f"gan {version('gan-cli')}")
+        show(f"gan {version('gan-cli')}\n")
     elif command == "--completion":
         if rest != ["bash"]:
             sys.exit(f"gan --completion is for bash, not for {' '.join(rest) or 'nothing'!r}.")
-        print(BASH.format(commands=" ".join(COMMANDS)))
+        show(f"{BASH.format(commands=' '.join(COMMANDS))}\n")
     elif command in COMMANDS:
         # As a person would say it: pictures and records tell the command that made them.
         sys.argv = [f"gan {command}", *map(quoted_path, rest)]
@@ -139,8 +149,9 @@ def play(command: str) -> None:
     except Exception as error:
         # Before a command has begun, its settings are at fault, or there is no room for Hydra's
         # own record of them; from then on what is not told in a sentence is a bug.
-        gone = isinstance(error, BrokenPipeError)
-        if told_in_full or gone or (began and not isinstance(error, HydraException | UserError)):
+        if isinstance(error, BrokenPipeError) and not began:  # Hydra printed, as `show` does
+            return
+        if told_in_full or (began and not isinstance(error, HydraException | UserError)):
             raise
         outputs.discard_reserved(command)
         sys.exit(config.complaint(error))

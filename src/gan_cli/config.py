@@ -14,7 +14,7 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from gan_cli import outputs, sweeps
+from gan_cli import interrupts, outputs, sweeps
 from gan_cli.errors import UserError
 from gan_cli.schemas import SCHEMAS
 
@@ -66,7 +66,8 @@ def _sweep_dir(given: str, name: str | None = None) -> str:
 
 def _one_gpu() -> int:
     """Return how many GPUs a job is to have here: 1, or 0 where there is none."""
-    import torch
+    with interrupts.importing():
+        import torch
 
     return min(torch.cuda.device_count(), 1)
 

@@ -90,7 +90,8 @@ class Digits(Source):
 
     def load(self) -> Data:
         """Read the digits from the installed scikit-learn; grey levels 0..16 become 0..255."""
-        from sklearn.datasets import load_digits
+        with interrupts.importing():
+            from sklearn.datasets import load_digits
 
         images, labels = load_digits(return_X_y=True)
         x = torch.from_numpy(np.rint(images * (255 / 16)).astype(np.uint8)).view(-1, 1, 8, 8)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from gan_cli import interrupts
 from gan_cli.data.sources import Data, Source, Split
 from gan_cli.errors import MissingDataError, UserError
 
@@ -58,7 +59,8 @@ class TFD(Source):
 
     def _read(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         # Imported here: it costs a fifth of a second.
-        from scipy.io import loadmat
+        with interrupts.importing():
+            from scipy.io import loadmat
 
         if not self.path.is_file():
             raise MissingDataError(
