@@ -11,10 +11,9 @@ from pathlib import Path
 def libtorch() -> None:
     """Begin to load them, in a thread; whatever fails is left to `import torch`.
 
-    To relocate them and register their operators is a quarter of that import, and needs no Python:
-    beside Python's work it costs no time where there is another processor. To be called when
-    Hydra is imported: a process loads one library at a time, so an extension module that is
-    imported meanwhile has to wait.
+    To relocate them and register their operators is a fifth of that import. It needs no Python, so
+    on another processor it goes on beside it. To be called when Hydra is imported: a process loads
+    one library at a time, and an extension module that is imported meanwhile has to wait.
     """
     torch = importlib.util.find_spec("torch")
     if sys.platform == "linux" and torch is not None and torch.origin is not None:
