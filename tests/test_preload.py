@@ -11,7 +11,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="the libraries are na
 LOADING = """
 import sys, threading
 from pathlib import Path
-from gan_cli import cli, preload
+from gan_cli import preload
 def loaded():
     return "libtorch_cpu.so" in Path("/proc/self/maps").read_text()
 preload.libtorch()
@@ -54,7 +54,6 @@ def test_without_torchs_libraries_that_is_left_to_its_import(
 
 
 # What only tells something, and what may change how the libraries are to be loaded.
-@linux
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [

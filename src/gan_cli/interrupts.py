@@ -46,9 +46,9 @@ def unwind() -> None:
 def importing() -> Iterator[None]:
     """Have both end the process at once within: for imports of what has parts in C++.
 
-    NumPy's, PyTorch's and scipy's swallow an exception that comes in the midst of them, or abort,
-    and some modules catch all that goes wrong as they try for another: the command would go on, or
-    end in a traceback.
+    PyTorch's and scipy's swallow an exception that comes in the midst of them, or abort, and some
+    modules catch all that goes wrong as they try for another: the command would go on, or end in a
+    traceback.
     """
     global _at_once
     before, _at_once = _at_once, True
