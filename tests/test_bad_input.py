@@ -23,6 +23,7 @@ Gan = Callable[..., Result]
         ("~log", ["log is missing"]),
         ("network=null", ["Got NoneType", "takes the name of one of its options"]),
         ("dataset=folder", ["dataset.path has no value yet"]),
+        ("--config-name=sample", ["--config-name is sample", "it must be train, or a config of"]),
         ("schedule.nonsense=1", ["nonsense", "schedule"]),
         ("schedule.k=abc", ["schedule.k", "abc", "Integer"]),
         ("network.generator.widths=[a]", ["network.generator.widths", "Integer"]),

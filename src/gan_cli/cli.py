@@ -183,6 +183,7 @@ def perform(command: str, cfg: "DictConfig") -> Any:
         sys.argv = [f"gan {command}", *hydra.overrides.task]
     interrupts.undo_by(lambda: outputs.discard(out))
     try:
+        config.refuse_other(cfg, command)
         config.check(cfg)
         with interrupts.importing():
             module = importlib.import_module(f"gan_cli.commands.{command.replace('-', '_')}")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -93,6 +94,15 @@ def complaint(error: Exception) -> str:
         if near and near[0] != cause.key:
             parts.append(f"did you mean {near[0]!r}?")
     return "; ".join(part.rstrip(".;:") if part != parts[-1] else part for part in parts)
+
+
+def refuse_other(cfg: DictConfig, command: str) -> None:
+    """Raise UserError where --config-name has the config of something else than the command."""
+    if OmegaConf.get_type(cfg) is not SCHEMAS[command.replace("-", "_")]:
+        raise UserError(
+            f"--config-name is {HydraConfig.get().job.config_name}; it must be {command}, or a "
+            f"config of your own that has {command} among its defaults."
+        )
 
 
 def check(cfg: DictConfig) -> None:
