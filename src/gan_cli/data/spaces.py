@@ -17,7 +17,8 @@ class Affine(NamedTuple):
 
     def to_model(self, pixels: Tensor) -> Tensor:
         """Map uint8 pixels (N, C, H, W) to float32."""
-        return pixels.float().mul_((self.high - self.low) / 255).add_(self.low)
+        x = pixels.float().mul_((self.high - self.low) / 255)
+        return x.add_(self.low) if self.low else x
 
     def to_pixels(self, x: Tensor) -> Tensor:
         """Map back to uint8, clamped."""

@@ -45,7 +45,7 @@ class Dropout(nn.Module):
         if not self.training:
             return x if self.scaled else x * self.keep
         mask = keep_mask(x, self.keep, self.rng).to(x.dtype)
-        return x * (mask.mul_(1 / self.keep) if self.scaled else mask)
+        return x * (mask * (1 / self.keep) if self.scaled else mask)
 
     def extra_repr(self) -> str:
         """Say `keep` where the module is printed."""
@@ -57,7 +57,7 @@ def keep_mask(like: Tensor, keep: float, rng: torch.Generator | None) -> Tensor:
 
     A random byte an element where `keep` is a multiple of 1/256, two otherwise (`keep` is then
     exact to 2**-17, or 2**-16 beside 0 and 1): `bernoulli_` costs ten times as much and more on a
-    CPU. It is of whole numbers of that width: bools take eight times as long to make and to cast.
+    CPU. It is of int8 or bfloat16: bools take eight times as long to make and to cast.
     """
     dtype, bits = (torch.int8, 8) if (keep * 256).is_integer() else (torch.int16, 16)
     words = -(-like.numel() * bits // 64)
@@ -66,6 +66,9 @@ def keep_mask(like: Tensor, keep: float, rng: torch.Generator | None) -> Tensor:
     # Neither none nor all of the words; and 2**bits itself is no word.
     threshold = min(max(round(keep * 2**bits), 1), 2**bits - 1) - 2 ** (bits - 1)
     mask = random.view(dtype)[: like.numel()].lt_(threshold)
+    if dtype == torch.int16:
+        # The bits of 1: of bfloat16 the compiler makes vectors, of int16 one number at a time.
+        mask = mask.mul_(0x3F80).view(torch.bfloat16)
     # In the order of `like`'s memory: a product of two orders is many times slower.
     return mask.as_strided(like.shape, torch.empty_like(like).stride())
 
