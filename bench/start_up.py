@@ -3,7 +3,7 @@
     python bench/start_up.py [turns]      # 5 by default (GAN_DATA names the directory with MNIST)
 
 Two new processes a turn: Python with no more than the imports of a loop that has one of
-torchvision's data sets, one of PyTorch's optimizers, TensorBoard and Hydra; and the command itself.
+torchvision's data sets, one of PyTorch's optimizers, and Hydra; and the command itself.
 Prints medians, and the least and the most, of the seconds since a process was started, and the
 ratio of the two.
 """
@@ -22,7 +22,7 @@ import torch
 from gan_cli.training.environment import git_commit
 
 IMPORTS = """
-import hydra, torch, torch._dynamo, torchvision, torch.utils.tensorboard
+import hydra, torch, torch._dynamo, torchvision
 tell("the imports alone")
 """
 COMMAND = """

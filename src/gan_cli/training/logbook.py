@@ -9,16 +9,19 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from torch.utils.tensorboard import SummaryWriter
-from torch.utils.tensorboard.summary import hparams
 from tqdm import tqdm
 
+from gan_cli import interrupts
 from gan_cli.errors import UserError
 from gan_cli.figures.grid import Picture
 from gan_cli.files import write_atomically
 from gan_cli.training.step import METRICS
 from gan_cli.training.variety import MEASURES
+
+if TYPE_CHECKING:
+    from torch.utils.tensorboard import SummaryWriter
 
 log = logging.getLogger(__name__)
 
@@ -51,12 +54,8 @@ class Logbook:
         self._csv = csv.DictWriter(self._file, COLUMNS)
         if csv_path.stat().st_size == 0:
             self._csv.writeheader()
-        self._tensorboard = SummaryWriter(str(tensorboard), purge_step=step + 1)
-        if not step:
-            # Without the message that says which settings there are TensorBoard gathers them
-            # from all runs: it would believe one run's.
-            _, started, _ = hparams(dict(settings), {})
-            self._tensorboard._get_file_writer().add_summary(started)
+        self._directory, self._settings, self._step = tensorboard, settings, step
+        self._writer: SummaryWriter | None = None
         self._save_grid = save_grid
         # Those who start a daemon may have closed it.
         self._terminal = sys.stderr is not None and sys.stderr.isatty()
@@ -64,6 +63,27 @@ class Logbook:
             total=steps, initial=step, unit="step", disable=not self._terminal, dynamic_ncols=True
         )
         self._since = time.perf_counter()
+
+    @property
+    def _tensorboard(self) -> "SummaryWriter":
+        """TensorBoard's writer, made for the first that it is to write.
+
+        No first update waits for its import, and no row's rate has that in it.
+        """
+        if self._writer is None:
+            began = time.perf_counter()
+            with interrupts.importing():
+                from torch.utils.tensorboard import SummaryWriter
+                from torch.utils.tensorboard.summary import hparams
+
+            self._writer = SummaryWriter(str(self._directory), purge_step=self._step + 1)
+            if not self._step:
+                # Without the message that says which settings there are TensorBoard gathers them
+                # from all runs: it would believe one run's.
+                _, started, _ = hparams(dict(self._settings), {})
+                self._writer._get_file_writer().add_summary(started)
+            self._since += time.perf_counter() - began
+        return self._writer
 
     def advance(self) -> None:
         """Note that a step was played."""
@@ -108,12 +128,14 @@ class Logbook:
     def sync(self) -> None:
         """Put every row on disk: a checkpoint must find there all that came before it."""
         os.fsync(self._file.fileno())
-        self._tensorboard.flush()
+        if self._writer is not None:
+            self._writer.flush()
 
     def close(self) -> None:
         """Put everything on disk, and let go of what is open whatever happens to another part."""
         with ExitStack() as stack:
-            stack.callback(self._tensorboard.close)
+            if self._writer is not None:
+                stack.callback(self._writer.close)
             stack.callback(self._file.close)
             stack.callback(self._bar.close)
 
