@@ -81,6 +81,17 @@ def test_no_row_counts_the_making_of_the_writer(
         assert [row["images_per_second"] for row in csv.DictReader(file)] == ["5", "5"]
 
 
+def test_tensorboard_is_told_the_settings_once(tmp_path: Path) -> None:
+    """By a run that was stopped before its first row as well, at step 2."""
+    for step in (2, 5):
+        with closing(
+            Logbook(tmp_path / "csv", tmp_path / "events", lambda *_: None, {"seed": 7}, step, 9)
+        ) as book:
+            book.grid(step + 1, np.zeros((4, 4, 3), np.uint8))
+    files = [path.read_bytes() for path in sorted((tmp_path / "events").iterdir())]
+    assert sum(file.count(b"session_start_info") for file in files) == 1
+
+
 @pytest.mark.parametrize("command", ["train", "sample", "interpolate", "eval_parzen"])
 def test_no_command_imports_tensorboard(command: str) -> None:
     code = f"import sys, gan_cli.commands.{command}; print('tensorboard' in sys.modules)"

@@ -76,8 +76,10 @@ class Logbook:
                 from torch.utils.tensorboard import SummaryWriter
                 from torch.utils.tensorboard.summary import hparams
 
+            # Not by the step: a run may have been stopped before its first row.
+            first = not self._directory.exists()
             self._writer = SummaryWriter(str(self._directory), purge_step=self._step + 1)
-            if not self._step:
+            if first:
                 # Without the message that says which settings there are TensorBoard gathers them
                 # from all runs: it would believe one run's.
                 _, started, _ = hparams(dict(self._settings), {})
