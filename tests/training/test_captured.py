@@ -1,16 +1,18 @@
 """The captured update plays as the update does, and goes on bit for bit.
 
-As a CUDA graph, which needs a GPU, and compiled, which needs a C++ compiler and takes its time.
+As a CUDA graph, which needs a GPU or a stand-in, and compiled, which needs a C++ compiler and takes
+its time.
 """
 
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import torch
 from conftest import SMALL, Result, assert_same, needs_compiler, weights
+from cpu_graph import stand_in
 from torch import Tensor, nn
 from torch.fx.experimental.proxy_tensor import make_fx
 
@@ -32,6 +34,7 @@ from gan_cli.training.state import new_state
 from gan_cli.training.step import Game, alternating, simultaneous
 
 Gan = Callable[..., Result]
+SLOW = pytest.mark.slow
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
 pytestmark = pytest.mark.usefixtures("compilers_cache")
 SHAPE = (1, 32, 32)
@@ -47,23 +50,29 @@ GAMES = [
 QUICK = ("maxout", MOMENTUM, simultaneous, 1)  # All of them take minutes to compile.
 
 
-def _id(kind: type, pair: str, optimizer: object, update: Callable[..., Tensor], k: int) -> str:
-    return f"{kind.__name__}-{pair}-{type(optimizer).__name__}-{update.__name__}-{k}"
+@pytest.fixture
+def cpu_graphs() -> Iterator[None]:
+    with stand_in():
+        yield
+
+
+def _each(kind: type[Captured], device: str, *marks: pytest.MarkDecorator) -> list:
+    return [
+        pytest.param(
+            kind, device, pair, optimizer, update, k,
+            id=f"{kind.__name__}-{device}-{pair}-{type(optimizer).__name__}-{update.__name__}-{k}",
+            marks=[m for m in marks if m is not SLOW or (pair, optimizer, update, k) != QUICK],
+        )
+        for pair, optimizer, update, k in GAMES
+    ]  # fmt: skip
 
 
 EACH = pytest.mark.parametrize(
-    ("kind", "pair", "optimizer", "update", "k"),
+    ("kind", "device", "pair", "optimizer", "update", "k"),
     [
-        *(pytest.param(Graph, *game, id=_id(Graph, *game), marks=needs_gpu) for game in GAMES),
-        *(
-            pytest.param(
-                Compiled,
-                *game,
-                id=_id(Compiled, *game),
-                marks=[needs_compiler, *([] if game == QUICK else [pytest.mark.slow])],
-            )
-            for game in GAMES
-        ),
+        *_each(Graph, "cuda", needs_gpu),
+        *_each(Graph, "cpu"),
+        *_each(Compiled, "cpu", needs_compiler, SLOW),
     ],
 )
 
@@ -167,10 +176,19 @@ def close(a: Tensor, b: Tensor) -> bool:
 
 @EACH
 def test_captured_plays_as_the_update_does_and_goes_on_bit_for_bit(
-    kind: type[Captured], pair: str, optimizer: Momentum | Adam, update, k: int, tmp_path: Path
+    kind: type[Captured],
+    device: str,
+    pair: str,
+    optimizer: Momentum | Adam,
+    update,
+    k: int,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
 ) -> None:
     """Same weights, optimizers' slots and rates, random streams, and logits."""
-    where = ("cuda", torch.float32) if kind is Graph else ("cpu", torch.float64)
+    if kind is Graph and device == "cpu":
+        request.getfixturevalue("cpu_graphs")
+    where = device, torch.float32 if device == "cuda" else torch.float64
     eager = play(training(optimizer, update, k, pair, None, *where), 5)
     whole = training(optimizer, update, k, pair, kind, *where)
     assert_same(play(whole, 5), eager, close)
@@ -312,11 +330,21 @@ def test_what_cannot_be_compiled_is_told(
 
 
 # The last one: CUDA's global stream is of no use after it.
-@needs_gpu
-def test_what_cannot_be_captured_is_told() -> None:
-    play(training(MOMENTUM, simultaneous, 1, "impatient", None, "cuda"), 2)
-    t = training(MOMENTUM, simultaneous, 1, "impatient", Graph, "cuda")
+@pytest.mark.parametrize(
+    ("device", "reason"),
+    [
+        ("cpu", "operation not permitted when stream is capturing"),
+        pytest.param("cuda", ".*(captur|permit).*", marks=needs_gpu),
+    ],
+)
+def test_what_cannot_be_captured_is_told(
+    device: str, reason: str, request: pytest.FixtureRequest
+) -> None:
+    if device == "cpu":
+        request.getfixturevalue("cpu_graphs")
+    play(training(MOMENTUM, simultaneous, 1, "impatient", None, device), 2)
+    t = training(MOMENTUM, simultaneous, 1, "impatient", Graph, device)
     with pytest.raises(
-        UserError, match=r"can't be captured as a CUDA graph \(.*(captur|permit).*cuda_graph=false"
+        UserError, match=rf"can't be captured as a CUDA graph \({reason}\); cuda_graph=false"
     ):
         t.step()
