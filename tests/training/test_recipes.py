@@ -180,3 +180,46 @@ def test_the_fast_recipe_has_the_game_of_the_papers() -> None:
     for same in ("dataset", "network", "objective", "prior"):
         assert fast[same] == paper[same]
     assert fast.optimizer != paper.optimizer
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [*RECIPES, "algorithm_1", "mnist_fast", "tutorial", "dcgan", "ring"],
+)
+def test_every_recipe_starts_alive(recipe: str) -> None:
+    """At its own widths: hidden units vary over a minibatch, samples over z, and all can learn."""
+    config.register()
+    some = ["schedule.batch_size=20", "precision=fp32", "device=cpu", "data_dir=x"]
+    with initialize_config_module("gan_cli.conf", version_base="1.3"):
+        cfg = compose("train", [f"experiment={recipe}", *some])
+    source = build_source(cfg)
+    rng = torch.Generator().manual_seed(0)
+    x = torch.randint(0, 256, (40, *source.shape), dtype=torch.uint8, generator=rng)
+    part = source.load().train if recipe == "ring" else Split(x, None)
+    state = (t := assemble(cfg, source, Data(part, part, part))).state
+    hidden: dict[str, Tensor] = {}
+    for player, network in (("G", state.generator), ("D", state.discriminator)):
+        for name, layer in network.named_modules():
+            if isinstance(layer, Maxout | MaxoutConv | nn.ReLU | nn.LeakyReLU | nn.Sigmoid):
+                layer.register_forward_hook(
+                    lambda _layer, _x, y, key=f"{player}.{name}": hidden.update({key: y.detach()})
+                )
+    fake = state.generator(t.game.prior(20, state.rng))
+    logits = state.discriminator(torch.cat([t.minibatches[0], fake]))
+    real_logits, fake_logits = logits.chunk(2)
+    losses = {
+        state.generator: t.game.objective.generator_loss(fake_logits),
+        state.discriminator: t.game.objective.discriminator_loss(real_logits, fake_logits),
+    }
+
+    assert len(hidden) >= 2
+    for name, y in hidden.items():
+        # A unit that is the same for every example is a bias.
+        active = (y.flatten(1).std(0) > 0).float().mean().item()
+        assert active > 0.1, f"{name}: {active:.1%} of its units are active"
+    assert (fake.detach().flatten(1).std(0) > 1e-4).float().mean() > 0.5
+    for network, loss in losses.items():
+        names, parameters = zip(*network.named_parameters(), strict=True)
+        gradients = torch.autograd.grad(loss, parameters, retain_graph=True)
+        for name, gradient in zip(names, gradients, strict=True):
+            assert gradient.any(), f"{name} gets no gradient"

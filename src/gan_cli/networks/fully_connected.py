@@ -24,8 +24,8 @@ class Generator(nn.Module):
 
     `activations` and `batch_norm` are one for all hidden layers or one for each; `output` is
     `sigmoid`, `tanh` or `linear`. Weights come from U(-irange, irange), one irange for all layers
-    or one for each, or as PyTorch draws them where it is None; `biases` of the hidden layers, one
-    for all or one for each, go with the former. With `sparse`, each output unit has that many
+    or one for each, or as PyTorch draws them where it is None; the initial `biases`, one for all
+    layers or one for each, the output's last, go with the former. With `sparse`, each output unit has that many
     weights from N(0, 1) instead, and no others. `max_col_norm` bounds each unit's incoming weights.
     `output_range` is the range of the values that G can give.
     """
@@ -58,8 +58,9 @@ class Generator(nn.Module):
         self.activate = activate()
         if irange is not None:
             init_uniform(self, irange)
-            linear = [layer for layer in self.hidden if isinstance(layer, nn.Linear)]
-            for layer, bias in zip(linear, one_each("biases", biases, len(linear)), strict=True):
+            linear = [layer for layer in self.modules() if isinstance(layer, nn.Linear)]
+            each = one_each("biases", biases, len(linear), "")
+            for layer, bias in zip(linear, each, strict=True):
                 nn.init.constant_(layer.bias, bias)
         if sparse is not None:
             init_sparse(self.output, sparse)
