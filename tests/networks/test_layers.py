@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from gan_cli.networks.layers import Dropout, Maxout, keep_mask, max_of_pieces
+from gan_cli.networks.layers import Dropout, Maxout, UntiedBias, keep_mask, max_of_pieces
 
 
 def rng(seed: int = 0) -> torch.Generator:
@@ -86,3 +86,27 @@ def test_masks_lie_in_memory_as_what_they_mask() -> None:
     mask = keep_mask(x, 0.5, rng())
     assert mask.stride() == x.stride()
     assert torch.equal(mask.permute(0, 2, 3, 1).flatten(), keep_mask(torch.empty(120), 0.5, rng()))
+
+
+def test_layers_have_second_derivatives() -> None:
+    dropout, maxout, bias = Dropout(0.8), Maxout(5, 3, 4).double(), UntiedBias((5,)).double()
+
+    def dropped(x: torch.Tensor) -> torch.Tensor:
+        dropout.rng = rng()
+        return dropout(x)
+
+    # Times itself: a layer alone is linear nearly everywhere.
+    x = torch.randn(4, 5, generator=rng(), dtype=torch.float64, requires_grad=True)
+    for layer in (dropped, maxout, bias):
+        assert torch.autograd.gradgradcheck(lambda x, f=layer: f(x).square(), x)
+    maps = torch.randn(4, 6, 3, generator=rng(), dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradgradcheck(lambda a: max_of_pieces(a, 2).square(), maps)
+
+
+def test_tied_pieces_share_the_second_derivative_too() -> None:
+    a = torch.ones(1, 2, requires_grad=True)
+    (first,) = torch.autograd.grad(max_of_pieces(a, 2).square().sum(), a, create_graph=True)
+    (second,) = torch.autograd.grad(first[0, 0], a)
+    assert first.tolist() == [[1, 1]]
+    # d/da of (2 m) / 2, with m's own derivative shared.
+    assert second.tolist() == [[0.5, 0.5]]

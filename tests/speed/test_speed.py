@@ -13,7 +13,6 @@ from torch import nn
 
 from gan_cli import config
 from gan_cli.errors import UserError
-from gan_cli.networks import linear
 from gan_cli.speed import turns
 from gan_cli.speed.plain import PLAIN, Plain
 from gan_cli.speed.products import products_of
@@ -63,12 +62,8 @@ def test_the_plain_loop_moves_both_players() -> None:
         assert all((a != b).any() for a, b in zip(network.parameters(), before[name], strict=True))
 
 
-@pytest.mark.parametrize("onednn", [False, True])
-def test_products_and_nothing_else_are_made_again(
-    onednn: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(linear, "MKL_IS_SLOW", onednn and torch.backends.mkldnn.is_available())
-    layers = nn.Sequential(linear.Linear(30, 20), nn.ReLU(), linear.Linear(20, 10))
+def test_products_and_nothing_else_are_made_again() -> None:
+    layers = nn.Sequential(nn.Linear(30, 20), nn.ReLU(), nn.Linear(20, 10))
     x = torch.randn(7, 30)
 
     def step() -> None:

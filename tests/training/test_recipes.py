@@ -223,3 +223,46 @@ def test_every_recipe_starts_alive(recipe: str) -> None:
         gradients = torch.autograd.grad(loss, parameters, retain_graph=True)
         for name, gradient in zip(names, gradients, strict=True):
             assert gradient.any(), f"{name} gets no gradient"
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_every_network_has_a_second_derivative(recipe: str) -> None:
+    """Autograd's against finite differences, masks and all, by input and weights at once."""
+    t = reduced_training(recipe)
+    state, x = t.state, t.minibatches[0]
+    z = t.game.prior(M, state.rng)
+    for network, given in ((state.generator, z), (state.discriminator, x)):
+        names, parameters = zip(*network.named_parameters(), strict=True)
+
+        def forward(
+            given: Tensor, *values: Tensor, network: nn.Module = network, names: tuple = names
+        ) -> Tensor:
+            state.rng.manual_seed(0)
+            weights = dict(zip(names, values, strict=True))
+            return torch.func.functional_call(network, weights, (given,))
+
+        inputs = (given.clone().requires_grad_(), *parameters)
+        assert torch.autograd.gradcheck(forward, inputs, fast_mode=True)
+        assert torch.autograd.gradgradcheck(forward, inputs, fast_mode=True)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_gradient_penalty_is_felt(recipe: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As by the plain maximum, whose derivatives are PyTorch's own."""
+    state = (t := reduced_training(recipe)).state
+
+    state.discriminator.eval()  # The order of memory, by which masks are drawn, is not the same.
+
+    def penalty() -> tuple[Tensor, ...]:
+        x = t.minibatches[0].requires_grad_()
+        (at_x,) = torch.autograd.grad(state.discriminator(x).sum(), x, create_graph=True)
+        weights = [p for p in state.discriminator.parameters() if p.dim() > 1]
+        return torch.autograd.grad(at_x.square().sum(), weights)
+
+    ours = penalty()
+    plain = lambda a, pieces: a.unflatten(1, (pieces, -1)).amax(1)  # noqa: E731
+    for module in ("layers", "convolutional"):
+        monkeypatch.setattr(f"gan_cli.networks.{module}.max_of_pieces", plain)
+    for a, b in zip(ours, penalty(), strict=True):
+        assert a.abs().max() > 0
+        torch.testing.assert_close(a, b)

@@ -16,7 +16,6 @@ from gan_cli.networks.layers import (
     init_uniform,
     max_of_pieces,
 )
-from gan_cli.networks.linear import Linear
 
 
 class MaxoutConv(nn.Module):
@@ -112,7 +111,7 @@ class ConvMaxoutDiscriminator(nn.Module):
         for outputs in units:
             layers += [Dropout(keep, scale_kept), Maxout(features, outputs, pieces)]
             features, keep = outputs, keep_hidden
-        self.layers = nn.Sequential(*layers, Dropout(keep, scale_kept), Linear(features, 1))
+        self.layers = nn.Sequential(*layers, Dropout(keep, scale_kept), nn.Linear(features, 1))
         init_uniform(self, irange)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -16,7 +16,6 @@ from gan_cli.networks.layers import (
     init_uniform,
     one_each,
 )
-from gan_cli.networks.linear import Linear
 
 
 class Generator(nn.Module):
@@ -54,7 +53,7 @@ class Generator(nn.Module):
         self.max_col_norm = max_col_norm
         activate, self.output_range = OUTPUTS[output]
         self.hidden = hidden_layers(z_dim, widths, activations, batch_norm)
-        self.output = Linear(([z_dim, *widths])[-1], math.prod(self.shape))
+        self.output = nn.Linear(([z_dim, *widths])[-1], math.prod(self.shape))
         self.activate = activate()
         if irange is not None:
             init_uniform(self, irange)
@@ -99,7 +98,7 @@ class Discriminator(nn.Module):
         super().__init__()
         inputs = math.prod(shape)
         self.hidden = hidden_layers(inputs, widths, activations, batch_norm, keep)
-        self.output = Linear(([inputs, *widths])[-1], 1)
+        self.output = nn.Linear(([inputs, *widths])[-1], 1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the logit of D(x)."""
@@ -135,7 +134,7 @@ class MaxoutDiscriminator(nn.Module):
         for inputs, outputs, keep in zip(sizes[:-1], units, keeps[:-1], strict=True):
             layers += [Dropout(keep, scale_kept), Maxout(inputs, outputs, pieces)]
         last = Dropout(keeps[-1], scale_kept)
-        self.layers = nn.Sequential(*layers, last, Linear(sizes[-1], 1))
+        self.layers = nn.Sequential(*layers, last, nn.Linear(sizes[-1], 1))
         init_uniform(self, irange)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -158,7 +157,7 @@ def hidden_layers(
         one_each("batch_norm", batch_norm, len(widths)),
         strict=True,
     ):
-        layers.append(Linear(inputs, width))
+        layers.append(nn.Linear(inputs, width))
         if norm:
             layers.append(nn.BatchNorm1d(width))
         layers.append(ACTIVATIONS[activation]())

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli.errors import UserError
-from gan_cli.networks.linear import Linear
 
 ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
@@ -76,7 +75,8 @@ def keep_mask(like: Tensor, keep: float, rng: torch.Generator | None) -> Tensor:
 class _MaxOfPieces(torch.autograd.Function):
     """`Tensor.amax` and its gradient, the same to the bit, at a fifth of the cost on a CPU.
 
-    Its passes keep to one type, bools being slow there, and to one order of memory.
+    Its passes keep to one type, bools being slow there, and to one order of memory. A gradient that
+    is to be differentiated in turn is made of differentiable operations instead.
     """
 
     @staticmethod
@@ -92,6 +92,10 @@ class _MaxOfPieces(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         a, largest = ctx.saved_tensors
+        if torch.is_grad_enabled():  # as under create_graph=True
+            is_largest = a.unflatten(1, (ctx.pieces, -1)) == largest.unsqueeze(1)
+            shares = is_largest / is_largest.sum(1, keepdim=True)
+            return (shares.to(a.dtype) * gradient.unsqueeze(1)).flatten(1, 2), None
         result = torch.empty_like(a)
         pieces, is_largest = (x.unflatten(1, (ctx.pieces, -1)) for x in (a, result))
         torch.eq(pieces, largest.unsqueeze(1), out=is_largest)
@@ -124,7 +128,7 @@ class Maxout(nn.Module):
     def __init__(self, inputs: int, units: int, pieces: int) -> None:
         super().__init__()
         self.units, self.pieces = units, pieces
-        self.linear = Linear(inputs, units * pieces)
+        self.linear = nn.Linear(inputs, units * pieces)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return each unit's largest piece."""

@@ -4,11 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import FlopCounterMode, register_flop_formula
-
-from gan_cli.networks.linear import Linear
+from torch.utils.flop_counter import FlopCounterMode
 
 ATEN = torch.ops.aten
 PRODUCTS: tuple[Any, ...] = (
@@ -17,14 +15,6 @@ PRODUCTS: tuple[Any, ...] = (
     ATEN.convolution.default,
     ATEN.convolution_backward.default,
 )
-ONEDNN = getattr(torch.ops.mkldnn, "_linear_pointwise", None)
-if ONEDNN is not None:
-    PRODUCTS = (*PRODUCTS, ONEDNN.default)
-
-    @register_flop_formula(ONEDNN)
-    def _linear_flops(x: Any, weight: Any, *_args: Any, **_kwargs: Any) -> int:
-        return int(2 * x[0] * x[1] * weight[0])
-
 
 # Rows of the matrices whose product shows a machine's peak: a GPU wants more of them.
 PEAK_SIZE = {"cpu": 2048, "cuda": 8192}
@@ -77,7 +67,7 @@ def products_of(step: Callable[[], None], device: torch.device) -> tuple[Callabl
 def peak(autocast: torch.dtype | None, device: torch.device) -> Callable[[], int]:
     """Return a function that multiplies two square matrices, and returns how many FLOP that was."""
     n = PEAK_SIZE[device.type]
-    a, layer = torch.randn(n, n, device=device), Linear(n, n, device=device)
+    a, layer = torch.randn(n, n, device=device), nn.Linear(n, n, device=device)
 
     @torch.no_grad()
     def multiply() -> int:
