@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable
@@ -239,3 +240,30 @@ def test_a_run_from_before_a_setting_goes_on_as_it_played(gan: Gan, tmp_path: Pa
     # Which only a GPU can tell from no graph, and no game can.
     assert gan("train", "resume=a", "schedule.steps=12", "cuda_graph=true").code == 0
     assert "cuda_graph: true\n" in config.read_text()
+
+
+@pytest.mark.parametrize("lost", ["checkpoints/step-*", "checkpoints"])
+def test_a_run_without_its_checkpoints_is_not_begun_anew(
+    lost: str, gan: Gan, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    assert gan("train", *SMALL, "schedule.steps=5", "log.every=2", f"hydra.run.dir={run}").code == 0
+    for path in run.glob(lost):
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    result = gan("train", f"resume={run}", "schedule.steps=8")
+    assert result.code == 1
+    assert f"{run}/checkpoints holds no checkpoint to go on from" in result.err
+    after = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    assert after == before
+
+
+def test_missing_directories_are_made_again(gan: Gan, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    assert gan("train", *SMALL, "schedule.steps=2", f"hydra.run.dir={run}").code == 0
+    for name in ("samples", "tensorboard"):
+        shutil.rmtree(run / name)
+    result = gan("train", f"resume={run}", "schedule.steps=3")
+    assert result.code == 0, result.err
+    assert [path.name for path in (run / "samples").iterdir()] == ["step-000000003.png"]
+    assert any((run / "tensorboard").iterdir())

@@ -40,8 +40,6 @@ class Run:
     def create(cls, path: Path, config: DictConfig) -> "Run":
         """Make the directory a run of `config`, resolved."""
         path.mkdir(parents=True, exist_ok=True)
-        for name in ("samples", "checkpoints"):
-            (path / name).mkdir(exist_ok=True)
         write_atomically(path / "config.yaml", OmegaConf.to_yaml(config, resolve=True).encode())
         return cls(path)
 
@@ -136,9 +134,19 @@ class Run:
         content = json.dumps([*self.sessions(), environment], indent=2)
         write_atomically(self.environment_path, content.encode())
 
-    def clear(self) -> None:
-        """Remove what a killed process had begun to write."""
+    def refuse_lost_checkpoints(self) -> None:
+        """Raise UserError where the run has trained, but has no checkpoint to go on from."""
+        trained = self.rows() or read_json(self.status_path, dict).get("step")
+        if trained and not any(self.checkpoints.glob("step-*")):
+            raise UserError(
+                f"{self.path} has trained, but {self.checkpoints} holds no checkpoint to go on "
+                "from; put one back, or train anew in another directory."
+            )
+
+    def prepare(self) -> None:
+        """Make the directories that are missing; remove what a killed process began to write."""
         for directory in (self.path, self.samples, self.checkpoints):
+            directory.mkdir(exist_ok=True)
             for path in unfinished(directory):
                 path.unlink(missing_ok=True)
 

@@ -1,6 +1,8 @@
 import math
 
 import numpy as np
+import pytest
+import torch
 from test_state import MOMENTUM, training
 
 from gan_cli.training.loop import Intervals, train
@@ -44,3 +46,23 @@ def test_a_row_counts_the_images_since_the_last_in_this_session() -> None:
     m = t.minibatches.batch_size
     assert rows.images == [2 * m, 5 * m, 2 * m]
     assert not t.state.logits
+
+
+def test_a_row_is_the_mean_over_all_its_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However few steps' logits are kept."""
+    whole = training(MOMENTUM, simultaneous, 0.0)
+    for _ in range(11):
+        whole.step()
+    assert len(whole.state.logits) == 11
+
+    monkeypatch.setattr("gan_cli.training.loop.LOGITS", 3)
+    parts = training(MOMENTUM, simultaneous, 0.0)
+    for _ in range(8):
+        parts.step()
+    assert len(parts.state.logits) <= 3
+    saved = parts.state.state_dict()
+    resumed = training(MOMENTUM, simultaneous, 0.0)
+    resumed.state.load_state_dict(saved)
+    for _ in range(3):
+        resumed.step()
+    torch.testing.assert_close(resumed.means(), whole.means())

@@ -111,11 +111,61 @@ def test_a_restored_game_draws_other_numbers() -> None:
     def draws() -> list[list[float]]:
         return [torch.rand(3, generator=state.rng).tolist(), torch.rand(3).tolist()]
 
-    state.start_streams(0, 0)
+    state.start_streams(0)
     first = draws()
-    state.start_streams(0, 1)
+    state.start_streams(1)
     second = draws()
     assert first[0] != second[0]
     assert first[1] != second[1]
-    state.start_streams(0, 0)
+    state.start_streams(0)
     assert draws() == first
+
+
+class OtherDevice:
+    """Stands in for the generator of a GPU, whose state has 16 bytes."""
+
+    device = torch.device("cuda")
+
+    def __init__(self) -> None:
+        self.seeded: list[int] = []
+
+    def get_state(self) -> torch.Tensor:
+        return torch.zeros(16, dtype=torch.uint8)
+
+    def set_state(self, state: torch.Tensor) -> None:
+        assert len(state) == 16, "RNG state is wrong size"
+
+    def manual_seed(self, seed: int) -> None:
+        self.seeded.append(seed)
+
+
+def test_a_run_goes_on_on_another_device(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    here = training(MOMENTUM, simultaneous, 0.9)
+    for _ in range(3):
+        here.step()
+    on_cpu = here.state.state_dict()
+    on_gpu = {**on_cpu, "rng": OtherDevice().get_state(), "global_cuda_rng": torch.zeros(16)}
+
+    # From the GPU to the CPU: twice the same, and another stream at another step.
+    draws = []
+    for saved in (on_gpu, on_gpu, {**on_gpu, "step": 4}):
+        state = training(MOMENTUM, simultaneous, 0.9).state
+        state.load_state_dict(saved)
+        assert torch.equal(torch.get_rng_state(), on_cpu["global_rng"])
+        draws.append(torch.rand(5, generator=state.rng))
+    assert torch.equal(draws[0], draws[1])
+    assert not torch.equal(draws[0], draws[2])
+    assert "step 3 was written on cuda: the random numbers on cpu begin anew" in caplog.text
+
+    # And back.
+    moved = training(MOMENTUM, simultaneous, 0.9).state
+    moved.rng, seeds = OtherDevice(), []
+    monkeypatch.setattr(torch.cuda, "manual_seed", seeds.append)
+    moved.load_state_dict({**on_cpu, "logits": None})  # which would have to go to the GPU
+    assert len(moved.rng.seeded) == len(seeds) == 1
+    assert moved.rng.seeded != seeds
+    assert "written on cpu: the random numbers on cuda begin anew" in caplog.text
+    for a, b in zip(moved.generator.parameters(), here.state.generator.parameters(), strict=True):
+        assert torch.equal(a, b)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import reference as ref
 import torch
-from conftest import needs_compiler
+from conftest import assert_same, needs_compiler
 from torch import Tensor, nn
 
 from gan_cli.data.minibatches import Minibatches
@@ -16,6 +16,7 @@ from gan_cli.data.sources import Split
 from gan_cli.errors import UserError
 from gan_cli.networks import layers
 from gan_cli.networks.fully_connected import Discriminator, Generator, MaxoutDiscriminator
+from gan_cli.training.averaging import current_average
 from gan_cli.training.compiled import Compiled
 from gan_cli.training.joint import judges_each_alone
 from gan_cli.training.loop import Training
@@ -340,6 +341,27 @@ def test_average_follows_the_generator(power: float) -> None:
             mean.mul_(decay).add_((1 - decay) * weight.detach())
     for mean, ours in zip(average, t.state.average.parameters(), strict=True):
         torch.testing.assert_close(ours, mean)
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.9])
+def test_the_average_is_never_older_than_the_generator(decay: float) -> None:
+    """Looked at after any step it has that step in it, and to look changes nothing."""
+    t, unseen = training(ema_decay=decay), training(ema_decay=decay)
+    for _ in range(13):
+        t.step()
+        unseen.step()
+        state = t.state
+        seen = current_average(state.average, state.generator, state.step, decay, 8.0)
+        pairs = zip(
+            seen.parameters(), state.average.parameters(), state.generator.parameters(), strict=True
+        )
+        for now, before, weight in pairs:
+            n = state.step % 10
+            left = min(decay, state.step / (state.step + 9)) ** n
+            torch.testing.assert_close(now, left * before + (1 - left) * weight.detach())
+            if not decay:
+                assert torch.equal(now, weight)
+    assert_same(t.state.state_dict(), unseen.state.state_dict())
 
 
 def test_bf16_plays_the_same_game() -> None:

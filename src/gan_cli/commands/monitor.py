@@ -10,6 +10,7 @@ from gan_cli.data.sources import Data
 from gan_cli.evaluation.collapse import reached, spread
 from gan_cli.evaluation.parzen import log_likelihood
 from gan_cli.evaluation.sampling import draw_z, generate
+from gan_cli.training.averaging import current_average
 from gan_cli.training.loop import BEST_BY, Training
 
 # Points whose mean distance is taken: 1000 tell it to a percent, at a cost that goes by the square.
@@ -21,7 +22,6 @@ def build_monitor(
 ) -> Callable[[], dict[str, float]]:
     """Return what measures samples of G, or of its average, each time from the same z."""
     state, device = training.state, training.state.rng.device
-    network = state.average if cfg.monitor.weights == "ema" else state.generator
     z = draw_z(training.game.prior, cfg.monitor.samples, cfg.seed)
 
     def measured(x: Tensor) -> Tensor:
@@ -31,6 +31,11 @@ def build_monitor(
     among = reached(measured(source.to_model(data.train.x[: cfg.monitor.samples])), points)
 
     def monitor() -> dict[str, float]:
+        network = state.generator
+        if cfg.monitor.weights == "ema":
+            network = current_average(
+                state.average, network, state.step, cfg.ema_decay, cfg.ema_power
+            )
         samples = measured(generate(network, z, device))
         likelihoods = log_likelihood(points, samples, list(cfg.monitor.sigmas))
         return {

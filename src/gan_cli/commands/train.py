@@ -92,9 +92,10 @@ def _run(cfg: DictConfig, out: Path) -> None:
     with runs.lock(out), stop_signals() as stop:
         resumed = runs.Run.exists(out)
         directory = runs.Run(out) if resumed else runs.Run.create(out, cfg)
-        directory.clear()
         refuse_other_data(directory.sessions(), fingerprint.result())
         refuse_other_columns(directory.metrics_path)
+        directory.refuse_lost_checkpoints()
+        directory.prepare()
         checkpoints.restore(state, directory.checkpoints)
         if resumed and measured_otherwise(directory.config(), cfg):
             state.best = -math.inf
@@ -156,7 +157,7 @@ def _play_on(
                 raise UserError(f"{error} It was gone back {RESTORES} times already.") from error
             restored = state.restored + 1
             checkpoints.restore(state, run.checkpoints)
-            state.start_streams(cfg.seed, restored)
+            state.start_streams(restored)
             log.warning(
                 "%s Back to step %d, with new random numbers, for time %d of at most %d.",
                 error, state.step, restored, RESTORES,
@@ -196,8 +197,10 @@ def _play(
     monitor, judge = build_monitor(cfg, training, source, data), search.pruner(run.path)
     with contextlib.closing(logbook), keeper:
         if not state.step:
-            # Something to go back to, and a first measure of what one costs.
+            # Something to go back to, before there is a row that could be lost; and a first measure
+            # of what a checkpoint costs.
             keeper.save(state)
+            keeper.wait()
         train(
             training, steps, intervals, logbook, draw, monitor, variety, judge, target(cfg),
             keeper, stop,

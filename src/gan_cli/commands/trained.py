@@ -1,5 +1,6 @@
 """A run's generator, for the commands that read one."""
 
+import copy
 import logging
 import sys
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from gan_cli.commands.instantiate import build
 from gan_cli.data.sources import Data
 from gan_cli.evaluation.sampling import draw_z, generate
 from gan_cli.training import checkpoints
+from gan_cli.training.averaging import current_average
 from gan_cli.training.device import pick_device
 
 log = logging.getLogger(__name__)
@@ -73,8 +75,13 @@ def load_trained(cfg: DictConfig) -> Trained:
     saved = checkpoints.load_chosen(run.checkpoints, cfg.checkpoint)
     source = build_source(config)
     generator = build_generator(config, source)
-    which = {"raw": "generator", "ema": "average"}[cfg.weights]
-    checkpoints.fit(generator, saved[which], run.checkpoints)
+    checkpoints.fit(generator, saved["generator"], run.checkpoints)
+    if cfg.weights == "ema":
+        average = copy.deepcopy(generator)
+        checkpoints.fit(average, saved["average"], run.checkpoints)
+        generator = current_average(
+            average, generator, saved["step"], config.ema_decay, config.ema_power
+        )
     log.info(
         "Run %s, %s, step %d, %s weights.",
         relative(run.path), run.status(), saved["step"], cfg.weights,

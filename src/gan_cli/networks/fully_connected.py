@@ -24,8 +24,9 @@ class Generator(nn.Module):
     `activations` and `batch_norm` are one for all hidden layers or one for each; `output` is
     `sigmoid`, `tanh` or `linear`. Weights come from U(-irange, irange), one irange for all layers
     or one for each, or as PyTorch draws them where it is None; the initial `biases`, one for all
-    layers or one for each, the output's last, go with the former. With `sparse`, each output unit has that many
-    weights from N(0, 1) instead, and no others. `max_col_norm` bounds each unit's incoming weights.
+    layers or one for each, the output's last, go with the former. With `sparse`, each output unit
+    has that many weights from N(0, 1) instead, and no others. `max_col_norm` bounds each unit's
+    incoming weights.
     `output_range` is the range of the values that G can give.
     """
 

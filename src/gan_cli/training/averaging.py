@@ -1,23 +1,38 @@
 """The average of G's weights over the steps of training."""
 
+import copy
+
 import torch
+from torch import nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from gan_cli.training.state import State
-from gan_cli.training.step import Game
-
-# Steps from one weighing-in of G into its average to the next: it is a twentieth of a step's time.
+# Steps from one update of the average to the next: it is a twentieth of an iteration's time.
 AVERAGE_EVERY = 10
 
 
 @torch.no_grad()
-def average(state: State, game: Game) -> None:
-    """Weigh G, as the step just played left it, into its average: at every tenth step."""
-    if (state.step + 1) % AVERAGE_EVERY:
-        return
-    t = state.step + 1  # A slow average would remember how it began, so it starts as a fast one.
-    decay = min(game.ema_decay, t / (t + game.ema_power + 1)) ** AVERAGE_EVERY
-    weigh_in = get_ema_multi_avg_fn(decay)
-    weigh_in(list(state.average.parameters()), list(state.generator.parameters()), None)
-    for mean, buffer in zip(state.average.buffers(), state.generator.buffers(), strict=True):
+def update_average(
+    average: nn.Module, generator: nn.Module, step: int, n: int, decay: float, power: float
+) -> None:
+    """Move `average` towards G as it is after `step`, by as much as `n` steps' updates would.
+
+    The decay is `decay`, from the step on by which weights in proportion to t^`power` look back as
+    far: a slow average would remember how it began, so it starts as a fast one.
+    """
+    move = get_ema_multi_avg_fn(min(decay, step / (step + power + 1)) ** n)
+    move(list(average.parameters()), list(generator.parameters()), None)
+    for mean, buffer in zip(average.buffers(), generator.buffers(), strict=True):
         mean.copy_(buffer)
+
+
+def current_average(
+    average: nn.Module, generator: nn.Module, step: int, decay: float, power: float
+) -> nn.Module:
+    """Return a copy of `average` that has the steps since its last update in it as well.
+
+    To look at it changes nothing: training goes on from the average as it was.
+    """
+    current = copy.deepcopy(average)
+    if step % AVERAGE_EVERY:
+        update_average(current, generator, step, step % AVERAGE_EVERY, decay, power)
+    return current

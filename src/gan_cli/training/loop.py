@@ -11,12 +11,12 @@ from torch import Tensor
 from gan_cli.data.minibatches import Minibatches
 from gan_cli.errors import DivergedError
 from gan_cli.figures.grid import Picture
-from gan_cli.training.averaging import average
+from gan_cli.training.averaging import AVERAGE_EVERY, update_average
 from gan_cli.training.captured import Captured
 from gan_cli.training.keeper import Keeper
 from gan_cli.training.logbook import Logbook
 from gan_cli.training.signals import Stop
-from gan_cli.training.state import State
+from gan_cli.training.state import LOGITS, State
 from gan_cli.training.step import METRICS, Game, metrics
 from gan_cli.training.variety import Variety
 
@@ -44,9 +44,27 @@ class Training:
         """Play one iteration."""
         state, t = self.state, self.state.step * self.k
         xs = [self.minibatches[t + i] for i in range(self.k)]
-        state.logits.append((self.captured or self.update)(state, self.game, xs))
-        average(state, self.game)
+        logits = (self.captured or self.update)(state, self.game, xs)
+        if len(state.logits) == LOGITS:
+            # On the device, without waiting for it.
+            state.earlier = self.means()
+            state.n_earlier += LOGITS
+            state.logits.clear()
+        state.logits.append(logits)
         state.step += 1
+        if state.step % AVERAGE_EVERY == 0:
+            update_average(
+                state.average, state.generator, state.step, AVERAGE_EVERY, self.game.ema_decay,
+                self.game.ema_power,
+            )  # fmt: skip
+
+    def means(self) -> Tensor:
+        """Return METRICS as means over the steps since the last row."""
+        state, n = self.state, len(self.state.logits)
+        latest = metrics(self.game.objective, torch.stack(state.logits))
+        if state.earlier is None:
+            return latest
+        return state.earlier.lerp(latest, n / (state.n_earlier + n))
 
 
 @dataclass(frozen=True)
@@ -129,9 +147,9 @@ def over(state: State, steps: int, target: float) -> bool:
 def _row(training: Training) -> dict[str, float]:
     """Return the row for the steps since the last."""
     state, t = training.state, training.state.step * training.k
-    told = metrics(training.game.objective, torch.stack(list(state.logits))).tolist()
-    means = dict(zip(METRICS, told, strict=True))
+    means = dict(zip(METRICS, training.means().tolist(), strict=True))
     state.logits.clear()
+    state.earlier, state.n_earlier = None, 0
     for name, value in means.items():
         if not math.isfinite(value):
             raise DivergedError(f"{name} is {value} at step {state.step}")

@@ -1,8 +1,8 @@
 """All that changes while the game is played; save it and the run goes on bit for bit."""
 
 import copy
+import logging
 import math
-from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,19 +14,22 @@ from gan_cli.errors import DivergedError
 from gan_cli.networks.layers import Dropout, bound_columns
 from gan_cli.streams import stream_seed
 
-# Of how many steps a row of metrics tells at most: their logits take a megabyte or so.
-KEPT = 1000
+log = logging.getLogger(__name__)
+
+# How many steps' logits are kept: a megabyte or so.
+LOGITS = 1000
 
 
 @dataclass
 class State:
     """The two players, their optimizers, the average of G's weights, random numbers, the step.
 
-    `rng` gives z and our own layers' masks; networks of the user's may draw from PyTorch's global
-    stream. `logits` are what the steps since the last row of metrics returned, KEPT at most, (3, m)
-    each. `best` is the monitor's best estimate so far, in nats, `most` the most that each measure
-    of variety has been and `collapsed` whether one has fallen far below it. `restored` counts how
-    often the random streams were started anew.
+    `rng`, a function of the run's `seed`, gives z and our own layers' masks; networks of the user's
+    may draw from PyTorch's global stream. Of the steps since the last row of metrics, `logits` are
+    what the latest returned, (3, m) each and LOGITS at most, and `earlier` the mean metrics of the
+    `n_earlier` before them. `best` is the monitor's best estimate so far, in nats, `most` the most
+    that each measure of variety has been and `collapsed` whether one has fallen far below it.
+    `restored` counts how often the random streams were started anew.
     """
 
     generator: nn.Module
@@ -35,17 +38,20 @@ class State:
     d_optimizer: torch.optim.Optimizer
     average: nn.Module
     rng: torch.Generator
-    logits: deque[Tensor] = field(default_factory=lambda: deque(maxlen=KEPT))
+    seed: int
+    logits: list[Tensor] = field(default_factory=list)
+    earlier: Tensor | None = None
+    n_earlier: int = 0
     step: int = 0
     best: float = -math.inf
     most: dict[str, float] = field(default_factory=dict)
     collapsed: bool = False
     restored: int = 0
 
-    def start_streams(self, seed: int, restored: int) -> None:
+    def start_streams(self, restored: int) -> None:
         """Set the random streams to their beginning, or to others once the game was `restored`."""
-        self.rng.manual_seed(stream_seed(seed, "game", restored))
-        torch.manual_seed(stream_seed(seed, "global", restored))
+        self.rng.manual_seed(stream_seed(self.seed, "game", restored))
+        torch.manual_seed(stream_seed(self.seed, "global", restored))
         self.restored = restored
 
     def refuse_diverged(self) -> None:
@@ -72,26 +78,43 @@ class State:
             "rng": self.rng.get_state(),
             "global_rng": torch.get_rng_state(),
             "global_cuda_rng": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
-            "logits": torch.stack(list(self.logits)) if self.logits else None,
+            "logits": torch.stack(self.logits) if self.logits else None,
+            "earlier": self.earlier,
             **{name: getattr(self, name) for name in _NUMBERS},
         }
 
     def load_state_dict(self, saved: dict[str, Any]) -> None:
-        """Put back what `state_dict` returned."""
+        """Put back what `state_dict` returned, here or on a device of another type.
+
+        There the random streams of the device, which it has no state for, begin anew from the seed
+        and the step.
+        """
         for name in _STATEFUL:
             getattr(self, name).load_state_dict(saved[name])
-        self.rng.set_state(saved["rng"])
         torch.set_rng_state(saved["global_rng"])
-        if saved["global_cuda_rng"] is not None and self.rng.device.type == "cuda":
-            torch.cuda.set_rng_state(saved["global_cuda_rng"], self.rng.device)
+        here, there = self.rng.device.type, "cpu" if saved["global_cuda_rng"] is None else "cuda"
+        if here == there:
+            self.rng.set_state(saved["rng"])
+            if here == "cuda":
+                torch.cuda.set_rng_state(saved["global_cuda_rng"], self.rng.device)
+        else:
+            self.rng.manual_seed(stream_seed(self.seed, f"game on {here}", saved["step"]))
+            if here == "cuda":
+                torch.cuda.manual_seed(stream_seed(self.seed, "global on cuda", saved["step"]))
+            log.warning(
+                "The checkpoint of step %d was written on %s: the random numbers on %s begin anew, "
+                "from the seed and the step.", saved["step"], there, here,
+            )  # fmt: skip
         self.logits.clear()
         if saved["logits"] is not None:
             self.logits.extend(saved["logits"].to(self.rng.device))
+        earlier = saved["earlier"]
+        self.earlier = None if earlier is None else earlier.to(self.rng.device)
         for name in _NUMBERS:
             setattr(self, name, saved[name])
 
 
-_NUMBERS = ("step", "best", "most", "collapsed", "restored")
+_NUMBERS = ("step", "n_earlier", "best", "most", "collapsed", "restored")
 _STATEFUL = ("generator", "discriminator", "g_optimizer", "d_optimizer", "average")
 
 
@@ -128,6 +151,7 @@ def new_state(
         optimizer.build(discriminator.parameters()),
         copy.deepcopy(generator).requires_grad_(False),
         rng,
+        seed,
     )
-    state.start_streams(seed, 0)
+    state.start_streams(0)
     return state
