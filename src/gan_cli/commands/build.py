@@ -58,7 +58,7 @@ def build_generator(cfg: DictConfig, source: Any) -> nn.Module:
     with torch.no_grad():
         z = draw_z(build(cfg, "prior"), 2, cfg.seed)
         with _fits(cfg, "network.generator", f"can't take z of prior.dim={z.shape[1]}"):
-            shape = tuple(generate(generator, z, torch.device("cpu")).shape[1:])
+            shape = tuple(generate(generator, z, cfg.seed, torch.device("cpu")).shape[1:])
     if shape != source.shape:
         raise UserError(
             f"network.generator gives images of shape {shape}; dataset.shape is {source.shape}."

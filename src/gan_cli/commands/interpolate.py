@@ -30,7 +30,7 @@ def run(cfg: DictConfig, out: Path) -> None:
     between = {"linear": paths.linear, "slerp": paths.slerp}[cfg.path]
     z = paths.path(_points(cfg, trained), cfg.steps, between, cfg.loop)
     frames, rows, _ = z.shape
-    samples = generate(trained.generator, z.flatten(0, 1), trained.device)
+    samples = generate(trained.generator, z.flatten(0, 1), cfg.seed, trained.device)
     pixels = trained.source.to_pixels(samples)
     origin = trained.origin(cfg.seed)
     if cfg.format == "gif":

@@ -36,7 +36,7 @@ def build_monitor(
             network = current_average(
                 state.average, network, state.step, cfg.ema_decay, cfg.ema_power
             )
-        samples = measured(generate(network, z, device))
+        samples = measured(generate(network, z, cfg.seed, device))
         likelihoods = log_likelihood(points, samples, list(cfg.monitor.sigmas))
         return {
             BEST_BY: likelihoods.mean(1).max().item(),

@@ -174,7 +174,7 @@ def _play(
     watched_z = draw_z(prior, cfg.log.grid, cfg.seed)
 
     def draw() -> Picture:
-        return picture(source.to_pixels(generate(state.generator, watched_z, device)))
+        return picture(source.to_pixels(generate(state.generator, watched_z, cfg.seed, device)))
 
     def save_grid(step: int, image: Picture) -> None:
         origin = {"run": relative(run.path), "step": step, "seed": cfg.seed}

@@ -38,7 +38,7 @@ class Trained:
 
     def samples(self, n: int, seed: int) -> Tensor:
         """Return samples 0 .. n-1 of `seed` in model space, (n, C, H, W) on the CPU."""
-        return generate(self.generator, draw_z(self.prior, n, seed), self.device)
+        return generate(self.generator, draw_z(self.prior, n, seed), seed, self.device)
 
     def origin(self, seed: int) -> dict[str, object]:
         """Return what a picture says of where it comes from."""

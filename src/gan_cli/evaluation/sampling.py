@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli.errors import UserError
-from gan_cli.streams import stream
+from gan_cli.streams import stream, stream_seed
 
 # z comes in blocks that are always drawn and always generated whole, so that neither how many
 # samples are asked for nor memory's limits can change a bit of any of them.
@@ -20,23 +20,29 @@ def draw_z(prior: Callable[[int, torch.Generator], Tensor], n: int, seed: int) -
 
 
 @torch.no_grad()
-def generate(generator: nn.Module, z: Tensor, device: torch.device) -> Tensor:
+def generate(generator: nn.Module, z: Tensor, seed: int, device: torch.device) -> Tensor:
     """Return G(z) in eval mode and float32, (n, C, H, W) on the CPU, for z (n, dim).
 
-    Raises UserError where G gives no tensor.
+    Random numbers of G's own, if it draws any from PyTorch's global stream, are a function of
+    `seed` and the sample's number; the stream is left as it was, and so is G. Raises UserError
+    where G gives no tensor.
     """
     was_training = generator.training
-    generator.eval()
     n = len(z)
     z = torch.cat([z, z.new_zeros(-n % BLOCK, z.shape[1])])
     samples = []
-    for block in z.split(BLOCK):
-        images = generator(block.to(device))
-        if not isinstance(images, Tensor):
-            raise UserError(
-                f"network.generator gives {type(images).__name__}; it must give a tensor of images "
-                "(m, C, H, W)."
-            )
-        samples.append(images.float().cpu())
-    generator.train(was_training)
+    try:
+        generator.eval()
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            for b, block in enumerate(z.split(BLOCK)):
+                torch.manual_seed(stream_seed(seed, "generate", b))
+                images = generator(block.to(device))
+                if not isinstance(images, Tensor):
+                    raise UserError(
+                        f"network.generator gives {type(images).__name__}; it must give a tensor "
+                        "of images (m, C, H, W)."
+                    )
+                samples.append(images.float().cpu())
+    finally:
+        generator.train(was_training)
     return torch.cat(samples)[:n]
