@@ -2,10 +2,11 @@
 
 import os
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import SMALL, assert_same, rows, run_gan, weights
+from conftest import GAN, SMALL, assert_same, rows, run_gan, weights
 
 from gan_cli.training import device
 
@@ -43,6 +44,45 @@ def test_the_same_results_by_every_launcher(launcher: str, basic: Path, tmp_path
         assert_same(weights(study / job), weights(basic / job))
         for one, other in zip(rows(study / job), rows(basic / job), strict=True):
             assert {**one, "images_per_second": ""} == {**other, "images_per_second": ""}
+
+
+SPIES = """
+import os
+from gan_cli.networks.fully_connected import Discriminator
+
+class Spy(Discriminator):
+    def __init__(self, **settings):
+        super().__init__(**settings)
+        with open("seen", "a") as file:
+            file.write(os.environ.get("GOMP_SPINCOUNT", "none") + "\\n")
+"""
+
+
+@pytest.mark.parametrize("launcher", ["basic", "joblib", "ray_local"])
+def test_waiting_threads_do_not_spin_for_long(launcher: str, tmp_path: Path) -> None:
+    if launcher != "basic":
+        pytest.importorskip({"joblib": "joblib", "ray_local": "ray"}[launcher])
+    (tmp_path / "spies.py").write_text(SPIES)
+    spying = [
+        "network=mlp",
+        "network.discriminator._target_=spies.Spy",
+        "schedule.steps=1",
+        "threads=1",
+    ]
+    unset = {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"}
+    environment = {key: value for key, value in os.environ.items() if key not in unset}
+    command = [GAN, "train", "-m", "seed=0", f"hydra/launcher={launcher}", *spying]
+    for own, seen in (
+        ({}, "1000"),
+        ({"GOMP_SPINCOUNT": "77"}, "77"),
+        ({"OMP_WAIT_POLICY": "passive"}, "none"),
+    ):
+        done = subprocess.run(command, cwd=tmp_path, env={**environment, **own}, check=False)
+        assert done.returncode == 0
+        assert (tmp_path / "seen").read_text() == f"{seen}\n"
+        (tmp_path / "seen").unlink()
+        if launcher != "basic":
+            break
 
 
 def test_the_script_for_slurm(tmp_path: Path) -> None:

@@ -56,6 +56,11 @@ def usage() -> str:
 def main() -> None:
     """Entry point of the `gan` script."""
     garbage.leave()
+    # OpenMP's threads spin while they wait, by default for so long that two programs on the same
+    # cores slow each other down tenfold and more. The variable is read where PyTorch is loaded,
+    # and workers inherit it.
+    if not {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"} & os.environ.keys():
+        os.environ["GOMP_SPINCOUNT"] = "1000"
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # as with >&-; else the next file takes its number
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115

@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from gan_cli.training.device import pick_device
+from gan_cli.training.device import pick_device, warn_if_busy
 
 # Frees and takes again as the steps of small and large networks do; tells page faults of the last.
 FAULTS = """
@@ -51,6 +51,16 @@ def test_blocks_that_were_freed_are_used_again() -> None:
     by_itself, kept, too_large, kept_as_well = map(int, done.stdout.split())
     assert kept < 10 < 100 < by_itself
     assert kept_as_well < 10 < 100 < too_large
+
+
+def test_a_busy_machine_is_warned_of(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    for load, warned in ((1.9, False), (3.2, True)):
+        monkeypatch.setattr(os, "getloadavg", lambda load=load: (load, 0.0, 0.0))
+        warn_if_busy()
+        assert ("The load of this machine is 3.2, on 2 cores" in caplog.text) == warned
 
 
 def test_a_processor_may_have_a_number() -> None:

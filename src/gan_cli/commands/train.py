@@ -33,7 +33,7 @@ from gan_cli.evaluation.sampling import draw_z, generate
 from gan_cli.figures.grid import Picture, picture, save_png
 from gan_cli.training import checkpoints
 from gan_cli.training.compiled import Compiled
-from gan_cli.training.device import take_gpu
+from gan_cli.training.device import take_gpu, warn_if_busy
 from gan_cli.training.environment import compare, environment, precision, refuse_other_data
 from gan_cli.training.graph import Graph
 from gan_cli.training.keeper import Keeper
@@ -117,6 +117,7 @@ def _run(cfg: DictConfig, out: Path) -> None:
             "record": HydraConfig.get().output_subdir,
         }
         compare(directory.sessions(), here)
+        warn_if_busy()
         directory.add_environment(here)
         directory.set_status("running", state.step)
         log.info(

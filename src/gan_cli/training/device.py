@@ -1,6 +1,7 @@
 """Where to compute, and in which arithmetic."""
 
 import ctypes
+import logging
 import os
 import sys
 import time
@@ -10,6 +11,8 @@ import torch
 from filelock import FileLock, Timeout
 
 from gan_cli.errors import UserError
+
+log = logging.getLogger(__name__)
 
 
 def pick_device(name: str) -> torch.device:
@@ -39,6 +42,16 @@ def pick_device(name: str) -> torch.device:
     _round_float32("ieee")
     torch.backends.cudnn.deterministic = True
     return device
+
+
+def warn_if_busy() -> None:
+    """Warn where other programs keep all of this machine's cores busy already."""
+    load, cores = os.getloadavg()[0], os.cpu_count() or 1
+    if load > cores:
+        log.warning(
+            "The load of this machine is %.1f, on %d cores: other programs run here, and training "
+            "will be slower than it could be.", load, cores,
+        )  # fmt: skip
 
 
 # What keeps this process's GPU from other jobs, as long as it lives.
