@@ -53,7 +53,7 @@ def main() -> None:
             torch.mm(rows, mu.T, out=product[: len(rows)])
 
     ours()
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
     kde = KernelDensity(bandwidth=0.167).fit(mu.numpy())
     points = x[:POINTS].numpy()
 

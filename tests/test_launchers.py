@@ -125,6 +125,11 @@ def test_one_gpu_for_each_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert take() == "all"
     monkeypatch.setattr(device.torch.cuda, "device_count", lambda: 2)
     assert [take(), take()] == ["0", "1"]
+    # Another machine has GPUs of its own.
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(device.platform, "node", lambda: "another")
+        assert take() == "0"
+    locks.pop()
 
     waited = []
 

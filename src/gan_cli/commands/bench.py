@@ -76,7 +76,7 @@ def run(cfg: DictConfig, out: Path) -> None:
         for line in _measure(recipe, cfg, device, peaks):
             log.info("%s", _row(line))
             lines.append(line)
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
     advice = _advice(lines, cfg, device)
     log.info("%s", advice)
 

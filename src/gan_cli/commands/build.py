@@ -76,6 +76,38 @@ def build_generator(cfg: DictConfig, source: Any) -> nn.Module:
     return generator
 
 
+def build_discriminator(cfg: DictConfig, images: Tensor) -> nn.Module:
+    """Return D with its initial weights, a function of the seed.
+
+    It has scored `images` (m, C, H, W) in model space, so that lazy layers know their sizes, and
+    weights that are computed from others, as by weight_norm, can be copied.
+    """
+    discriminator = _seeded(cfg, "network.discriminator").eval()
+    with (
+        torch.no_grad(),
+        torch.random.fork_rng(devices=[]),
+        _fits(cfg, "network.discriminator", f"can't score images {tuple(images.shape)}"),
+    ):
+        torch.manual_seed(stream_seed(cfg.seed, "lazy layers"))
+        discriminator(images)
+    return discriminator.train()
+
+
+def warn_of_range(cfg: DictConfig, generator: nn.Module, source: Any) -> None:
+    """Warn of a G of the user's whose first samples are outside of the data's range."""
+    if hasattr(generator, "output_range"):
+        return
+    z = draw_z(build(cfg, "prior"), 100, cfg.seed)
+    low, high = (v.item() for v in generate(generator, z, cfg.seed, torch.device("cpu")).aminmax())
+    slack = 1e-3
+    if low < source.low - slack or high > source.high + slack:
+        log.warning(
+            "network.generator gives values from %.3g to %.3g, and the data are from %g to %g: D "
+            "can know its samples by that alone; its last layer should end in that range, or "
+            "dataset.range be another.", low, high, source.low, source.high,
+        )  # fmt: skip
+
+
 @contextlib.contextmanager
 def _fits(cfg: DictConfig, key: str, sentence: str) -> Iterator[None]:
     """Make one sentence of what PyTorch says of tensors that do not fit one of our networks.
@@ -125,7 +157,12 @@ def assemble(cfg: DictConfig, source: Any, data: Data) -> Training:
     minibatches = Minibatches(
         data.train, cfg.schedule.batch_size, cfg.seed, source.to_model, device
     )
-    generator, discriminator = build_generator(cfg, source), _seeded(cfg, "network.discriminator")
+    few = minibatches[0][:8].cpu()
+    generator, discriminator = build_generator(cfg, source), build_discriminator(cfg, few)
+    for player, network in (("generator", generator), ("discriminator", discriminator)):
+        if not any(p.requires_grad for p in network.parameters()):
+            raise UserError(f"network.{player} has no parameters to train; it must have some.")
+    warn_of_range(cfg, generator, source)
     parameters = [*generator.parameters(), *discriminator.parameters()]
     keep_freed_memory(max((p.nbytes for p in parameters), default=0))
     if cfg.init_from is not None:
@@ -138,8 +175,7 @@ def assemble(cfg: DictConfig, source: Any, data: Data) -> Training:
         # As batch normalisation can't.
         with _fits(cfg, "network.generator", "can't be trained with schedule.batch_size=1"):
             copy.deepcopy(generator).train()(draw_z(build(cfg, "prior"), 1, cfg.seed))
-    few = minibatches[0][:8].cpu()
-    with _fits(cfg, "network.discriminator", f"can't judge images {tuple(few.shape)}"):
+    with _fits(cfg, "network.discriminator", f"can't score images {tuple(few.shape)}"):
         joint = judges_each_alone(discriminator, few)
     g_optimizer, d_optimizer = build_optimizers(cfg)
     state = new_state(generator, discriminator, d_optimizer, cfg.seed, device)

@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 from gan_cli import runs
 from gan_cli.commands.build import relative
 from gan_cli.errors import UserError
-from gan_cli.training.device import pick_device
+from gan_cli.training.device import device_name
 from gan_cli.training.state import State
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ def memory_told(cfg: DictConfig) -> Iterator[None]:
             if isinstance(node, DictConfig) and key in node
         ]
         raise UserError(
-            f"Out of memory on {pick_device(cfg.device)}, which was asked for "
+            f"Out of memory on {device_name(cfg.device)}, which was asked for "
             f"{asked[1] if asked else 'more than is left'}, with schedule.batch_size="
             f"{cfg.schedule.batch_size} and {', '.join(sizes)}; one of them must be smaller, or "
             "device another."

@@ -25,7 +25,7 @@ def generate(generator: nn.Module, z: Tensor, seed: int, device: torch.device) -
 
     Random numbers of G's own, if it draws any from PyTorch's global stream, are a function of
     `seed` and the sample's number; the stream is left as it was, and so is G. Raises UserError
-    where G gives no tensor.
+    where G gives no tensor, or one of lower precision.
     """
     was_training = generator.training
     n = len(z)
@@ -41,6 +41,11 @@ def generate(generator: nn.Module, z: Tensor, seed: int, device: torch.device) -
                     raise UserError(
                         f"network.generator gives {type(images).__name__}; it must give a tensor "
                         "of images (m, C, H, W)."
+                    )
+                if images.dtype not in (torch.float32, torch.float64):
+                    raise UserError(
+                        f"network.generator gives images of {images.dtype}; it must give float32: "
+                        "precision=bf16 makes its products in less."
                     )
                 samples.append(images.float().cpu())
     finally:

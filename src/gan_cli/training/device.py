@@ -3,6 +3,7 @@
 import ctypes
 import logging
 import os
+import platform
 import sys
 import time
 from pathlib import Path
@@ -21,8 +22,7 @@ def pick_device(name: str) -> torch.device:
     It is the process's from here on, with convolutions that are float32 and always the same.
     Raises UserError where there is no such device.
     """
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
+    name = device_name(name)
     try:
         device = torch.device(name)
         if device.type not in ("cpu", "cuda"):
@@ -44,6 +44,13 @@ def pick_device(name: str) -> torch.device:
     return device
 
 
+def device_name(name: str) -> str:
+    """Return which device `auto` is, or `name`; unlike `pick_device` it takes no memory there."""
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    return name
+
+
 def warn_if_busy() -> None:
     """Warn where other programs keep all of this machine's cores busy already."""
     load, cores = os.getloadavg()[0], os.cpu_count() or 1
@@ -61,15 +68,17 @@ _gpu: list[FileLock] = []
 def take_gpu(directory: Path) -> None:
     """Leave one GPU visible to this process, where there are several: one that no other job has.
 
-    Jobs tell each other by locks in `directory`. Waits until a GPU is free, and then has it for
-    good: CUDA looks only once.
+    Jobs note theirs by locks in `directory`, which other machines may write to as well. Waits until
+    a GPU is free, and then has it for good: CUDA looks only once.
     """
     told = os.environ.get("CUDA_VISIBLE_DEVICES")
     gpus = told.split(",") if told else [str(i) for i in range(torch.cuda.device_count())]
     while len(gpus) > 1:
         for gpu in gpus:
             try:
-                _gpu.append(FileLock(directory / f".gpu-{gpu}", timeout=0).acquire().lock)
+                _gpu.append(
+                    FileLock(directory / f".gpu-{platform.node()}-{gpu}", timeout=0).acquire().lock
+                )
             except Timeout:
                 continue
             os.environ["CUDA_VISIBLE_DEVICES"] = gpu

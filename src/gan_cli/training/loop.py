@@ -1,5 +1,6 @@
 """The training loop."""
 
+import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,8 +21,12 @@ from gan_cli.training.state import LOGITS, State
 from gan_cli.training.step import METRICS, Game, metrics
 from gan_cli.training.variety import Variety
 
+log = logging.getLogger(__name__)
+
 # The monitor's estimate that says which checkpoint is the best: the most is best.
 BEST_BY = "parzen_valid"
+# After so many iterations logits that all lie in [0, 1] are no accident of the initial weights.
+FIRST = 50
 
 
 @dataclass(frozen=True)
@@ -99,9 +104,12 @@ def train(
     collapse that is to stop the run.
     """
     state, told = training.state, training.state.step
+    like_probabilities = not state.step
     while not over(state, steps, target) and stop.signal is None:
         training.step()
         logbook.advance()
+
+        log = logging.getLogger(__name__)
 
         # The monitor's estimates go into a row of their own step.
         every = intervals.monitor_every
@@ -116,6 +124,16 @@ def train(
         if state.step % intervals.log_every == 0 or watched or last:
             images = (state.step - told) * training.k * training.minibatches.batch_size
             state.refuse_diverged()
+            if like_probabilities:
+                low, high = torch.stack(state.logits).aminmax()
+                like_probabilities = low.item() >= 0 and high.item() <= 1
+                if like_probabilities and state.step >= FIRST:
+                    log.warning(
+                        "All that network.discriminator gave in the first %d steps is in [0, 1], "
+                        "as if it ended in a sigmoid: it must give logits, so the sigmoid must go.",
+                        state.step,
+                    )
+                    like_probabilities = False
             logbook.row({**_row(training), **estimates}, images)
             told = state.step
 

@@ -19,9 +19,14 @@ def layers(network: nn.Module, x: Tensor) -> list[tuple[str, tuple[int, ...], in
         own = sum(p.numel() for p in module.parameters(recurse=False))
         said = type(module).__name__ if list(module.children()) else str(module)
         label = f"{name} {said}".replace("_features", "")
-        return module.register_forward_hook(
-            lambda _module, _x, out: rows.append((label, tuple(out.shape[1:]), own, out.nbytes))
-        )
+
+        def note(_module: nn.Module, _x: object, out: object) -> None:
+            # Of what gives several tensors, as nn.LSTM does, the first one's shape is told.
+            tensors = list(tensors_in(out))
+            shape = tuple(tensors[0].shape[1:]) if tensors else ()
+            rows.append((label, shape, own, sum(x.nbytes for x in tensors)))
+
+        return module.register_forward_hook(note)
 
     hooks = [
         hook(name, module)
@@ -33,6 +38,15 @@ def layers(network: nn.Module, x: Tensor) -> list[tuple[str, tuple[int, ...], in
     for handle in hooks:
         handle.remove()
     return rows
+
+
+def tensors_in(output: object) -> Iterator[Tensor]:
+    """Yield the tensors in what a module returns: one, or tuples, lists and dicts of them."""
+    if isinstance(output, Tensor):
+        yield output
+    elif isinstance(output, tuple | list | dict):
+        for part in output.values() if isinstance(output, dict) else output:
+            yield from tensors_in(part)
 
 
 def table(title: str, rows: list[tuple[str, tuple[int, ...], int, int]]) -> Iterator[str]:

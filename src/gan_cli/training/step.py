@@ -88,11 +88,11 @@ def simultaneous(state: State, game: Game, xs: Sequence[Tensor], y: Tensor | Non
         # The ratio must be finite for any logit, hence the bound; D does not feel it.
         at_fake = at_fake.abs().clamp_min(NEGLIGIBLE).copysign(at_fake)
         slope, ratio = torch.cat([at_real, at_fake]), g_slope / at_fake
-        *d_gradients, at_samples = torch.autograd.grad(logits, [*d_parameters, leaf], slope)
+        *d_gradients, at_samples = _gradients(logits, [*d_parameters, leaf], slope)
         at_samples = at_samples * ratio.view(-1, *[1] * (fake.dim() - 1))
     else:
         slope, g_slope = torch.cat([at_real, at_fake]), torch.cat([0 * at_real, g_slope])
-        d_gradients = list(torch.autograd.grad(logits, d_parameters, slope, retain_graph=True))
+        d_gradients = _gradients(logits, d_parameters, slope, retain_graph=True)
         (at_samples,) = torch.autograd.grad(logits, leaf, g_slope)
 
     # Each player moves as soon as its gradients are there, while they are in the cache: that of D
@@ -102,7 +102,7 @@ def simultaneous(state: State, game: Game, xs: Sequence[Tensor], y: Tensor | Non
         _apply(state.discriminator, state.d_optimizer, d_parameters, d_gradients)
 
     moved = _meanwhile(state.rng.device, move_d)
-    g_gradients = torch.autograd.grad(fake, g_parameters, at_samples.to(fake.dtype))
+    g_gradients = _gradients(fake, g_parameters, at_samples.to(fake.dtype))
     game.set_rates(state.g_optimizer, state.step)
     _apply(state.generator, state.g_optimizer, g_parameters, g_gradients)
     moved()  # Until here `d_gradients` keeps memory that G's could be given.
@@ -163,19 +163,28 @@ def _moved_by(optimizer: torch.optim.Optimizer) -> list[Tensor]:
     return [p for group in optimizer.param_groups for p in group["params"] if p.requires_grad]
 
 
+def _gradients(
+    y: Tensor, inputs: Sequence[Tensor], slope: Tensor | None = None, retain_graph: bool = False
+) -> list[Any]:
+    """Return the gradients of `inputs`, None for those that `y` does not depend on."""
+    return list(torch.autograd.grad(y, inputs, slope, retain_graph=retain_graph, allow_unused=True))
+
+
 def _update(network: nn.Module, optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
     # Gradients of the one player alone: those of the other are never computed.
     parameters = _moved_by(optimizer)
-    _apply(network, optimizer, parameters, torch.autograd.grad(loss, parameters))
+    _apply(network, optimizer, parameters, _gradients(loss, parameters))
 
 
 def _apply(
     network: nn.Module,
     optimizer: torch.optim.Optimizer,
     parameters: Sequence[Tensor],
-    gradients: Sequence[Tensor],
+    gradients: Sequence[Tensor | None],
 ) -> None:
     for parameter, gradient in zip(parameters, gradients, strict=True):
+        if gradient is None:
+            continue
         # A fused optimizer goes through memory as it lies: a gradient in another order than its
         # parameter's, which convolutions may give, would be added to the wrong weights.
         in_order = gradient.stride() == parameter.stride()

@@ -1,0 +1,192 @@
+"""Networks as people write them: they train, or a sentence says why not before there is a run."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import Result
+
+from gan_cli.training import checkpoints
+
+Gan = Callable[..., Result]
+
+NETWORKS = """
+import torch
+from torch import nn
+from torch.nn.utils import weight_norm
+
+
+class G(nn.Module):
+    def __init__(self, z_dim):
+        super().__init__()
+        self.net = nn.Sequential(nn.Linear(z_dim, 64), nn.Sigmoid())
+
+    def forward(self, z):
+        return self.net(z).view(-1, 1, 8, 8)
+
+
+class UnusedG(G):
+    def __init__(self, z_dim):
+        super().__init__(z_dim)
+        self.embedding = nn.Embedding(10, z_dim)
+
+
+class OldWeightNormG(G):
+    def __init__(self, z_dim):
+        super().__init__(z_dim)
+        weight_norm(self.net[0])
+
+
+class NoisyG(G):
+    def forward(self, z):
+        return super().forward(z + 0.1 * torch.randn_like(z))
+
+
+class TanhG(G):
+    def forward(self, z):
+        return 2 * super().forward(z) - 1
+
+
+class NoParametersG(nn.Module):
+    def __init__(self, z_dim):
+        super().__init__()
+
+    def forward(self, z):
+        return z[:, :64].sigmoid().view(-1, 1, 8, 8)
+
+
+class HalfG(G):
+    def forward(self, z):
+        return super().forward(z).half()
+
+
+class D(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Sequential(nn.Flatten(), nn.Linear(64, 1), nn.Flatten(0))
+
+    def forward(self, x):
+        return self.net(x)
+
+
+class AuxD(D):
+    def __init__(self):
+        super().__init__()
+        self.aux = nn.Linear(64, 10)
+
+
+class LazyD(D):
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Sequential(nn.Flatten(), nn.LazyLinear(1), nn.Flatten(0))
+
+
+class OldWeightNormD(D):
+    def __init__(self):
+        super().__init__()
+        weight_norm(self.net[1])
+
+
+class RnnD(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.rnn, self.out = nn.LSTM(8, 16, batch_first=True), nn.Linear(16, 1)
+
+    def forward(self, x):
+        return self.out(self.rnn(x.squeeze(1))[0][:, -1]).flatten()
+
+
+class SigmoidD(D):
+    def forward(self, x):
+        return super().forward(x).sigmoid()
+"""
+OWN = """
+generator: {_target_: nets.G, z_dim: "${prior.dim}"}
+discriminator: {_target_: nets.D}
+"""
+
+
+@pytest.fixture
+def train(gan: Gan, tmp_path: Path) -> Callable[..., Result]:
+    (tmp_path / "own/network").mkdir(parents=True)
+    (tmp_path / "own/nets.py").write_text(NETWORKS)
+    (tmp_path / "own/network/own.yaml").write_text(OWN)
+
+    def run(*settings: str) -> Result:
+        common = ["schedule.batch_size=20", "schedule.steps=3", "threads=1", "hydra.run.dir=run"]
+        return gan("train", "--config-dir", "own", "network=own", *common, *settings)
+
+    return run
+
+
+def target(name: str) -> str:
+    player = "generator" if name.endswith("G") else "discriminator"
+    return f"network.{player}._target_=nets.{name}"
+
+
+@pytest.mark.filterwarnings("ignore:.torch.nn.utils.weight_norm. is deprecated:FutureWarning")
+@pytest.mark.parametrize("name", ["UnusedG", "OldWeightNormG", "AuxD", "LazyD", "OldWeightNormD"])
+@pytest.mark.parametrize("updates", ["alternating", "simultaneous"])
+def test_networks_that_train_elsewhere_train_here(
+    name: str, updates: str, train: Callable[..., Result], gan: Gan, tmp_path: Path
+) -> None:
+    result = train(target(name), f"schedule.updates={updates}")
+    assert result.code == 0, result.err
+    assert gan("sample", "run=run", "n=4", "weights=ema").code == 0
+    assert train(target(name), "resume=run", "schedule.steps=5").code == 0
+    assert checkpoints.load_newest(tmp_path / "run/checkpoints")["step"] == 5
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("NoParametersG", "network.generator has no parameters to train"),
+        ("HalfG", "network.generator gives images of torch.float16; it must give float32"),
+    ],
+)
+def test_those_that_cannot_are_refused_before_there_is_a_run(
+    name: str, words: str, train: Callable[..., Result], tmp_path: Path
+) -> None:
+    result = train(target(name))
+    assert result.code == 1
+    assert words in result.err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_generator_outside_of_the_datas_range_is_warned_of(train: Callable[..., Result]) -> None:
+    result = train(target("TanhG"))
+    assert "network.generator gives values from -" in result.out
+    assert "the data are from 0 to 1" in result.out
+    assert "gives values" not in train("hydra.run.dir=other").out
+
+
+@pytest.mark.parametrize(("name", "warned"), [("SigmoidD", True), ("D", False)])
+@pytest.mark.parametrize("every", [7, 100])
+def test_a_discriminator_that_ends_in_a_sigmoid_is_warned_of_once(
+    name: str, warned: bool, every: int, train: Callable[..., Result]
+) -> None:
+    result = train(target(name), "schedule.steps=120", f"log.every={every}")
+    assert result.out.count("as if it ended in a sigmoid") == warned
+
+
+def test_what_is_watched_does_not_change_what_is_trained(
+    train: Callable[..., Result], gan: Gan, tmp_path: Path
+) -> None:
+    """Though G draws random numbers of its own; and its samples depend on the seed alone."""
+    metrics = []
+    for seldom in (["log.grid_every=100"], ["log.grid_every=1", "log.grid=9"]):
+        run = f"hydra.run.dir={len(metrics)}"
+        assert train(target("NoisyG"), run, "schedule.steps=6", *seldom).code == 0
+        saved = checkpoints.load_newest(tmp_path / f"{len(metrics)}/checkpoints")
+        metrics.append([x.tolist() for x in saved["generator"].values()])
+    assert metrics[0] == metrics[1]
+    for name in ("a", "b"):
+        assert gan("sample", "run=0", "n=4", f"save={name}").code == 0
+    assert (tmp_path / "a.npy").read_bytes() == (tmp_path / "b.npy").read_bytes()
+
+
+def test_a_dry_run_shows_layers_that_return_tuples(train: Callable[..., Result]) -> None:
+    result = train(target("RnnD"), "dry_run=true")
+    assert result.code == 0, result.err
+    assert "rnn LSTM(8, 16, batch_first=True)" in result.out
+    assert "-> 8 x 16" in result.out
