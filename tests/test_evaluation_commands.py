@@ -392,3 +392,32 @@ def test_slerp_is_not_for_a_cube(gan: Gan) -> None:
     result = gan("interpolate", "path=slerp")
     assert result.code == 1
     assert "prior is uniform" in result.err
+
+
+def test_many_samples_are_saved_in_parts_and_shown_in_part(
+    gan: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gan_cli.commands.sample.SHOWN", 9)
+    assert gan("train", *SMALL, "schedule.steps=1", "hydra.run.dir=a").code == 0
+    result = gan("sample", "run=a", "n=600", "save=many")
+    assert result.code == 0, result.err
+    assert "Picture of the first 9 of 600 samples" in result.out
+    assert gan("sample", "run=a", "n=5", "save=few").code == 0
+    many, few = (np.load(tmp_path / f"{name}.npy") for name in ("many", "few"))
+    assert (many.shape, many.dtype) == ((600, 1, 8, 8), np.float32)
+    assert len(np.unique(many.reshape(600, -1), axis=0)) == 600
+    np.testing.assert_array_equal(many[:5], few)
+
+
+def test_memory_that_runs_out_is_reported_after_the_numbers_are_saved(
+    gan: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(*_: object) -> None:
+        raise MemoryError("Unable to allocate 9.99 TiB for an array")
+
+    assert gan("train", *SMALL, "schedule.steps=1", "hydra.run.dir=a").code == 0
+    monkeypatch.setattr("gan_cli.commands.sample.picture", no_room)
+    result = gan("sample", "run=a", "n=30", "save=s")
+    assert result.code == 1
+    assert "Out of memory on cpu, which was asked for 9.99 TiB, with n=30" in result.err
+    assert np.load(tmp_path / "s.npy").shape == (30, 1, 8, 8)

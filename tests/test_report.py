@@ -220,3 +220,21 @@ def test_what_else_lies_in_a_run(gan: Gan, tmp_path: Path) -> None:
     run.metrics_path.write_text(text.partition("\n")[2])
     with pytest.raises(UserError, match=r"metrics\.csv is damaged: it has rows without a step"):
         run.rows()
+
+
+def test_settings_that_differ_together_are_all_shown_as_confounded(
+    gan: Gan, tmp_path: Path
+) -> None:
+    for lr, size, seed in ((0.1, 20, 0), (0.1, 20, 1), (0.2, 30, 0)):
+        pair = [f"optimizer.lr={lr}", f"schedule.batch_size={size}", f"seed={seed}"]
+        directory = f"hydra.run.dir={lr}-{seed}"
+        assert gan("train", *SMALL, *pair, "schedule.steps=2", directory).code == 0
+    result = gan("report", "runs=[0.1-0,0.1-1,0.2-0]")
+    assert result.code == 0, result.err
+    head = next(line for line in result.out.splitlines() if line.startswith("| "))
+    assert "optimizer.lr (confounded)" in head
+    assert "schedule.batch_size (confounded)" in head
+    assert "optimizer.lr and schedule.batch_size are confounded" in result.out
+    table = csv.DictReader(only("outputs/report/*/report.csv", tmp_path).read_text().splitlines())
+    shown = {(row["optimizer.lr"], row["schedule.batch_size"]) for row in table}
+    assert shown == {("0.1", "20"), ("0.2", "30")}

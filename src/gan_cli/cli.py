@@ -196,7 +196,10 @@ def perform(command: str, cfg: "DictConfig") -> Any:
         garbage.set_apart()
         if command != "train":  # which has more to import first
             garbage.collect()
-        returned = module.run(cfg, out)
+        from gan_cli.commands.trouble import memory_told
+
+        with memory_told(cfg):
+            returned = module.run(cfg, out)
     except UserError as error:
         if not swept:
             outputs.discard(out)

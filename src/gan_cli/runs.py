@@ -136,8 +136,9 @@ class Run:
 
     def refuse_lost_checkpoints(self) -> None:
         """Raise UserError where the run has trained, but has no checkpoint to go on from."""
-        trained = self.rows() or read_json(self.status_path, dict).get("step")
-        if trained and not any(self.checkpoints.glob("step-*")):
+        if any(self.checkpoints.glob("step-*")):
+            return
+        if self.rows() or read_json(self.status_path, dict).get("step"):
             raise UserError(
                 f"{self.path} has trained, but {self.checkpoints} holds no checkpoint to go on "
                 "from; put one back, or train anew in another directory."

@@ -17,6 +17,7 @@ NOT_KINDS = (
     "dataset.data_dir",
     "dataset.cache",
     "device",
+    "log",
     "threads",
     "cuda_graph",
     "compile",
@@ -45,21 +46,40 @@ def different(jobs: Sequence[Job]) -> dict[str, list[str]]:
 
 
 def kinds(jobs: Sequence[Job]) -> list[str]:
-    """Return the settings in which jobs differ but for the seed; of those that go together, one.
+    """Return the settings in which jobs differ but for the seed.
 
-    A group's option that one run was told, and another had anyhow, is no difference.
+    Of those that always differ together all that were given on a command line, or else the first: a
+    group's option brings many. An option that one run was given, and another had anyhow, is no
+    difference.
     """
     varied = {k: v for k, v in different(jobs).items() if not is_one_of(k, NOT_KINDS)}
     options = {option for job in jobs for option in job.options}
+    given = {name for job in jobs for name in job.given}
     columns = [values for name, values in varied.items() if name not in options]
     resolved = [tuple(values[i] for values in columns) for i in range(len(jobs))]
     kept: dict[str, list[int]] = {}
     for name, values in varied.items():
-        pattern = [values.index(value) for value in values]
+        pattern = _pattern(values)
         told_alone = len(set(zip(resolved, values, strict=True))) > len(set(resolved))
-        if not (name in options and told_alone) and pattern not in kept.values():
+        if not (name in options and told_alone) and (name in given or pattern not in kept.values()):
             kept[name] = pattern
     return list(kept)
+
+
+def confounded(jobs: Sequence[Job], names: Sequence[str]) -> list[list[str]]:
+    """Return the settings among `names` that differ together in all jobs, each such set a list.
+
+    Which setting of a set makes the difference these jobs can't show.
+    """
+    values = different(jobs)
+    together: dict[tuple[int, ...], list[str]] = {}
+    for name in names:
+        together.setdefault(tuple(_pattern(values[name])), []).append(name)
+    return [sorted(some) for some in together.values() if len(some) > 1]
+
+
+def _pattern(values: Sequence[str]) -> list[int]:
+    return [values.index(value) for value in values]
 
 
 def best_first(jobs: Sequence[Job], names: Sequence[str], by: str) -> list[Group]:

@@ -29,7 +29,7 @@ LEAST_FIRST = (*TO_TARGET, "value")
 class Job(NamedTuple):
     """A run, named in its sweep or by its path.
 
-    `settings` has those told on the command line too, and of these `options` are the groups'.
+    `settings` has those `given` on the command line too, and of these `options` are the groups'.
     `reason` says why it failed or was interrupted, where that is known; `command` starts it anew,
     quoted for the shell, where Hydra recorded what it was. A row has what was
     measured at its `step`.
@@ -43,6 +43,7 @@ class Job(NamedTuple):
     reason: str | None
     rows: list[dict[str, float]]
     options: frozenset[str] = frozenset()
+    given: frozenset[str] = frozenset()
 
     @property
     def outcome(self) -> str:
@@ -128,7 +129,8 @@ def _job(name: str, path: Path) -> Job:
     # First what was told; what that stands for, the run's own config has resolved.
     resolved = flatten(found.config())
     settings, options = {**told, **resolved}, frozenset(told.keys() - resolved.keys())
-    return Job(name, path, settings, command, status, reason, found.rows(), options)
+    given = frozenset(told)
+    return Job(name, path, settings, command, status, reason, found.rows(), options, given)
 
 
 def _overrides(path: Path) -> dict[str, str]:

@@ -3,13 +3,13 @@
 import csv
 import io
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from omegaconf import DictConfig
 
 from gan_cli.commands.build import relative
-from gan_cli.commands.groups import Group, best_first, kinds, repeated
+from gan_cli.commands.groups import Group, best_first, confounded, kinds, repeated
 from gan_cli.commands.jobs import METRICS, find, missing, untimed
 from gan_cli.commands.page import html
 from gan_cli.errors import UserError
@@ -30,9 +30,15 @@ def run(cfg: DictConfig, out: Path) -> None:
         )
     names = kinds(finished)
     groups = best_first(finished, names, cfg.by)
-    table = _table(names, groups, cfg.by)
+    mixed = confounded(finished, names)
+    table = _table(names, {name for some in mixed for name in some}, groups, cfg.by)
     lines = list(_markdown(table))
     remarks = [*missing(jobs, absent), *untimed(jobs), *repeated(groups)]
+    remarks += [
+        f"{' and '.join(some)} are confounded: they differ together in all runs, so which of them "
+        "makes a difference can't be seen here"
+        for some in mixed
+    ]
     for line in [*lines, *remarks]:
         log.info("%s", line)
     markdown = "\n".join([*lines, "", *(f"- {line}" for line in remarks)]).rstrip() + "\n"
@@ -46,9 +52,9 @@ def run(cfg: DictConfig, out: Path) -> None:
     )
 
 
-def _table(names: Sequence[str], groups: Sequence[Group], by: str) -> Table:
+def _table(names: Sequence[str], mixed: Collection[str], groups: Sequence[Group], by: str) -> Table:
     others = [metric for metric in METRICS if metric != by]
-    labels = names or ["runs"]
+    labels = [f"{name} (confounded)" if name in mixed else name for name in names] or ["runs"]
     heads = [*labels, "n", f"{by}: mean +- SE", "median", "min", "max", *others]
     rows = []
     for key, _, metrics in groups:

@@ -1,6 +1,5 @@
 """`gan sample`: draw samples from a trained generator."""
 
-import io
 import json
 import logging
 from pathlib import Path
@@ -15,13 +14,15 @@ from gan_cli.commands.trained import Trained, load_data, load_trained
 from gan_cli.errors import UserError
 from gan_cli.evaluation.neighbors import nearest, quantiles
 from gan_cli.figures.grid import picture, picture_with_neighbors, save_png, side_by_side
-from gan_cli.files import write_atomically
+from gan_cli.files import replacing, write_atomically
 from gan_cli.streams import stream
 
 log = logging.getLogger(__name__)
 
 # Test images whose distances to the training set stand beside the samples'.
 COMPARED = 1000
+# The samples that a picture shows at most.
+SHOWN = 1024
 
 
 def run(cfg: DictConfig, out: Path) -> None:
@@ -36,23 +37,28 @@ def run(cfg: DictConfig, out: Path) -> None:
         return
     n = cfg.n or 100
     # First what may be refused: `save` may name a file that is there.
-    real = picture(_real(cfg, trained, n), cfg.columns) if cfg.real else None
-    samples = trained.samples(n, cfg.seed)
-    image = picture(trained.source.to_pixels(samples), cfg.columns)
-    _save(cfg, samples)
+    real = picture(_real(cfg, trained, n)[:SHOWN], cfg.columns) if cfg.real else None
+    if cfg.save is not None:
+        _save(cfg, n, trained)
+    shown = min(n, SHOWN)
+    image = picture(trained.source.to_pixels(trained.samples(shown, cfg.seed)), cfg.columns)
     if real is not None:
         image = side_by_side(image, real)
     save_png(out / "samples.png", image, trained.origin(cfg.seed))
-    log.info("Picture: %s", relative(out / "samples.png"))
+    of = "" if shown == n else f" of the first {shown} of {n} samples"
+    log.info("Picture%s: %s", of, relative(out / "samples.png"))
 
 
-def _save(cfg: DictConfig, samples: Tensor) -> None:
-    if cfg.save is not None:
-        buffer = io.BytesIO()
-        np.save(buffer, samples.numpy())
-        path = Path(cfg.save if cfg.save.endswith(".npy") else f"{cfg.save}.npy")
-        write_atomically(path, buffer.getvalue())
-        log.info("Samples %s of %s: %s", tuple(samples.shape), samples.dtype, relative(path))
+def _save(cfg: DictConfig, n: int, trained: Trained) -> None:
+    """Write n samples to `cfg.save` as .npy, block by block: they need not fit into memory."""
+    path = Path(cfg.save if cfg.save.endswith(".npy") else f"{cfg.save}.npy")
+    shape = (n, *trained.source.shape)
+    header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for block in trained.blocks(n, cfg.seed):
+            file.write(block.numpy().astype("<f4", copy=False).tobytes())
+    log.info("Samples %s of float32: %s", shape, relative(path))
 
 
 def _real(cfg: DictConfig, trained: Trained, n: int) -> Tensor:
@@ -82,7 +88,8 @@ def _figure_2(cfg: DictConfig, out: Path, trained: Trained) -> None:
     train, test = source.to_model(data.train.x), source.to_model(data.test.x[:COMPARED])
     samples = trained.samples(max(rows * columns, COMPARED), cfg.seed)
 
-    _save(cfg, samples[: rows * columns])
+    if cfg.save is not None:
+        _save(cfg, rows * columns, trained)
     shown = samples[: rows * columns].view(rows, columns, *source.shape)
     _, index = nearest(shown[:, -1], train)
     pixels = source.to_pixels(torch.cat([shown.flatten(0, 1), train[index]]))

@@ -3,6 +3,7 @@
 import copy
 import logging
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from gan_cli import runs
 from gan_cli.commands.build import build_generator, build_source, relative
 from gan_cli.commands.instantiate import build
 from gan_cli.data.sources import Data
-from gan_cli.evaluation.sampling import draw_z, generate
+from gan_cli.evaluation.sampling import draw_z, generate, sample_blocks
 from gan_cli.training import checkpoints
 from gan_cli.training.averaging import current_average
 from gan_cli.training.device import pick_device
@@ -39,6 +40,10 @@ class Trained:
     def samples(self, n: int, seed: int) -> Tensor:
         """Return samples 0 .. n-1 of `seed` in model space, (n, C, H, W) on the CPU."""
         return generate(self.generator, draw_z(self.prior, n, seed), seed, self.device)
+
+    def blocks(self, n: int, seed: int) -> Iterator[Tensor]:
+        """Yield what `samples` returns in parts, for more than memory holds."""
+        return sample_blocks(self.generator, self.prior, n, seed, self.device)
 
     def origin(self, seed: int) -> dict[str, object]:
         """Return what a picture says of where it comes from."""

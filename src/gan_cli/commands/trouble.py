@@ -16,27 +16,31 @@ from gan_cli.training.state import State
 
 log = logging.getLogger(__name__)
 
+# Settings of the commands that read a run, by which the memory that they take grows.
+SIZES = ("n", "n_samples", "rows", "points", "steps", "valid_limit", "test_limit")
+
 
 @contextlib.contextmanager
 def memory_told(cfg: DictConfig) -> Iterator[None]:
-    """Make one sentence of memory that is not enough, with what asked for it."""
+    """Make one sentence of memory that is not enough, with the settings that ask for it."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        asked = re.search(r"tried to allocate ([\d.]+ \w+)", str(error), re.IGNORECASE)
+        asked = re.search(r"(?:tried|unable) to allocate ([\d.]+ \w+)", str(error), re.IGNORECASE)
         if not asked and not isinstance(error, MemoryError):
             raise
-        sizes = [
+        sizes = [f"{key}={cfg[key]}" for key in SIZES if cfg.get(key) is not None] + [
             f"network.{player}.{key}={node[key]}"
-            for player, node in cfg.network.items()
+            for player, node in cfg.get("network", {}).items()
             for key in ("widths", "units", "width", "channels")
             if isinstance(node, DictConfig) and key in node
         ]
+        if "schedule" in cfg and "batch_size" in cfg.schedule:
+            sizes.insert(0, f"schedule.batch_size={cfg.schedule.batch_size}")
         raise UserError(
-            f"Out of memory on {device_name(cfg.device)}, which was asked for "
-            f"{asked[1] if asked else 'more than is left'}, with schedule.batch_size="
-            f"{cfg.schedule.batch_size} and {', '.join(sizes)}; one of them must be smaller, or "
-            "device another."
+            f"Out of memory on {device_name(cfg.get('device', 'cpu'))}, which was asked for "
+            f"{asked[1] if asked else 'more than is left'}, with {', '.join(sizes)}; one of them "
+            "must be smaller, or device another."
         ) from error
 
 

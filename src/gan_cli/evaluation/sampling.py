@@ -1,6 +1,6 @@
 """Samples that depend on the seed and their own number alone."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -20,12 +20,14 @@ def draw_z(prior: Callable[[int, torch.Generator], Tensor], n: int, seed: int) -
 
 
 @torch.no_grad()
-def generate(generator: nn.Module, z: Tensor, seed: int, device: torch.device) -> Tensor:
+def generate(
+    generator: nn.Module, z: Tensor, seed: int, device: torch.device, first: int = 0
+) -> Tensor:
     """Return G(z) in eval mode and float32, (n, C, H, W) on the CPU, for z (n, dim).
 
     Random numbers of G's own, if it draws any from PyTorch's global stream, are a function of
-    `seed` and the sample's number; the stream is left as it was, and so is G. Raises UserError
-    where G gives no tensor, or one of lower precision.
+    `seed` and the sample's number, which for z[0] is BLOCK times `first`; the stream is left as it
+    was, and so is G. Raises UserError where G gives no tensor, or one of lower precision.
     """
     was_training = generator.training
     n = len(z)
@@ -34,7 +36,7 @@ def generate(generator: nn.Module, z: Tensor, seed: int, device: torch.device) -
     try:
         generator.eval()
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            for b, block in enumerate(z.split(BLOCK)):
+            for b, block in enumerate(z.split(BLOCK), first):
                 torch.manual_seed(stream_seed(seed, "generate", b))
                 images = generator(block.to(device))
                 if not isinstance(images, Tensor):
@@ -51,3 +53,16 @@ def generate(generator: nn.Module, z: Tensor, seed: int, device: torch.device) -
     finally:
         generator.train(was_training)
     return torch.cat(samples)[:n]
+
+
+def sample_blocks(
+    generator: nn.Module,
+    prior: Callable[[int, torch.Generator], Tensor],
+    n: int,
+    seed: int,
+    device: torch.device,
+) -> Iterator[Tensor]:
+    """Yield samples 0 .. n-1 of `seed`, as `generate` gives them of `draw_z`, BLOCK at a time."""
+    for b in range(-(-n // BLOCK)):
+        z = prior(BLOCK, stream(seed, "z", b))
+        yield generate(generator, z, seed, device, first=b)[: n - b * BLOCK]
