@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import Result
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, features
 
 from gan_cli.data.folder import Folder
 from gan_cli.errors import UserError
@@ -448,3 +448,54 @@ def test_the_same_command_goes_on(plain: Path, gan: Gan) -> None:
     result = gan("train", *arguments, "schedule.steps=4")
     assert result.code == 0, result.err
     assert "Resuming a: steps 3 to 4" in result.out
+
+
+@pytest.mark.parametrize("suffix", ["tif", "tiff", "gif", "jfif", "avif"])
+def test_pictures_of_other_formats_are_read(suffix: str, plain: Path) -> None:
+    if suffix == "avif" and not features.check("avif"):
+        pytest.skip("this Pillow has no AVIF")
+    for i in range(10):
+        with Image.open(plain / f"{i}.png") as image:
+            image.save(plain / f"{i}.{suffix}", "JPEG" if suffix == "jfif" else None)
+    data = source(plain).load()
+    assert sum(len(part.x) for part in data) == 20
+
+
+@pytest.mark.parametrize("pack", [lambda path: path, zipped])
+def test_what_is_left_out_is_counted(
+    pack: Callable[[Path], Path], plain: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("a.heic", "b.heic", "Thumbs.db", "@eaDir/0.png", "__MACOSX/0.png", ".x/0.png"):
+        (plain / name).parent.mkdir(exist_ok=True)
+        (plain / name).write_bytes(b"x")
+    caplog.set_level("INFO")
+    data = source(pack(plain)).load()
+    assert "as no pictures: 2 of .heic, 1 of .db." in caplog.text
+    assert sum(len(part.x) for part in data) == 10
+    assert data.train.y is None
+
+
+@pytest.mark.parametrize("pack", [lambda path: path, zipped])
+def test_a_class_without_a_picture_is_refused(
+    pack: Callable[[Path], Path], sorted_ones: Path
+) -> None:
+    (sorted_ones / "train/bird").mkdir()
+    (sorted_ones / "train/bird/0.heic").write_bytes(b"x")
+    with pytest.raises(UserError, match="train/bird has no picture that can be read"):
+        source(pack(sorted_ones)).load()
+
+
+def test_other_names_of_splits(sorted_ones: Path) -> None:
+    (sorted_ones / "train").rename(sorted_ones / "Training")
+    (sorted_ones / "test").rename(sorted_ones / "testing")
+    data = source(sorted_ones).load()
+    assert len(data.test.x) == 4
+    assert len(data.train.x) + len(data.valid.x) == 12
+    assert data.test.y.unique().tolist() == [0, 1]
+
+
+def test_two_data_sets_in_one_directory_are_refused(sorted_ones: Path) -> None:
+    (sorted_ones / "train").rename(sorted_ones / "trainA")
+    (sorted_ones / "test").rename(sorted_ones / "trainB")
+    with pytest.raises(UserError, match="trainA and trainB, which are two data sets"):
+        source(sorted_ones).load()

@@ -2,13 +2,14 @@
 
 import logging
 import os
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 import torch
 
-from gan_cli.data.pictures import Album, decode_all, open_album
+from gan_cli.data.pictures import SUFFIXES, Album, decode_all, open_album
 from gan_cli.data.sources import Data, Source, Split
 from gan_cli.errors import UserError
 from gan_cli.files import replacing
@@ -18,7 +19,13 @@ log = logging.getLogger(__name__)
 
 SPLITS = ("train", "valid", "test")
 # Names of folders, in any case of letters, that stand for a split.
-CALLED = {**dict(zip(SPLITS, SPLITS, strict=True)), "val": "valid", "validation": "valid"}
+CALLED = {
+    **dict(zip(SPLITS, SPLITS, strict=True)),
+    "training": "train",
+    "val": "valid",
+    "validation": "valid",
+    "testing": "test",
+}
 TOLD = 10  # of the broken pictures, those that are named
 DECODING = 3  # another number where pictures come out otherwise than before: caches are then old
 
@@ -26,11 +33,11 @@ DECODING = 3  # another number where pictures come out otherwise than before: ca
 class Folder(Source):
     """Pictures below `path`, decoded once and kept in the directory `cache`.
 
-    Top folders called train, valid (or val, validation) and test are the splits, if there is one
-    called train; what is missing of the others is taken from it, by the fractions `valid` and
-    `test` and the `seed`. Folders below are classes. With `size`, pictures are cropped square
-    around the centre and resized; `channels` is 1 or 3. Where one is None, all pictures must agree
-    in it. `shape` is then known once they are loaded.
+    Top folders called train (or training), valid (or val, validation) and test (or testing) are the
+    splits, if there is one for training; what is missing of the others is taken from it, by the
+    fractions `valid` and `test` and the `seed`. Folders below are classes. With `size`, pictures
+    are cropped square around the centre and resized; `channels` is 1 or 3. Where one is None, all
+    pictures must agree in it. `shape` is then known once they are loaded.
     """
 
     def __init__(
@@ -60,6 +67,7 @@ class Folder(Source):
         mixed sizes or colours, too few, folders that are splits only in part.
         """
         album = open_album(self.path)
+        self._report_others(album)
         settings = f"{self.size} {self.channels} {self.skip_broken} {DECODING}"
         cached = self.cache / f"folder-{album.digest[:16]}-{settings.replace(' ', '-')}.npz"
         x, names = self._kept(cached) or self._decode(album, cached)
@@ -70,6 +78,28 @@ class Folder(Source):
             )
         self.shape = x.shape[1:]
         return self._split(torch.from_numpy(x), names)
+
+    def _report_others(self, album: Album) -> None:
+        """Log how many files are left out, by suffix; raise UserError where a whole class is."""
+        counted = Counter(
+            PurePosixPath(name).suffix.lower() or "no suffix" for name in album.others
+        )
+        if counted:
+            log.info(
+                "Left out of %s, as no pictures: %s.", self.path,
+                ", ".join(f"{n} of {suffix}" for suffix, n in counted.most_common()),
+            )  # fmt: skip
+        full = {PurePosixPath(name).parent for name in album.names}
+        beside = {folder.parent for folder in full}
+        for name in album.others:
+            folder = PurePosixPath(name).parent
+            inside = any(folder == f or folder in f.parents for f in full)
+            if not inside and folder.parent in beside:
+                raise UserError(
+                    f"dataset.path is {self.path}, where the folder {folder} has no picture that "
+                    f"can be read ({PurePosixPath(name).name} is none), and those beside it have; "
+                    f"convert its files to one of {', '.join(SUFFIXES)}, or move it away."
+                )
 
     def _kept(self, cached: Path) -> tuple[np.ndarray, list[str]] | None:
         """Return pictures that were decoded before, with their names, or None."""
@@ -154,6 +184,12 @@ class Folder(Source):
         folders = [PurePosixPath(name).parent.parts for name in names]
         while all(folders) and len({f[0] for f in folders}) == 1 and _split_of(folders[0]) is None:
             folders = [f[1:] for f in folders]
+        tops = {f[0].lower() for f in folders if f}
+        if {"traina", "trainb"} <= tops:
+            raise UserError(
+                f"dataset.path is {self.path}, with folders trainA and trainB, which are two data "
+                "sets: make it one of them, or a directory of its own with train and test."
+            )
         splits = [_split_of(f) for f in folders]
         if "train" in splits:
             outside = [name for name, split in zip(names, splits, strict=True) if split is None]

@@ -10,13 +10,18 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError, features
 from tqdm import tqdm
 
 from gan_cli.errors import UserError
 from gan_cli.files import HYDRA
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
+SUFFIXES: tuple[str, ...]
+SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+if features.check("avif"):  # in some builds of Pillow
+    SUFFIXES = (*SUFFIXES, ".avif")
+# Folders that systems put beside pictures, with copies of them.
+NOT_OURS = ("@eaDir", "__MACOSX")
 # What a picture may decode to: a small file can claim any size. Pillow's own bounds, a warning and
 # an error, lie on either side of it.
 MEGAPIXELS = 100
@@ -30,6 +35,7 @@ Array = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 class Album(NamedTuple):
     """Names of pictures, with `/` between folders, sorted; a digest of them all; how to read one.
 
+    `others` are the names of files that are not read as pictures, but for hidden ones.
     The digest is of names, sizes and, in a zip, checksums, or else the directory and the times of
     change.
     """
@@ -37,6 +43,7 @@ class Album(NamedTuple):
     names: list[str]
     digest: str
     read: Callable[[str], bytes]
+    others: list[str]
 
 
 def open_album(path: Path) -> Album:
@@ -58,30 +65,37 @@ def open_album(path: Path) -> Album:
 
 
 def _open_directory(path: Path) -> Album:
-    files = {_printable(p.relative_to(path).as_posix()): p for p in _below(path, frozenset())}
+    below = {_printable(p.relative_to(path).as_posix()): p for p in _below(path, frozenset())}
+    files = {name: file for name, file in below.items() if name.lower().endswith(SUFFIXES)}
     # Sizes and times of modification can be those of another directory's, or of a file's before.
     root, stats = path.resolve(), {name: file.stat() for name, file in files.items()}
     entries = {
         name: f"{root} {stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns}"
         for name, stat in stats.items()
     }
-    return _album(entries, lambda name: files[name].read_bytes())
+    return _album(
+        entries, lambda name: files[name].read_bytes(), [n for n in below if n not in files]
+    )
 
 
 def _below(folder: Path, above: frozenset[Path]) -> Iterator[Path]:
-    """Yield the pictures below a folder, through links too, unless they lead back `above`."""
+    """Yield the files below a folder, through links too, unless they lead back `above`."""
     real = folder.resolve()
     if real in above:
         return
     with os.scandir(folder) as entries:
         for entry in sorted(entries, key=lambda entry: entry.name):
             path = folder / entry.name
-            if entry.name.startswith(".") or not path.exists():  # a link to nothing, or to itself
+            if _is_hidden(entry.name) or not path.exists():  # a link to nothing, or to itself
                 continue
             if entry.is_dir() and not _is_of_gan(path):
                 yield from _below(path, above | {real})
-            elif path.suffix.lower() in SUFFIXES and entry.is_file():
+            elif entry.is_file():
                 yield path
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name in NOT_OURS
 
 
 def _is_of_gan(folder: Path) -> bool:
@@ -97,6 +111,7 @@ def _open_zip(path: Path) -> Album:
             f"dataset.path is {path}, which is neither a directory nor a whole zip file ({error})."
         ) from error
     members: dict[str, zipfile.ZipInfo] = {}
+    others: list[str] = []
     for member in archive.infolist():
         # Some programs of Windows' write its own separator.
         name = member.filename.replace("\\", "/")
@@ -108,8 +123,10 @@ def _open_zip(path: Path) -> Album:
             )
         if member.flag_bits & 1:
             raise UserError(f"dataset.path is {path}, which is encrypted; it must be plain.")
-        hidden = any(part.startswith(".") or part == "__MACOSX" for part in parts.parts)
-        if hidden or not name.lower().endswith(SUFFIXES):
+        if any(map(_is_hidden, parts.parts)) or member.is_dir():
+            continue
+        if not name.lower().endswith(SUFFIXES):
+            others.append(name)
             continue
         if name in members:
             raise UserError(f"dataset.path is {path}, with more than one member called {name!r}.")
@@ -122,13 +139,13 @@ def _open_zip(path: Path) -> Album:
         return archive.read(members[name])
 
     marks = {name: f"{member.file_size} {member.CRC}" for name, member in members.items()}
-    return _album(dict(sorted(marks.items())), read)
+    return _album(dict(sorted(marks.items())), read, others)
 
 
-def _album(marks: Mapping[str, str], read: Callable[[str], bytes]) -> Album:
+def _album(marks: Mapping[str, str], read: Callable[[str], bytes], others: list[str]) -> Album:
     listed = "\n".join(f"{name} {mark}" for name, mark in marks.items())
     digest = hashlib.sha256(listed.encode(errors="surrogateescape")).hexdigest()
-    return Album(list(marks), digest, read)
+    return Album(list(marks), digest, read, others)
 
 
 def _printable(name: str) -> str:
