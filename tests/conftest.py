@@ -106,6 +106,7 @@ def run_gan(*arguments: str, cwd: Path, **environment: str) -> Result:
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
+        errors="backslashreplace",
         check=False,
     )
     return Result(done.returncode, done.stdout, done.stderr)

@@ -461,3 +461,21 @@ def test_the_wheel_works_anywhere(wheel: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert str(tmp_path / "site") in done.stdout
     assert "Finished at step 3" in done.stdout
+
+
+def test_directories_that_are_no_utf_8(tmp_path: Path) -> None:
+    """Commands work in them and on them; a run can't be in one below here, and says so."""
+    latin = os.fsdecode(b"caf\xe9")
+    here = tmp_path / latin
+    here.mkdir()
+    done = run_gan("train", *SMALL, "schedule.steps=2", "hydra.run.dir=a", cwd=here)
+    assert done.code == 0, done.err
+    (here / "a").rename(here / latin)
+    done = run_gan("sample", f"run={latin}", "n=4", cwd=here)
+    assert done.code == 0, done.err
+    (picture,) = here.glob("outputs/sample/*/samples.png")
+    with Image.open(picture) as image:
+        assert image.text["run"] == "caf\\xe9"
+    done = run_gan("train", f"resume={latin}", "schedule.steps=3", cwd=here)
+    assert done.code == 1
+    assert "The run directory is caf\\xe9, whose name is no UTF-8" in done.err

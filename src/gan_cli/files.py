@@ -12,6 +12,11 @@ SUFFIX = ".tmp"
 HYDRA = ".hydra"
 
 
+def printable(name: str) -> str:
+    """Return what has a file's name in it as text, which on Linux it need not be."""
+    return name.encode(errors="surrogateescape").decode(errors="backslashreplace")
+
+
 def write_atomically(path: Path, content: bytes) -> None:
     """Write `content` to `path`: the old file stays until the new one is whole and on disk.
 

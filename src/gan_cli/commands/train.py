@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import math
+import os
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -31,6 +32,7 @@ from gan_cli.data.sources import Data
 from gan_cli.errors import DivergedError, PrunedError, UserError
 from gan_cli.evaluation.sampling import draw_z, generate
 from gan_cli.figures.grid import Picture, picture, save_png
+from gan_cli.files import printable
 from gan_cli.training import checkpoints
 from gan_cli.training.compiled import Compiled
 from gan_cli.training.device import take_gpu, warn_if_busy
@@ -86,6 +88,12 @@ def _run(cfg: DictConfig, out: Path) -> None:
         outputs.discard(out)
         return
 
+    below = os.path.relpath(out)
+    if printable(below) != below:
+        raise UserError(
+            f"The run directory is {printable(below)}, whose name is no UTF-8, as TensorBoard "
+            "wants it; choose another with outputs=DIRECTORY."
+        )
     # The run directory, which this process alone may write from here on.
     out.mkdir(parents=True, exist_ok=True)
     with runs.lock(out), stop_signals() as stop:

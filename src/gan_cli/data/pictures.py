@@ -14,7 +14,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError, features
 from tqdm import tqdm
 
 from gan_cli.errors import UserError
-from gan_cli.files import HYDRA
+from gan_cli.files import HYDRA, printable
 
 SUFFIXES: tuple[str, ...]
 SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff")
@@ -65,7 +65,7 @@ def open_album(path: Path) -> Album:
 
 
 def _open_directory(path: Path) -> Album:
-    below = {_printable(p.relative_to(path).as_posix()): p for p in _below(path, frozenset())}
+    below = {printable(p.relative_to(path).as_posix()): p for p in _below(path, frozenset())}
     files = {name: file for name, file in below.items() if name.lower().endswith(SUFFIXES)}
     # Sizes and times of modification can be those of another directory's, or of a file's before.
     root, stats = path.resolve(), {name: file.stat() for name, file in files.items()}
@@ -146,11 +146,6 @@ def _album(marks: Mapping[str, str], read: Callable[[str], bytes], others: list[
     listed = "\n".join(f"{name} {mark}" for name, mark in marks.items())
     digest = hashlib.sha256(listed.encode(errors="surrogateescape")).hexdigest()
     return Album(list(marks), digest, read, others)
-
-
-def _printable(name: str) -> str:
-    """Return a file's name as text, which on Linux it need not be."""
-    return name.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
 def decode_all(

@@ -12,7 +12,7 @@ from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from gan_cli import interrupts
-from gan_cli.files import write_atomically
+from gan_cli.files import printable, write_atomically
 
 Picture = np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]
 
@@ -72,7 +72,7 @@ def save_png(path: Path, image: Picture, origin: Mapping[str, object]) -> None:
     """Write `image` (H, W, 3), with `origin` (run, seed, command, ...) as the PNG's text fields."""
     text = PngInfo()
     for key, value in origin.items():
-        text.add_itxt(key, str(value))
+        text.add_itxt(key, printable(str(value)))
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "png", pnginfo=text)
     write_atomically(path, buffer.getvalue())
@@ -82,7 +82,8 @@ def save_gif(path: Path, frames: Sequence[Picture], origin: Mapping[str, object]
     """Write frames (H, W, 3) as an endless GIF, 12 a second, with `origin` as its comment."""
     first, *rest = [Image.fromarray(frame) for frame in frames]
     buffer = io.BytesIO()
-    comment = "\n".join(f"{key}: {value}" for key, value in origin.items()).encode()
+    lines = "\n".join(f"{key}: {value}" for key, value in origin.items())
+    comment = printable(lines).encode()
     first.save(
         buffer, "gif", save_all=True, append_images=rest, duration=80, loop=0, comment=comment
     )

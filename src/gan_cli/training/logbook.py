@@ -16,7 +16,7 @@ from tqdm import tqdm
 from gan_cli import interrupts
 from gan_cli.errors import UserError
 from gan_cli.figures.grid import Picture
-from gan_cli.files import write_atomically
+from gan_cli.files import printable, write_atomically
 from gan_cli.training.step import METRICS
 from gan_cli.training.variety import MEASURES
 
@@ -78,11 +78,15 @@ class Logbook:
 
             # Not by the step: a run may have been stopped before its first row.
             first = not self._directory.exists()
-            self._writer = SummaryWriter(str(self._directory), purge_step=self._step + 1)
+            self._writer = SummaryWriter(
+                os.path.relpath(self._directory), purge_step=self._step + 1
+            )
             if first:
                 # Without the message that says which settings there are TensorBoard gathers them
                 # from all runs: it would believe one run's.
-                _, started, _ = hparams(dict(self._settings), {})
+                known = self._settings.items()
+                text = {k: printable(v) if isinstance(v, str) else v for k, v in known}
+                _, started, _ = hparams(text, {})
                 self._writer._get_file_writer().add_summary(started)
             self._since += time.perf_counter() - began
         return self._writer
