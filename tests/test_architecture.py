@@ -61,13 +61,6 @@ def test_only_the_top_knows_hydra() -> None:
             assert not known & {"hydra", "omegaconf"}, path
 
 
-def test_modules_have_one_subject() -> None:
-    for path in modules():
-        # The schemas are a list, one entry a setting.
-        if path.stem != "schemas":
-            assert len(path.read_text().splitlines()) <= 220, path
-
-
 def test_no_interrupt_is_lost_in_a_late_import() -> None:
     """Of a library with parts in C++; what is imported at the top `cli` guards."""
     late = set()

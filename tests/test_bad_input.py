@@ -63,7 +63,7 @@ Gan = Callable[..., Result]
         ("network.generator.z_dim=50", ["network.generator can't take z of prior.dim=100", "50"]),
         (
             "network.discriminator.shape=[1,4,4]",
-            ["network.discriminator can't judge images (8, 1, 8, 8)", "16"],
+            ["network.discriminator can't score images (8, 1, 8, 8)", "16"],
         ),
         (
             "network.discriminator._target_=torch.nn.Flatten",
