@@ -109,8 +109,6 @@ def train(
         training.step()
         logbook.advance()
 
-        log = logging.getLogger(__name__)
-
         # The monitor's estimates go into a row of their own step.
         every = intervals.monitor_every
         watched = every and (state.step % every == 0 or state.step == steps)

@@ -21,7 +21,7 @@ def layers(network: nn.Module, x: Tensor) -> list[tuple[str, tuple[int, ...], in
         label = f"{name} {said}".replace("_features", "")
 
         def note(_module: nn.Module, _x: object, out: object) -> None:
-            # Of what gives several tensors, as nn.LSTM does, the first one's shape is told.
+            # Of what gives several tensors, as nn.LSTM does, the first one's shape is shown.
             tensors = list(tensors_in(out))
             shape = tuple(tensors[0].shape[1:]) if tensors else ()
             rows.append((label, shape, own, sum(x.nbytes for x in tensors)))
