@@ -347,6 +347,15 @@ def test_dry_run_shows_the_papers_shapes_without_data(
     assert 4 * sum(parameters) * 3 < float(size) * 1e6 < 4 * sum(parameters) * 6
 
 
+def test_a_dry_run_takes_no_memory_for_what_it_foretells(gan: Gan) -> None:
+    widths = "network.generator.widths=[1000000,1000000]"  # 4 TB of weights
+    result = gan("train", "dry_run=true", widths)
+    assert result.code == 0, result.err
+    assert "1,000,001,000,000" in result.out
+    (size,) = re.findall(r"About (\d+) MB on", result.out)
+    assert int(size) > 16e6
+
+
 def test_mnist_alone_plays_algorithm_1(gan: Gan, mnist_dir: Path) -> None:
     result = gan("train", "dataset=mnist", "dry_run=true", f"data_dir={mnist_dir}")
     assert "train  (50000, 1, 28, 28) torch.uint8, 10 classes" in result.out

@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 import torch
 from conftest import SMALL, Result
+from omegaconf import OmegaConf
 from PIL import Image
 
+from gan_cli.commands.trouble import memory_told
 from gan_cli.data.sources import Digits
+from gan_cli.errors import UserError
 from gan_cli.evaluation.parzen import log_likelihood
 
 Gan = Callable[..., Result]
@@ -407,6 +410,27 @@ def test_many_samples_are_saved_in_parts_and_shown_in_part(
     assert (many.shape, many.dtype) == ((600, 1, 8, 8), np.float32)
     assert len(np.unique(many.reshape(600, -1), axis=0)) == 600
     np.testing.assert_array_equal(many[:5], few)
+
+
+def test_figure_2_shows_so_many_samples_at_most(
+    gan: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gan_cli.commands.sample.SHOWN", 9)
+    assert gan("train", *SMALL, "schedule.steps=1", "hydra.run.dir=a").code == 0
+    result = gan("sample", "run=a", "n=10", "neighbors=true")
+    assert (result.code, "n is 10; with neighbors=true" in result.err) == (1, True)
+
+
+def test_a_full_gpu_is_reported_without_using_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.empty", full)
+    cfg = OmegaConf.create({"device": "auto", "n": 7})
+    words = r"Out of memory on cuda, .* 2.00 GiB, with n=7"
+    with pytest.raises(UserError, match=words), memory_told(cfg):
+        full()
 
 
 def test_memory_that_runs_out_is_reported_after_the_numbers_are_saved(

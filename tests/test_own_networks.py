@@ -1,8 +1,10 @@
 """Networks as people write them: they train, or a sentence says why not before there is a run."""
 
+import random
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import Result
 
@@ -11,6 +13,9 @@ from gan_cli.training import checkpoints
 Gan = Callable[..., Result]
 
 NETWORKS = """
+import random
+
+import numpy as np
 import torch
 from torch import nn
 from torch.nn.utils import weight_norm
@@ -42,6 +47,11 @@ class NoisyG(G):
         return super().forward(z + 0.1 * torch.randn_like(z))
 
 
+class PythonsNoiseG(G):
+    def forward(self, z):
+        return super().forward(z) * (0.5 + random.random() / 4 + np.random.random() / 4)
+
+
 class TanhG(G):
     def forward(self, z):
         return 2 * super().forward(z) - 1
@@ -67,6 +77,16 @@ class D(nn.Module):
 
     def forward(self, x):
         return self.net(x)
+
+
+class TwoLogitsD(D):
+    def forward(self, x):
+        return super().forward(x).repeat(2, 1)
+
+
+class ReadingD(D):
+    def forward(self, x):
+        return super().forward(x - x.mean().item())
 
 
 class AuxD(D):
@@ -141,6 +161,7 @@ def test_networks_that_train_elsewhere_train_here(
     ("name", "words"),
     [
         ("NoParametersG", "network.generator has no parameters to train"),
+        ("TwoLogitsD", "gives (2, 8) for 8 images; it must give a logit each"),
         ("HalfG", "network.generator gives images of torch.float16; it must give float32"),
     ],
 )
@@ -169,14 +190,17 @@ def test_a_discriminator_that_ends_in_a_sigmoid_is_warned_of_once(
     assert result.out.count("as if it ended in a sigmoid") == warned
 
 
+@pytest.mark.parametrize("name", ["NoisyG", "PythonsNoiseG"])
 def test_what_is_watched_does_not_change_what_is_trained(
-    train: Callable[..., Result], gan: Gan, tmp_path: Path
+    name: str, train: Callable[..., Result], gan: Gan, tmp_path: Path
 ) -> None:
     """Though G draws random numbers of its own; and its samples depend on the seed alone."""
     metrics = []
     for seldom in (["log.grid_every=100"], ["log.grid_every=1", "log.grid=9"]):
         run = f"hydra.run.dir={len(metrics)}"
-        assert train(target("NoisyG"), run, "schedule.steps=6", *seldom).code == 0
+        random.seed(0)
+        np.random.seed(0)  # noqa: NPY002
+        assert train(target(name), run, "schedule.steps=6", *seldom).code == 0
         saved = checkpoints.load_newest(tmp_path / f"{len(metrics)}/checkpoints")
         metrics.append([x.tolist() for x in saved["generator"].values()])
     assert metrics[0] == metrics[1]
@@ -190,3 +214,9 @@ def test_a_dry_run_shows_layers_that_return_tuples(train: Callable[..., Result])
     assert result.code == 0, result.err
     assert "rnn LSTM(8, 16, batch_first=True)" in result.out
     assert "-> 8 x 16" in result.out
+
+
+def test_a_dry_run_of_a_network_that_asks_for_numbers(train: Callable[..., Result]) -> None:
+    result = train(target("ReadingD"), "dry_run=true")
+    assert result.code == 1
+    assert "dry_run is true" in result.err

@@ -292,6 +292,36 @@ def test_broken_pictures_are_named_or_left_out(
     assert "17 of 27 pictures" in caplog.text
 
 
+def test_a_class_whose_pictures_are_all_broken_is_not_left_out(sorted_ones: Path) -> None:
+    for path in (broken := next(p for p in sorted_ones.rglob("*.png")).parent).iterdir():
+        path.write_text("not a picture")
+    with pytest.raises(UserError, match=rf"no picture in the folder \S*{broken.name} of"):
+        source(sorted_ones, skip_broken=True).load()
+
+
+def test_sizes_are_compared_by_headers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before anything is decoded; where EXIF turns a picture, it counts as turned."""
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    for i in range(3):
+        write(tmp_path / f"{i}.png", i, size=(8, 6))
+    Image.new("RGB", (6, 8)).save(tmp_path / "turned.jpg", exif=exif)
+    assert source(tmp_path, channels=3).load().train.x.shape[1:] == (3, 6, 8)
+    monkeypatch.setattr("gan_cli.data.folder.decode_all", None)
+    write(tmp_path / "large.jpg", size=(64, 48))
+    with pytest.raises(UserError, match=r"different size, 6 x 8 \(0.png\) and 48 x 64 \(large.jpg"):
+        source(tmp_path, channels=3).load()
+
+
+def test_pictures_that_memory_does_not_hold(plain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_room(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("gan_cli.data.folder.decode_all", no_room)
+    with pytest.raises(UserError, match=r"dataset.size is null: 10 pictures .* dataset.size=64"):
+        source(plain).load()
+
+
 def bomb(path: Path) -> None:
     """A small PNG that decodes to 20000 x 20000."""
     Image.new("1", (20000, 20000)).save(path, optimize=True)

@@ -247,6 +247,15 @@ def test_every_network_has_a_second_derivative(recipe: str) -> None:
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
+def test_every_network_can_be_exported(recipe: str) -> None:
+    t = reduced_training(recipe)
+    z = t.game.prior(M, t.state.rng)
+    for network, given in ((t.state.generator, z), (t.state.discriminator, t.minibatches[0])):
+        exported = torch.export.export(network.eval(), (given,))
+        assert torch.equal(exported.module()(given), network(given))
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
 def test_a_gradient_penalty_is_felt(recipe: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """As by the plain maximum, whose derivatives are PyTorch's own."""
     state = (t := reduced_training(recipe)).state

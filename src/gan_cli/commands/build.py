@@ -3,6 +3,7 @@
 import contextlib
 import copy
 import logging
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from gan_cli.commands.instantiate import build
 from gan_cli.data.minibatches import Minibatches
 from gan_cli.data.sources import Data
 from gan_cli.errors import UserError
-from gan_cli.evaluation.sampling import draw_z, generate
+from gan_cli.evaluation.sampling import draw_z, generate, images_from
 from gan_cli.networks.fully_connected import Generator
 from gan_cli.networks.layers import OUTPUTS
 from gan_cli.streams import stream_seed
@@ -31,6 +32,8 @@ from gan_cli.training.state import new_state
 from gan_cli.training.step import Game, alternating, simultaneous
 
 log = logging.getLogger(__name__)
+
+CPU = torch.device("cpu")
 
 
 def build_source(cfg: DictConfig) -> Any:
@@ -49,16 +52,16 @@ def build_optimizers(cfg: DictConfig) -> tuple[Any, Any]:
     return build(for_g, "optimizer", without=["g_lr"]), of_d
 
 
-def build_generator(cfg: DictConfig, source: Any) -> nn.Module:
+def build_generator(cfg: DictConfig, source: Any, device: torch.device = CPU) -> nn.Module:
     """Return G with its initial weights, a function of the seed; checked against the data.
 
-    Raises UserError where its output has another shape or another range than the data.
+    On the device `meta` it has the sizes of its weights, and no memory for them. Raises UserError
+    where its output has another shape or another range than the data.
     """
-    generator = _seeded(cfg, "network.generator")
-    with torch.no_grad():
-        z = draw_z(build(cfg, "prior"), 2, cfg.seed)
-        with _fits(cfg, "network.generator", f"can't take z of prior.dim={z.shape[1]}"):
-            shape = tuple(generate(generator, z, cfg.seed, torch.device("cpu")).shape[1:])
+    generator = _seeded(cfg, "network.generator", device)
+    z = draw_z(build(cfg, "prior"), 2, cfg.seed)
+    with _fits(cfg, "network.generator", f"can't take z of prior.dim={z.shape[1]}"):
+        shape = tuple(images_from(generator, z, cfg.seed, device).shape[1:])
     if shape != source.shape:
         raise UserError(
             f"network.generator gives images of shape {shape}; dataset.shape is {source.shape}."
@@ -77,20 +80,54 @@ def build_generator(cfg: DictConfig, source: Any) -> nn.Module:
 
 
 def build_discriminator(cfg: DictConfig, images: Tensor) -> nn.Module:
-    """Return D with its initial weights, a function of the seed.
+    """Return D with its initial weights, a function of the seed, on the device of `images`.
 
     It has scored `images` (m, C, H, W) in model space, so that lazy layers know their sizes, and
-    weights that are computed from others, as by weight_norm, can be copied.
+    weights that are computed from others, as by weight_norm, can be copied. Raises UserError where
+    it gives anything but a logit an image.
     """
-    discriminator = _seeded(cfg, "network.discriminator").eval()
+    discriminator = _seeded(cfg, "network.discriminator", images.device).eval()
     with (
         torch.no_grad(),
         torch.random.fork_rng(devices=[]),
         _fits(cfg, "network.discriminator", f"can't score images {tuple(images.shape)}"),
     ):
         torch.manual_seed(stream_seed(cfg.seed, "lazy layers"))
-        discriminator(images)
+        logits = discriminator(images)
+    if not isinstance(logits, Tensor) or logits.shape != images.shape[:1]:
+        given = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+        raise UserError(
+            f"network.discriminator gives {given} for {len(images)} images; it must give a logit "
+            f"each, a tensor of shape ({len(images)},)."
+        )
     return discriminator.train()
+
+
+def build_networks(cfg: DictConfig, source: Any, images: Tensor) -> tuple[nn.Module, nn.Module]:
+    """Return G and D with their initial weights, on the device of `images` (m, C, H, W).
+
+    Those of a finished run, where `init_from` names one, are loaded. Raises UserError for networks
+    that don't fit the data, each other or the minibatch, or have nothing to train.
+    """
+    generator = build_generator(cfg, source, images.device)
+    discriminator = build_discriminator(cfg, images)
+    for player, network in (("generator", generator), ("discriminator", discriminator)):
+        if not any(p.requires_grad for p in network.parameters()):
+            raise UserError(f"network.{player} has no parameters to train; it must have some.")
+    if cfg.init_from is not None:
+        _start_from(generator, runs.find(cfg.init_from, cfg.outputs, "init_from"))
+    elif hasattr(generator, "start_from") and cfg.resume is None:
+        log.warning("init_from is null: no part of G starts from a finished run.")
+    if cfg.schedule.batch_size == 1:
+        # As batch normalisation can't.
+        z = draw_z(build(cfg, "prior"), 1, cfg.seed).to(images.device)
+        for player, network, one in (
+            ("generator", generator, z),
+            ("discriminator", discriminator, images[:1]),
+        ):
+            with _fits(cfg, f"network.{player}", "can't be trained with schedule.batch_size=1"):
+                copy.deepcopy(network).train()(one)
+    return generator, discriminator
 
 
 def warn_of_range(cfg: DictConfig, generator: nn.Module, source: Any) -> None:
@@ -124,8 +161,8 @@ def _fits(cfg: DictConfig, key: str, sentence: str) -> Iterator[None]:
         raise UserError(f"{key} {sentence} ({reason}).") from error
 
 
-def _seeded(cfg: DictConfig, key: str) -> nn.Module:
-    with torch.random.fork_rng(devices=[]):
+def _seeded(cfg: DictConfig, key: str, device: torch.device) -> nn.Module:
+    with torch.random.fork_rng(devices=[]), device:
         torch.manual_seed(stream_seed(cfg.seed, key))
         network = build(cfg, key)
     if not isinstance(network, nn.Module):
@@ -141,42 +178,20 @@ def assemble(cfg: DictConfig, source: Any, data: Data) -> Training:
 
     Raises UserError for what does not go together.
     """
-    if cfg.schedule.updates == "simultaneous" and cfg.schedule.k != 1:
-        raise UserError(
-            f"schedule.k is {cfg.schedule.k}; with schedule.updates=simultaneous it must be 1, as "
-            "both players move at once."
-        )
-    if cfg.monitor.target is not None and cfg.monitor.every is None:
-        raise UserError(
-            f"monitor.target is {cfg.monitor.target:g} and monitor.every is null; an estimate that "
-            "ends the run needs to be made, so monitor.every must be a number of epochs."
-        )
-    device = pick_device(cfg.device)
+    device, autocast = pick_arithmetic(cfg)
     if cfg.threads:
         torch.set_num_threads(cfg.threads)
     minibatches = Minibatches(
         data.train, cfg.schedule.batch_size, cfg.seed, source.to_model, device
     )
     few = minibatches[0][:8].cpu()
-    generator, discriminator = build_generator(cfg, source), build_discriminator(cfg, few)
-    for player, network in (("generator", generator), ("discriminator", discriminator)):
-        if not any(p.requires_grad for p in network.parameters()):
-            raise UserError(f"network.{player} has no parameters to train; it must have some.")
+    generator, discriminator = build_networks(cfg, source, few)
     warn_of_range(cfg, generator, source)
     parameters = [*generator.parameters(), *discriminator.parameters()]
     keep_freed_memory(max((p.nbytes for p in parameters), default=0))
-    if cfg.init_from is not None:
-        _start_from(generator, runs.find(cfg.init_from, cfg.outputs, "init_from"))
-    elif hasattr(generator, "start_from") and cfg.resume is None:
-        log.warning("init_from is null: no part of G starts from a finished run.")
-    elif isinstance(generator, Generator) and generator.marginal_bias:
+    if cfg.init_from is None and isinstance(generator, Generator) and generator.marginal_bias:
         generator.set_mean(_mean_image(source, data.train.x))
-    if cfg.schedule.batch_size == 1:
-        # As batch normalisation can't.
-        with _fits(cfg, "network.generator", "can't be trained with schedule.batch_size=1"):
-            copy.deepcopy(generator).train()(draw_z(build(cfg, "prior"), 1, cfg.seed))
-    with _fits(cfg, "network.discriminator", f"can't score images {tuple(few.shape)}"):
-        joint = judges_each_alone(discriminator, few)
+    joint = judges_each_alone(discriminator, few)
     g_optimizer, d_optimizer = build_optimizers(cfg)
     state = new_state(generator, discriminator, d_optimizer, cfg.seed, device)
 
@@ -189,13 +204,38 @@ def assemble(cfg: DictConfig, source: Any, data: Data) -> Training:
         build(cfg, "prior"),
         set_rates,
         joint,
-        multiply_in(cfg.precision, device),
+        autocast,
         cfg.ema_decay,
         cfg.ema_power,
     )
     update = {"alternating": alternating, "simultaneous": simultaneous}[cfg.schedule.updates]
     captured = _capture(cfg, device, update, d_optimizer)
     return Training(state, game, update, cfg.schedule.k, minibatches, d_optimizer, captured)
+
+
+def pick_arithmetic(cfg: DictConfig) -> tuple[torch.device, torch.dtype | None]:
+    """Return where a `gan train` config computes, and the type that products are cast to, if any.
+
+    Raises UserError for settings of its schedule, monitor, device or optimizer that exclude each
+    other.
+    """
+    if cfg.schedule.updates == "simultaneous" and cfg.schedule.k != 1:
+        raise UserError(
+            f"schedule.k is {cfg.schedule.k}; with schedule.updates=simultaneous it must be 1, as "
+            "both players move at once."
+        )
+    if cfg.monitor.target is not None and cfg.monitor.every is None:
+        raise UserError(
+            f"monitor.target is {cfg.monitor.target:g} and monitor.every is null; an estimate that "
+            "ends the run needs to be made, so monitor.every must be a number of epochs."
+        )
+    if cfg.compile and not hasattr(build_optimizers(cfg)[1], "take"):
+        raise UserError(
+            f"compile is true, and {cfg.optimizer._target_} has no `take`, by which a compiled "
+            "update tells it the rates; compile must be false."
+        )
+    device = pick_device(cfg.device)
+    return device, multiply_in(cfg.precision, device)
 
 
 def _capture(
@@ -205,11 +245,6 @@ def _capture(
     takes = hasattr(optimizer, "take")
     if device.type == "cuda":
         return Graph(update, optimizer) if cfg.cuda_graph and takes else None
-    if cfg.compile and not takes:
-        raise UserError(
-            f"compile is true, and {cfg.optimizer._target_} has no `take`, by which a compiled "
-            "update tells it the rates; compile must be false."
-        )
     return Compiled(update, optimizer) if cfg.compile else None
 
 
@@ -217,6 +252,8 @@ def _start_from(generator: nn.Module, finished: runs.Run) -> None:
     """Load a finished generator's weights, where G has a place for them or else as a whole."""
     saved = checkpoints.load_newest(finished.checkpoints)["generator"]
     load = getattr(generator, "start_from", generator.load_state_dict)
+    # On the device `meta` only their shapes are compared, of which PyTorch warns.
+    warnings.filterwarnings("ignore", "for .*: copying from a non-meta parameter", UserWarning)
     try:
         load(saved)
     except RuntimeError as error:

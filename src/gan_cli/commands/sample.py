@@ -82,6 +82,10 @@ def _figure_2(cfg: DictConfig, out: Path, trained: Trained) -> None:
         raise UserError(
             f"n is {cfg.n}; with neighbors=true it must be a multiple of columns, {columns}."
         )
+    if rows * columns > SHOWN:
+        raise UserError(
+            f"n is {cfg.n}; with neighbors=true, which draws them all, it can be {SHOWN} at most."
+        )
     source, data = trained.source, load_data(cfg, trained)[0]
     if data.train.x.dtype != torch.uint8:
         raise UserError("neighbors is true, but this run's data are no images.")

@@ -17,7 +17,7 @@ from omegaconf import DictConfig
 
 from gan_cli import garbage, outputs, runs, search
 from gan_cli.commands.build import assemble, build_source, relative
-from gan_cli.commands.dry_run import load, show_plan, stand_in
+from gan_cli.commands.dry_run import load, show_plan
 from gan_cli.commands.length import in_steps, refuse_finished, target
 from gan_cli.commands.monitor import build_monitor
 from gan_cli.commands.resume import (
@@ -76,17 +76,16 @@ def _run(cfg: DictConfig, out: Path) -> None:
     if cfg.dataset.get("shape", source.shape) is None:
         # Known from here on: the networks follow it, and the run's own config has it.
         cfg.dataset.shape = list(source.shape)
-    examples = data or stand_in(cfg, source)
+    if cfg.dry_run or data is None:
+        show_plan(cfg, source, data)
+        outputs.discard(out)
+        return
     with ThreadPoolExecutor(1) as beside:
-        fingerprint = beside.submit(examples.fingerprint)
-        training = assemble(cfg, source, examples)
+        fingerprint = beside.submit(data.fingerprint)
+        training = assemble(cfg, source, data)
     garbage.collect()
     state, per_epoch = training.state, training.minibatches.per_epoch
     steps = in_steps(cfg, per_epoch / training.k)
-    if cfg.dry_run or data is None:
-        show_plan(training, steps, data)
-        outputs.discard(out)
-        return
 
     below = os.path.relpath(out)
     if printable(below) != below:

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import torch
 
-from gan_cli.data.pictures import SUFFIXES, Album, decode_all, open_album
+from gan_cli.data.pictures import SUFFIXES, Album, decode, decode_all, open_album, shapes
 from gan_cli.data.sources import Data, Source, Split
 from gan_cli.errors import UserError
 from gan_cli.files import replacing
@@ -123,7 +123,14 @@ class Folder(Source):
                 f"dataset.cache is {self.cache}, which can't be made a directory "
                 f"({error.strerror})."
             ) from error
-        pictures, broken = decode_all(album, self.size, self.channels)
+        try:
+            self._refuse_mixed(album)
+            pictures, broken = decode_all(album, self.size, self.channels)
+        except MemoryError as error:
+            raise UserError(
+                f"dataset.size is {self.size or 'null'}: {len(album.names)} pictures of that size "
+                "take more memory than there is; dataset.size=64, say, makes them smaller."
+            ) from error
         if broken:
             few = "; ".join(f"{name}: {why}" for name, why in list(broken.items())[:TOLD])
             told = (
@@ -133,8 +140,13 @@ class Folder(Source):
             if not self.skip_broken:
                 raise UserError(f"{told}; dataset.skip_broken=true leaves them out.")
             log.warning("%s and are left out.", told)
-        self._refuse_mixed("channels", {n: p.shape[0] for n, p in pictures.items()}, "=1 or =3")
-        self._refuse_mixed("size", {n: p.shape[1:] for n, p in pictures.items()}, "=64, say,")
+            folders = {PurePosixPath(name).parent for name in pictures}
+            for name in broken:
+                if (folder := PurePosixPath(name).parent) not in folders:
+                    raise UserError(
+                        f"dataset.skip_broken is true, and no picture in the folder {folder} of "
+                        f"{self.path} can be read; mend its pictures, or move it away."
+                    )
         if len(pictures) < len(SPLITS):
             raise UserError(
                 f"dataset.path is {self.path} with {len(pictures)} whole pictures; it takes at "
@@ -145,16 +157,31 @@ class Folder(Source):
             np.savez(file, x=x, names=np.array(names))
         return x, names
 
-    def _refuse_mixed(self, setting: str, kinds: dict[str, object], such: str) -> None:
-        first: dict[object, str] = {}
-        for name, kind in kinds.items():
-            first.setdefault(kind, name)
-        if len(first) > 1:
-            (a, in_a), (b, in_b) = list(first.items())[:2]
-            raise UserError(
-                f"dataset.path is {self.path} with pictures of different {setting}, {a} ({in_a}) "
-                f"and {b} ({in_b}) among them; dataset.{setting}{such} makes them equal."
-            )
+    def _refuse_mixed(self, album: Album) -> None:
+        """Raise UserError for pictures that differ where no setting makes them equal.
+
+        By their headers: decoded, photographs can be more than memory holds.
+        """
+        if self.size is not None and self.channels is not None:
+            return
+        of_first: tuple[str, tuple[int, ...]] | None = None
+        for name, shape in shapes(album):
+            if of_first is not None and of_first[1] == shape:
+                continue
+            if isinstance(decode(album, name, self.size, self.channels), str):
+                continue  # Broken ones may be left out.
+            of_first = of_first or (name, shape)
+            for setting, part, such in (
+                ("channels", slice(1), "=1 or =3"),
+                ("size", slice(1, 3), "=64, say,"),
+            ):
+                a, b = of_first[1][part], shape[part]
+                if getattr(self, setting) is None and a != b:
+                    raise UserError(
+                        f"dataset.path is {self.path} with pictures of different {setting}, "
+                        f"{' x '.join(map(str, a))} ({of_first[0]}) and {' x '.join(map(str, b))} "
+                        f"({name}) among them; dataset.{setting}{such} makes them equal."
+                    )
 
     def _split(self, x: torch.Tensor, names: Sequence[str]) -> Data:
         rows, y = self._sorted(names)

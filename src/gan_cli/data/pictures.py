@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError, features
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError, features
 from tqdm import tqdm
 
 from gan_cli.errors import UserError
@@ -28,6 +28,8 @@ MEGAPIXELS = 100
 # What a member of a zip may unpack to, in bytes: more than the largest picture in any format.
 UNPACKED = 5 * MEGAPIXELS * 10**6
 Image.MAX_IMAGE_PIXELS = None
+# Of EXIF's orientations, the first of those that exchange width and height.
+FIRST_TURNED = 5
 
 Array = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
 
@@ -158,13 +160,7 @@ def decode_all(
     """
 
     def work(name: str) -> Array | str:
-        try:
-            return _decode(album.read(name), size, channels)
-        except MemoryError:
-            raise
-        except Exception as error:  # whatever a damaged file makes of its parser
-            unknown = isinstance(error, UnidentifiedImageError)
-            return "not a picture" if unknown else str(error) or type(error).__name__
+        return decode(album, name, size, channels)
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         results = pool.map(work, album.names, chunksize=64)
@@ -174,12 +170,40 @@ def decode_all(
     return whole, {name: x for name, x in outcomes.items() if isinstance(x, str)}
 
 
+def decode(album: Album, name: str, size: int | None, channels: int | None) -> Array | str:
+    """Return a picture as `decode_all` does, or why it is broken."""
+    try:
+        return _decode(album.read(name), size, channels)
+    except MemoryError:
+        raise
+    except Exception as error:  # whatever a damaged file makes of its parser
+        unknown = isinstance(error, UnidentifiedImageError)
+        return "not a picture" if unknown else str(error) or type(error).__name__
+
+
+def shapes(album: Album) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """Yield name and (C, H, W) of every picture whose header can be read, undecoded."""
+    for name in album.names:
+        try:
+            with Image.open(io.BytesIO(album.read(name))) as file:
+                turned = file.getexif().get(ExifTags.Base.Orientation, 1) >= FIRST_TURNED
+                size = (file.width, file.height) if turned else (file.height, file.width)
+                shape = (1 if _is_grey(file) else 3, *size)
+        except Exception:  # whatever is wrong with it is met again, and reported, by decode_all
+            continue
+        yield name, shape
+
+
+def _is_grey(file: Image.Image) -> bool:
+    return file.mode.startswith("I") or file.mode in ("1", "L", "LA")
+
+
 def _decode(content: bytes, size: int | None, channels: int | None) -> Array:
     with Image.open(io.BytesIO(content)) as file:
         if file.width * file.height > MEGAPIXELS * 1e6:
             raise ValueError(f"{file.width} x {file.height}, over {MEGAPIXELS} megapixels")
         deep = file.mode.startswith("I")
-        grey = channels == 1 if channels else deep or file.mode in ("1", "L", "LA")
+        grey = channels == 1 if channels else _is_grey(file)
         image: Image.Image = ImageOps.exif_transpose(file)
         if deep:  # 16 bits, of which Pillow itself would clip what is above 255.
             image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))

@@ -1,7 +1,9 @@
 """Samples that depend on the seed and their own number alone."""
 
+import random
 from collections.abc import Callable, Iterator
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -25,34 +27,47 @@ def generate(
 ) -> Tensor:
     """Return G(z) in eval mode and float32, (n, C, H, W) on the CPU, for z (n, dim).
 
-    Random numbers of G's own, if it draws any from PyTorch's global stream, are a function of
-    `seed` and the sample's number, which for z[0] is BLOCK times `first`; the stream is left as it
-    was, and so is G. Raises UserError where G gives no tensor, or one of lower precision.
+    Random numbers of G's own, if it draws any from PyTorch's, NumPy's or Python's global stream,
+    are a function of
+    `seed` and the sample's number, which for z[0] is BLOCK times `first`; the streams are left as
+    they were, and so is G. Raises UserError where G gives no tensor, or one of lower precision.
     """
-    was_training = generator.training
     n = len(z)
     z = torch.cat([z, z.new_zeros(-n % BLOCK, z.shape[1])])
-    samples = []
+    blocks = enumerate(z.split(BLOCK), first)
+    samples = [images_from(generator, block, seed, device, b).cpu() for b, block in blocks]
+    return torch.cat(samples)[:n]
+
+
+@torch.no_grad()
+def images_from(
+    generator: nn.Module, z: Tensor, seed: int, device: torch.device, b: int = 0
+) -> Tensor:
+    """Return G(z) for a single block, as `generate` does, on `device`."""
+    was_training = generator.training
+    numbers, states = stream_seed(seed, "generate", b), (random.getstate(), np.random.get_state())  # noqa: NPY002
     try:
         generator.eval()
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            for b, block in enumerate(z.split(BLOCK), first):
-                torch.manual_seed(stream_seed(seed, "generate", b))
-                images = generator(block.to(device))
-                if not isinstance(images, Tensor):
-                    raise UserError(
-                        f"network.generator gives {type(images).__name__}; it must give a tensor "
-                        "of images (m, C, H, W)."
-                    )
-                if images.dtype not in (torch.float32, torch.float64):
-                    raise UserError(
-                        f"network.generator gives images of {images.dtype}; it must give float32: "
-                        "precision=bf16 makes its products in less."
-                    )
-                samples.append(images.float().cpu())
+            torch.manual_seed(numbers)
+            random.seed(numbers)
+            np.random.seed(numbers % 2**32)  # noqa: NPY002
+            images = generator(z.to(device))
     finally:
         generator.train(was_training)
-    return torch.cat(samples)[:n]
+        random.setstate(states[0])
+        np.random.set_state(states[1])  # noqa: NPY002
+    if not isinstance(images, Tensor):
+        raise UserError(
+            f"network.generator gives {type(images).__name__}; it must give a tensor of images "
+            "(m, C, H, W)."
+        )
+    if images.dtype not in (torch.float32, torch.float64):
+        raise UserError(
+            f"network.generator gives images of {images.dtype}; it must give float32: "
+            "precision=bf16 makes its products in less."
+        )
+    return images.float()
 
 
 def sample_blocks(

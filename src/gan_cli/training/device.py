@@ -39,7 +39,7 @@ def pick_device(name: str) -> torch.device:
         torch.cuda.set_device(device)
     # By PyTorch's defaults cuDNN rounds float32 convolutions to TF32, and may add up in another
     # order each time: a resumed run would not be the same.
-    _round_float32("ieee")
+    _round_float32(False)
     torch.backends.cudnn.deterministic = True
     return device
 
@@ -98,14 +98,15 @@ def multiply_in(precision: str, device: torch.device) -> torch.dtype | None:
         raise UserError(
             f"precision is tf32, which only GPUs have; on {device} it can be fp32, bf16 or auto."
         )
-    _round_float32("tf32" if precision == "tf32" else "ieee")
+    _round_float32(precision == "tf32")
     native = precision == "bf16" or (precision == "auto" and _multiplies_bf16(device))
     return torch.bfloat16 if native else None
 
 
-def _round_float32(to: str) -> None:
-    torch.backends.cuda.matmul.fp32_precision = to
-    torch.backends.cudnn.conv.fp32_precision = to  # type: ignore[attr-defined]
+def _round_float32(to_tf32: bool) -> None:
+    # Not by fp32_precision: torch.export refuses to work once that was set.
+    torch.backends.cuda.matmul.allow_tf32 = to_tf32
+    torch.backends.cudnn.allow_tf32 = to_tf32
 
 
 def keep_freed_memory(largest: int) -> None:

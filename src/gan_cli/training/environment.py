@@ -99,7 +99,7 @@ def precision(autocast: torch.dtype | None) -> str:
     """Return the name of what matrix products are made in."""
     if autocast is not None:
         return str(autocast).removeprefix("torch.")
-    return "tf32" if torch.backends.cuda.matmul.fp32_precision == "tf32" else "fp32"
+    return "tf32" if torch.backends.cuda.matmul.allow_tf32 else "fp32"
 
 
 def _describe(device: torch.device) -> str:
