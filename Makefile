@@ -1,7 +1,7 @@
 # Every target does the set-up it needs: a virtual environment in .venv, made once.
 PYTHON ?= python3
 BIN := .venv/bin
-CODE := src conf tests bench
+CODE := src conf tests benchmarks
 
 help:            ## list the targets
 	@grep -E '^[a-z0-9-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 16
@@ -38,10 +38,10 @@ table1: .venv/ready  ## train and evaluate the paper's Table 1 on MNIST, into re
 
 bench: .venv/ready  ## speed as ratios, also of sweeps and start-up, and what checkpoints cost; MNIST under GAN_DATA
 	$(BIN)/gan bench
-	$(BIN)/python bench/start_up.py
-	$(BIN)/python bench/parzen.py
-	$(BIN)/python bench/checkpoints.py
-	$(BIN)/python bench/sweep.py
+	$(BIN)/python benchmarks/start_up.py
+	$(BIN)/python benchmarks/parzen.py
+	$(BIN)/python benchmarks/checkpoints.py
+	$(BIN)/python benchmarks/sweep.py
 
 clean:           ## remove .venv, caches and builds; outputs and data stay
 	rm -rf .venv build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache

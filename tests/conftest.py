@@ -1,37 +1,19 @@
-"""What the tests share: the command, small settings, and real data where they are."""
+"""Fixtures: the command in this process, and real data where they are."""
 
-import csv
 import gc
 import logging
 import os
-import shutil
 import signal
-import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import torch
+from helpers.command import Result
 from tensorboard.summary.writer import event_file_writer
 
-from gan_cli.training import checkpoints
-
-GAN = str(Path(sys.executable).with_name("gan"))
-
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
-
-# A pair that trains in no time, on digits.
-SMALL = (
-    "network.generator.widths=[32,32]",
-    "network.discriminator.units=[16,16]",
-    "schedule.batch_size=20",
-    "precision=fp32",
-    "threads=1",
-)
-
-needs_compiler = pytest.mark.skipif(not shutil.which("g++"), reason="there is no C++ compiler")
 
 
 @pytest.fixture
@@ -39,13 +21,6 @@ def compilers_cache(
     monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path_factory.getbasetemp() / "inductor"))
-
-
-@dataclass
-class Result:
-    code: int
-    out: str
-    err: str
 
 
 @pytest.fixture
@@ -56,7 +31,8 @@ def gan(
     from hydra._internal.hydra import Hydra
     from hydra.core.hydra_config import HydraConfig
 
-    from gan_cli import cli, outputs
+    from gan_cli import cli
+    from gan_cli.runs import outputs
 
     monkeypatch.chdir(tmp_path)
     # TensorBoard reads event files of one second and process in the order of their names, in which
@@ -96,46 +72,6 @@ def gan(
         return Result(code, out, err)
 
     return run
-
-
-def run_gan(*arguments: str, cwd: Path, **environment: str) -> Result:
-    """Run the installed command as a process of its own."""
-    done = subprocess.run(
-        [GAN, *arguments],
-        cwd=cwd,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        errors="backslashreplace",
-        check=False,
-    )
-    return Result(done.returncode, done.stdout, done.stderr)
-
-
-def rows(run: Path) -> list[dict[str, str]]:
-    with (run / "metrics.csv").open() as file:
-        return list(csv.DictReader(file))
-
-
-def weights(run: Path) -> dict:
-    return checkpoints.load_newest(run / "checkpoints")
-
-
-def assert_same(
-    a: object, b: object, equal: Callable[[torch.Tensor, torch.Tensor], bool] = torch.equal
-) -> None:
-    """Compare two states, every tensor bit for bit if `equal` is not another measure."""
-    if isinstance(a, torch.Tensor):
-        assert equal(a, b)
-    elif isinstance(a, dict):
-        assert a.keys() == b.keys()
-        for key in a:
-            assert_same(a[key], b[key], equal)
-    elif isinstance(a, list):
-        for one, other in zip(a, b, strict=True):
-            assert_same(one, other, equal)
-    else:
-        assert a == b
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import GAN, SMALL, Result, rows, run_gan
+from helpers.command import GAN, SMALL, Result, rows, run_gan
 from hydra import compose, initialize_config_module
 from PIL import Image
 
@@ -35,7 +35,7 @@ def test_bare_and_help_list_the_commands(gan: Gan) -> None:
 
 def test_a_pipe_that_breaks_in_a_command_is_not_standard_output(gan: Gan, tmp_path: Path) -> None:
     (tmp_path / "piped.py").write_text(
-        "from gan_cli.data.sources import Digits\n"
+        "from gan_cli.data.source import Digits\n"
         "class Piped(Digits):\n"
         "    def load(self):\n"
         "        raise BrokenPipeError('between processes')\n"
@@ -125,8 +125,8 @@ def test_version(gan: Gan) -> None:
 
 
 def test_help_of_a_command_has_examples_and_groups(gan: Gan) -> None:
-    from gan_cli import config
     from gan_cli.cli import COMMANDS
+    from gan_cli.config import validate as config
 
     config.register()
     for command in COMMANDS:
@@ -388,7 +388,7 @@ def test_a_users_own_network(gan: Gan, tmp_path: Path) -> None:
     )
     (own / "network/mine.yaml").write_text(
         "generator:\n  _target_: my_networks.G\n  z_dim: ${prior.dim}\n  width: 20\n"
-        "discriminator:\n  _target_: gan_cli.networks.fully_connected.Discriminator\n"
+        "discriminator:\n  _target_: gan_cli.networks.mlp.Discriminator\n"
         "  shape: ${dataset.shape}\n  widths: [20]\n"
     )
     own_pair = ("--config-dir", str(own), "network=mine")

@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import SMALL, Result
+from helpers.command import SMALL, Result
 
 from gan_cli.commands import theory
-from gan_cli.data.sources import Digits
-from gan_cli.training.loop import Training
+from gan_cli.data.source import Digits
+from gan_cli.training.trainer import Training
 
 FIRST_JOB = """
 import gc, weakref
 from gan_cli import cli
-from gan_cli.training.loop import Training
+from gan_cli.training.trainer import Training
 alive, step = [], Training.step
 def watched(self):
     alive.append(weakref.ref(self.state.generator))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import GAN, SMALL, Result
+from helpers.command import GAN, SMALL, Result
 
 # Signals itself as `module` is imported. Only an end in order does what `atexit` has.
 TOLD = """

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Result
+from helpers.command import Result
 
 from gan_cli.training import checkpoints
 

@@ -11,8 +11,8 @@ import pytest
 from hydra import compose, initialize_config_module
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from gan_cli import config
 from gan_cli.cli import COMMANDS
+from gan_cli.config import validate as config
 from gan_cli.figures.table1 import markdown
 
 RESULTS = Path(__file__).parents[1] / "results"

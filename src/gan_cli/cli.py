@@ -117,7 +117,7 @@ def quoted_path(argument: str) -> str:
     setting, _, path = argument.partition("=")
     plain = argument.startswith("-") or re.fullmatch(r"[\w./:+%@-]*", path, re.ASCII)
     if not plain and os.path.exists(path):
-        from gan_cli.sweeps import quoted
+        from gan_cli.runs.sweeps import quoted
 
         return f"{setting}={quoted(path)}"
     return argument
@@ -128,7 +128,8 @@ def play(command: str) -> None:
     import hydra
     from hydra.errors import HydraException
 
-    from gan_cli import config, outputs
+    from gan_cli.config import validate as config
+    from gan_cli.runs import outputs
 
     interrupts.undo_by(lambda: outputs.discard_reserved(command))
     config.register()
@@ -173,7 +174,8 @@ def perform(command: str, cfg: "DictConfig") -> Any:
     from hydra.errors import CompactHydraException
     from hydra.types import RunMode
 
-    from gan_cli import config, outputs, sweeps
+    from gan_cli.config import validate as config
+    from gan_cli.runs import outputs, sweeps
 
     # A log file that can't be written must not end, or flood, what it tells of.
     logging.raiseExceptions = False
@@ -196,7 +198,7 @@ def perform(command: str, cfg: "DictConfig") -> Any:
         garbage.set_apart()
         if command != "train":  # which has more to import first
             garbage.collect()
-        from gan_cli.commands.trouble import memory_told
+        from gan_cli.runs.trouble import memory_told
 
         with memory_told(cfg):
             returned = module.run(cfg, out)

@@ -15,9 +15,9 @@ from hydra.core.utils import JobReturn
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from gan_cli import sweeps
 from gan_cli.errors import PrunedError, UserError
-from gan_cli.search import chosen, open_study
+from gan_cli.runs import sweeps
+from gan_cli.runs.search import chosen, open_study
 from hydra_plugins.gan_sweepers import Jobs
 
 if TYPE_CHECKING:

@@ -16,9 +16,10 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from gan_cli import config, sweeps
+from gan_cli.config import validate as config
 from gan_cli.errors import PrunedError, UserError
 from gan_cli.files import write_atomically
+from gan_cli.runs import sweeps
 
 # A launcher's worker on another machine has this module first: its configs need the resolvers.
 config.register()

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import Result
+from helpers.command import Result
 from PIL import ExifTags, Image, features
 
 from gan_cli.data.folder import Folder

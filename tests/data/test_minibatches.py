@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from gan_cli.data.minibatches import Minibatches
-from gan_cli.data.sources import Split
+from gan_cli.data.source import Split
 from gan_cli.errors import UserError
 
 CPU = torch.device("cpu")

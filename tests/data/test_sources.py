@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from gan_cli.data.ring import Ring
-from gan_cli.data.sources import IDX, Digits, Source
+from gan_cli.data.source import IDX, Digits, Source
 from gan_cli.errors import UserError
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import Result
+from helpers.command import Result
 from scipy.io import savemat
 
 from gan_cli.data.tfd import TFD

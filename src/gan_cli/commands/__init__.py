@@ -1,1 +1,1 @@
-"""One file per command, each with `run(cfg, out)`."""
+"""One file for each command: config in, library calls, files out."""

@@ -14,16 +14,16 @@ import torch
 from hydra import compose
 from omegaconf import DictConfig
 
-from gan_cli.commands.build import assemble, build_source, relative
-from gan_cli.data.sources import Data, Split
+from gan_cli.benchmark.interleaved import Player, Rate, each, rates, summary
+from gan_cli.benchmark.products import PEAK_SIZE, peak, products_of
+from gan_cli.benchmark.separate_process import plain_apart
+from gan_cli.config.build import assemble, build_source, relative
+from gan_cli.data.source import Data, Split
 from gan_cli.errors import UserError
 from gan_cli.files import write_atomically
-from gan_cli.speed.apart import plain_apart
-from gan_cli.speed.products import PEAK_SIZE, peak, products_of
-from gan_cli.speed.turns import Player, Rate, each, rates, summary
+from gan_cli.runs.environment import environment
 from gan_cli.training.device import multiply_in, pick_device
-from gan_cli.training.environment import environment
-from gan_cli.training.loop import Training
+from gan_cli.training.trainer import Training
 
 log = logging.getLogger(__name__)
 

@@ -12,17 +12,17 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
-from gan_cli.commands.arrays import read_samples
-from gan_cli.commands.build import build_source, relative
-from gan_cli.commands.trained import load_data, load_trained
-from gan_cli.data.sources import Data
+from gan_cli.config.build import build_source, relative
+from gan_cli.data.source import Data
 from gan_cli.errors import UserError
-from gan_cli.evaluation.protocol import Fold, Score, score
-from gan_cli.evaluation.references import TABLE_1, centroids, training_images
 from gan_cli.figures.sigma import plot_sigma
 from gan_cli.files import write_atomically
+from gan_cli.metrics.protocol import Fold, Score, score
+from gan_cli.metrics.references import TABLE_1, centroids, training_images
+from gan_cli.runs.environment import git_commit
+from gan_cli.runs.load import load_data, load_trained
+from gan_cli.sampling.arrays import read_samples
 from gan_cli.training.device import pick_device
-from gan_cli.training.environment import git_commit
 
 log = logging.getLogger(__name__)
 

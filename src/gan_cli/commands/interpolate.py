@@ -7,14 +7,14 @@ import torch
 from omegaconf import DictConfig
 from torch import Tensor
 
-from gan_cli.commands.arrays import read_array
-from gan_cli.commands.build import relative
-from gan_cli.commands.trained import Trained, load_trained
+from gan_cli.config.build import relative
 from gan_cli.errors import UserError
-from gan_cli.evaluation import paths
-from gan_cli.evaluation.sampling import draw_z, generate
 from gan_cli.figures.grid import picture, save_gif, save_png
-from gan_cli.training.priors import Uniform
+from gan_cli.game.priors import Uniform
+from gan_cli.runs.load import Trained, load_trained
+from gan_cli.sampling import paths
+from gan_cli.sampling.arrays import read_array
+from gan_cli.sampling.samples import draw_z, generate
 
 log = logging.getLogger(__name__)
 

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from gan_cli.commands.build import relative
-from gan_cli.commands.groups import Group, best_first, confounded, kinds, repeated
-from gan_cli.commands.jobs import METRICS, find, missing, untimed
-from gan_cli.commands.page import html
+from gan_cli.config.build import relative
 from gan_cli.errors import UserError
-from gan_cli.evaluation.summary import Summary
 from gan_cli.figures.page import Table
 from gan_cli.files import write_atomically
+from gan_cli.metrics.summary import Summary
+from gan_cli.runs.aggregate import Group, best_first, confounded, kinds, repeated
+from gan_cli.runs.collect import METRICS, find, missing, untimed
+from gan_cli.runs.report_page import html
 
 log = logging.getLogger(__name__)
 

@@ -12,18 +12,19 @@ import torch
 from hydra import compose
 from omegaconf import DictConfig, OmegaConf
 
-from gan_cli.commands import elsewhere, eval_parzen, interpolate, sample
-from gan_cli.commands.build import relative
-from gan_cli.commands.jobs import Job, find, missing
-from gan_cli.commands.likeness import compare
-from gan_cli.commands.settings import differences
-from gan_cli.commands.trained import load_data, load_trained
+from gan_cli.commands import eval_parzen, interpolate, sample
+from gan_cli.config.build import relative
+from gan_cli.config.differences import differences
 from gan_cli.errors import UserError
-from gan_cli.evaluation.summary import summarise
 from gan_cli.figures.table1 import markdown
 from gan_cli.files import write_atomically
-from gan_cli.runs import Run, read_json
-from gan_cli.training.environment import git_commit
+from gan_cli.metrics.likeness import compare
+from gan_cli.metrics.summary import summarise
+from gan_cli.runs import elsewhere
+from gan_cli.runs.collect import Job, find, missing
+from gan_cli.runs.directory import Run, read_json
+from gan_cli.runs.environment import git_commit
+from gan_cli.runs.load import load_data, load_trained
 
 log = logging.getLogger(__name__)
 

@@ -12,18 +12,18 @@ from pathlib import Path
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from gan_cli.commands.build import relative
-from gan_cli.commands.instantiate import build
+from gan_cli.config.build import relative
+from gan_cli.config.instantiate import build
 from gan_cli.errors import UserError
-from gan_cli.evaluation.theory import DENSE, LOG_4, Mixture, Moment, grid, measure
-from gan_cli.figures.figure1 import Panel, figure1
 from gan_cli.figures.plot import save_plot
 from gan_cli.files import write_atomically
-from gan_cli.networks.monotone import MonotoneGenerator
-from gan_cli.streams import stream, stream_seed
+from gan_cli.rng import stream, stream_seed
+from gan_cli.runs.environment import git_commit
+from gan_cli.theory.divergence import DENSE, LOG_4, Mixture, Moment, grid, measure
+from gan_cli.theory.figure1 import Panel, figure1
+from gan_cli.theory.monotone import MonotoneGenerator
+from gan_cli.theory.one_dimensional import LineDiscriminator, LineGame
 from gan_cli.training.device import pick_device
-from gan_cli.training.environment import git_commit
-from gan_cli.training.one_dimensional import LineDiscriminator, LineGame
 
 log = logging.getLogger(__name__)
 

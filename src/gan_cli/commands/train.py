@@ -15,35 +15,37 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from gan_cli import garbage, outputs, runs, search
-from gan_cli.commands.build import assemble, build_source, relative
-from gan_cli.commands.dry_run import load, show_plan
-from gan_cli.commands.length import in_steps, refuse_finished, target
-from gan_cli.commands.monitor import build_monitor
-from gan_cli.commands.resume import (
+from gan_cli import garbage
+from gan_cli.config.build import assemble, build_source, relative
+from gan_cli.data.source import Data
+from gan_cli.engines.compiled import Compiled
+from gan_cli.engines.cuda_graph import Graph
+from gan_cli.errors import DivergedError, PrunedError, UserError
+from gan_cli.figures.grid import Picture, picture, save_png
+from gan_cli.files import printable
+from gan_cli.game.state import State
+from gan_cli.runs import directory as runs
+from gan_cli.runs import outputs, search
+from gan_cli.runs.environment import compare, environment, precision, refuse_other_data
+from gan_cli.runs.length import in_steps, refuse_finished, target
+from gan_cli.runs.resume import (
     config_of_resumed,
     done_already,
     measured_otherwise,
     refuse_lone_sweep,
     told_settings,
 )
-from gan_cli.commands.trouble import full_disk_told, memory_told
-from gan_cli.data.sources import Data
-from gan_cli.errors import DivergedError, PrunedError, UserError
-from gan_cli.evaluation.sampling import draw_z, generate
-from gan_cli.figures.grid import Picture, picture, save_png
-from gan_cli.files import printable
+from gan_cli.runs.trouble import full_disk_told, memory_told
+from gan_cli.sampling.samples import draw_z, generate
 from gan_cli.training import checkpoints
-from gan_cli.training.compiled import Compiled
+from gan_cli.training.checkpoint_writer import Keeper
+from gan_cli.training.collapse import Variety
 from gan_cli.training.device import take_gpu, warn_if_busy
-from gan_cli.training.environment import compare, environment, precision, refuse_other_data
-from gan_cli.training.graph import Graph
-from gan_cli.training.keeper import Keeper
-from gan_cli.training.logbook import Logbook, refuse_other_columns
-from gan_cli.training.loop import BEST_BY, Intervals, Training, over, train
+from gan_cli.training.dry_run import load, show_plan
+from gan_cli.training.metric_logger import Logbook, refuse_other_columns
+from gan_cli.training.monitor import build_monitor
 from gan_cli.training.signals import Stop, stop_signals
-from gan_cli.training.state import State
-from gan_cli.training.variety import Variety
+from gan_cli.training.trainer import BEST_BY, Intervals, Training, over, train
 
 log = logging.getLogger(__name__)
 

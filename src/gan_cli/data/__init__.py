@@ -1,1 +1,1 @@
-"""Sources of training data and shuffled minibatches."""
+"""Data sets, as uint8 tensors split in three, and minibatches of them."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from gan_cli import interrupts
-from gan_cli.data.sources import Data, Source, Split, remove_empty
+from gan_cli.data.source import Data, Source, Split, remove_empty
 from gan_cli.errors import MissingDataError, UserError
 
 ARCHIVE = "cifar-10-python.tar.gz"

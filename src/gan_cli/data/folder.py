@@ -10,10 +10,10 @@ import numpy as np
 import torch
 
 from gan_cli.data.pictures import SUFFIXES, Album, decode, decode_all, open_album, shapes
-from gan_cli.data.sources import Data, Source, Split
+from gan_cli.data.source import Data, Source, Split
 from gan_cli.errors import UserError
 from gan_cli.files import replacing
-from gan_cli.streams import stream
+from gan_cli.rng import stream
 
 log = logging.getLogger(__name__)
 

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from gan_cli.data.sources import Split
+from gan_cli.data.source import Split
 from gan_cli.errors import UserError
-from gan_cli.streams import stream
+from gan_cli.rng import stream
 
 
 class Minibatches:

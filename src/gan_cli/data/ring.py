@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from gan_cli.data.sources import Data, Source, split
-from gan_cli.streams import stream
+from gan_cli.data.source import Data, Source, split
+from gan_cli.rng import stream
 
 
 class Ring(Source):

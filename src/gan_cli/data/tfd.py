@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from gan_cli import interrupts
-from gan_cli.data.sources import Data, Source, Split
+from gan_cli.data.source import Data, Source, Split
 from gan_cli.errors import MissingDataError, UserError
 
 FILE = "TFD/TFD_48x48.mat"

@@ -1,1 +1,1 @@
-"""Pictures: grids and plots."""
+"""Grids of images, curves and tables."""

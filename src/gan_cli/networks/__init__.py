@@ -1,1 +1,1 @@
-"""Generators and discriminators, plain `nn.Module`s."""
+"""Generators and discriminators, and the layers that they are made of."""

@@ -1,1 +1,1 @@
-"""The game: objectives, priors, optimizers, the step, the loop, checkpoints."""
+"""What surrounds the updates: the trainer, checkpoints, metrics, optimizers, signals."""

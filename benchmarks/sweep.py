@@ -1,0 +1,57 @@
+"""What a sweep gains from playing its jobs at once: n single-threaded jobs on n cores.
+
+    python benchmarks/sweep.py [TURNS [EPOCHS]]
+
+The same n runs on digits, `threads=1` each, one after the other and by hydra/launcher=joblib, take
+turns: whole commands, start and end included. The ratio of the medians is the gain; n would be all.
+"""
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+
+from gan_cli.runs.environment import git_commit
+
+GAN = str(Path(sys.executable).with_name("gan"))
+LAUNCHERS = ("basic", "joblib")
+
+
+def seconds(launcher: str, n: int, epochs: int) -> float:
+    """Return how long a sweep of `n` jobs takes."""
+    command = [
+        GAN, "train", "-m", f"hydra/launcher={launcher}", f"seed=range({n})", "threads=1",
+        f"schedule.epochs={epochs}",
+    ]  # fmt: skip
+    with tempfile.TemporaryDirectory() as directory:
+        began = time.perf_counter()
+        subprocess.run(command, cwd=directory, check=True, stdout=subprocess.DEVNULL)
+        return time.perf_counter() - began
+
+
+def main(turns: int = 3, epochs: int = 150) -> None:
+    """Print the medians, and their ratio."""
+    n = len(os.sched_getaffinity(0))
+    print(
+        f"commit {git_commit()}, torch {torch.__version__}, "
+        f"{torch.cpu.get_capabilities().get('cpu_name', '')}; {n} cores, {n} runs of {epochs} "
+        f"epochs on digits, medians of {turns} turns"
+    )
+    times: dict[str, list[float]] = {launcher: [] for launcher in LAUNCHERS}
+    for _ in range(turns):
+        for launcher in LAUNCHERS:
+            times[launcher].append(seconds(launcher, n, epochs))
+    for launcher, some in times.items():
+        told = ", ".join(f"{t:.1f}" for t in sorted(some))
+        print(f"{launcher}: {statistics.median(some):.1f} s ({told})")
+    one, together = (statistics.median(times[launcher]) for launcher in LAUNCHERS)
+    print(f"gain: {one / together:.2f}, which is {one / together / n:.2f} n")
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""What `gan bench` measures against."""

@@ -1,0 +1,1 @@
+"""Settings: their types and ranges, and the objects that they describe."""

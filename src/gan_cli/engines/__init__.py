@@ -1,0 +1,1 @@
+"""How an update is executed: in one pass, in mixed precision, as a CUDA graph, compiled."""

@@ -1,0 +1,1 @@
+"""What samples are worth: Parzen windows, their references, diversity, classes."""

@@ -1,0 +1,64 @@
+"""What a log-likelihood is worth: the same estimator's value for models that nobody trained."""
+
+import hashlib
+import io
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gan_cli import interrupts
+from gan_cli.files import write_atomically
+from gan_cli.rng import stream, stream_seed
+
+# Table 1 of the paper, as quoted there: log-likelihood and standard error in nats.
+TABLE_1: dict[str, dict[str, tuple[float, float]]] = {
+    "MNIST": {
+        "DBN": (138, 2),
+        "Stacked CAE": (121, 1.6),
+        "Deep GSN": (214, 1.1),
+        "Adversarial nets": (225, 2),
+    },
+    "TFD": {
+        "DBN": (1909, 66),
+        "Stacked CAE": (2110, 50),
+        "Deep GSN": (1890, 29),
+        "Adversarial nets": (2057, 26),
+    },
+}
+
+
+def training_images(train: Tensor, n: int, seed: int) -> Tensor:
+    """Return n of the training images (N, ...) without replacement, or all where N <= n."""
+    return train[torch.randperm(len(train), generator=stream(seed, "references"))[:n]]
+
+
+def centroids(train: Tensor, k: int, seed: int, cache: Path) -> Tensor:
+    """Return k centroids of the training images (N, ...) by k-means, (k, ...) float32.
+
+    Lloyd's algorithm from randomly chosen images. They are kept in the directory `cache`, under a
+    name that the data, k and the seed determine.
+    """
+    flat = train.flatten(1).float().numpy()
+    k = min(k, len(flat))
+    digest = hashlib.sha256(flat.tobytes()).hexdigest()[:16]
+    path = cache / f"kmeans-{digest}-k{k}-seed{seed}.npy"
+    if not path.is_file():
+        cache.mkdir(parents=True, exist_ok=True)
+        buffer = io.BytesIO()
+        np.save(buffer, _kmeans(flat, k, seed))
+        write_atomically(path, buffer.getvalue())
+    return torch.from_numpy(np.load(path, allow_pickle=False)).view(-1, *train.shape[1:])
+
+
+def _kmeans(x: np.ndarray, k: int, seed: int) -> np.ndarray:
+    # Imported here: it costs a second, and the cache usually spares it.
+    with interrupts.importing():
+        from sklearn.cluster import KMeans
+
+    kmeans = KMeans(
+        k, init="random", n_init=1, max_iter=30, random_state=stream_seed(seed, "kmeans") % 2**32
+    )
+    centers: np.ndarray = kmeans.fit(x).cluster_centers_
+    return centers

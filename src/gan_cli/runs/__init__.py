@@ -1,0 +1,1 @@
+"""The run directory: files, resuming, provenance, sweeps, reports."""

@@ -1,0 +1,78 @@
+"""The study of a search by Optuna: what its sweeper and its jobs share."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+from gan_cli.errors import PrunedError, UserError
+from gan_cli.runs import sweeps
+
+if TYPE_CHECKING:
+    import optuna
+    from optuna.trial import FrozenTrial
+
+STUDY = "study.db"
+
+
+def open_study(sweep: Path, pruner: DictConfig | None) -> "optuna.Study":
+    """Return the study in a sweep's directory, made where there is none yet.
+
+    Raises UserError where Optuna is missing, or can't read it.
+    """
+    try:
+        import optuna
+        from sqlalchemy.exc import SQLAlchemyError
+    except ImportError as error:
+        raise UserError(
+            "hydra/sweeper=optuna needs Optuna, which is not installed; "
+            "`pip install -e '.[search]'` brings it."
+        ) from error
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        return optuna.create_study(
+            storage=f"sqlite:///{sweep / STUDY}",
+            study_name="search",
+            load_if_exists=True,
+            direction="maximize",
+            pruner=instantiate(pruner) if pruner else optuna.pruners.NopPruner(),
+        )
+    except SQLAlchemyError as error:
+        reason = str(error).splitlines()[0]
+        raise UserError(f"Cannot open the study {sweep / STUDY}: {reason}") from error
+
+
+def chosen(trial: "FrozenTrial") -> list[str]:
+    """Return the overrides that a trial stands for."""
+    return [f"{key}={value}" for key, value in sorted(trial.params.items())]
+
+
+def pruner(job: Path) -> Callable[[int, float], None]:
+    """Return what a run tells its estimates, with their number from 1: its search, if it has one.
+
+    By that number, and not by the step, trials of other batch sizes can be compared. The function
+    raises PrunedError where the search gives the run up.
+    """
+    hydra = HydraConfig.get()
+    if hydra.mode != RunMode.MULTIRUN or not hydra.sweeper.get("pruner"):
+        return lambda _number, _estimate: None
+    import optuna
+
+    study = open_study(job.parent, hydra.sweeper.pruner)
+    running = study.get_trials(states=[optuna.trial.TrialState.RUNNING])
+    found = next(trial for trial in running if sweeps.job_name(chosen(trial)) == job.name)
+    trial = optuna.Trial(study, found._trial_id)
+    # A run that was killed measures again what it had told before.
+    told = set(found.intermediate_values)
+
+    def tell(number: int, estimate: float) -> None:
+        if number not in told:
+            trial.report(estimate, number)
+        if trial.should_prune():
+            raise PrunedError(f"given up at estimate {number}, which is {estimate:.4g}")
+
+    return tell

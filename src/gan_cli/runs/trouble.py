@@ -1,0 +1,68 @@
+"""What the machine runs out of while a run trains, told in a sentence."""
+
+import contextlib
+import logging
+import re
+import threading
+from collections.abc import Iterator
+
+from omegaconf import DictConfig
+
+from gan_cli.config.build import relative
+from gan_cli.errors import UserError
+from gan_cli.game.state import State
+from gan_cli.runs import directory as runs
+from gan_cli.training.device import device_name
+
+log = logging.getLogger(__name__)
+
+# Settings of the commands that read a run, by which the memory that they take grows.
+SIZES = ("n", "n_samples", "rows", "points", "steps", "valid_limit", "test_limit")
+
+
+@contextlib.contextmanager
+def memory_told(cfg: DictConfig) -> Iterator[None]:
+    """Make one sentence of memory that is not enough, with the settings that ask for it."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        asked = re.search(r"(?:tried|unable) to allocate ([\d.]+ \w+)", str(error), re.IGNORECASE)
+        if not asked and not isinstance(error, MemoryError):
+            raise
+        sizes = [f"{key}={cfg[key]}" for key in SIZES if cfg.get(key) is not None] + [
+            f"network.{player}.{key}={node[key]}"
+            for player, node in cfg.get("network", {}).items()
+            for key in ("widths", "units", "width", "channels")
+            if isinstance(node, DictConfig) and key in node
+        ]
+        if "schedule" in cfg and "batch_size" in cfg.schedule:
+            sizes.insert(0, f"schedule.batch_size={cfg.schedule.batch_size}")
+        raise UserError(
+            f"Out of memory on {device_name(cfg.get('device', 'cpu'))}, which was asked for "
+            f"{asked[1] if asked else 'more than is left'}, with {', '.join(sizes)}; one of them "
+            "must be smaller, or device another."
+        ) from error
+
+
+@contextlib.contextmanager
+def full_disk_told(run: runs.Run, state: State) -> Iterator[None]:
+    """Make one sentence of what can't be written, by whichever thread."""
+
+    def note(failed: threading.ExceptHookArgs) -> None:
+        # TensorBoard's thread hands its error on to the next who writes, who tells it.
+        log.debug("In %s: %s", failed.thread, failed.exc_value)
+
+    before, threading.excepthook = threading.excepthook, note
+    try:
+        yield
+    except (OSError, UserError) as error:
+        cause = error if isinstance(error, OSError) else error.__cause__
+        if not isinstance(cause, OSError):
+            raise
+        where = relative(run.path)
+        raise UserError(
+            f"Cannot write to {where} at step {state.step}: {cause.strerror or cause}. Its "
+            f"checkpoints are whole: once that is mended, `gan train resume={where}` goes on."
+        ) from error
+    finally:
+        threading.excepthook = before

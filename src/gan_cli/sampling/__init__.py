@@ -1,0 +1,1 @@
+"""Samples of a trained generator, and paths through z-space."""

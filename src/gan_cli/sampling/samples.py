@@ -1,0 +1,83 @@
+"""Samples that depend on the seed and their own number alone."""
+
+import random
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gan_cli.errors import UserError
+from gan_cli.rng import stream, stream_seed
+
+# z comes in blocks that are always drawn and always generated whole, so that neither how many
+# samples are asked for nor memory's limits can change a bit of any of them.
+BLOCK = 256
+
+
+def draw_z(prior: Callable[[int, torch.Generator], Tensor], n: int, seed: int) -> Tensor:
+    """Return z_0 .. z_(n-1) of `seed`, (n, dim) on the CPU; z_i is the same for any n > i."""
+    blocks = [prior(BLOCK, stream(seed, "z", b)) for b in range(-(-n // BLOCK))]
+    return torch.cat(blocks)[:n]
+
+
+@torch.no_grad()
+def generate(
+    generator: nn.Module, z: Tensor, seed: int, device: torch.device, first: int = 0
+) -> Tensor:
+    """Return G(z) in eval mode and float32, (n, C, H, W) on the CPU, for z (n, dim).
+
+    Random numbers of G's own, if it draws any from PyTorch's, NumPy's or Python's global stream,
+    are a function of
+    `seed` and the sample's number, which for z[0] is BLOCK times `first`; the streams are left as
+    they were, and so is G. Raises UserError where G gives no tensor, or one of lower precision.
+    """
+    n = len(z)
+    z = torch.cat([z, z.new_zeros(-n % BLOCK, z.shape[1])])
+    blocks = enumerate(z.split(BLOCK), first)
+    samples = [images_from(generator, block, seed, device, b).cpu() for b, block in blocks]
+    return torch.cat(samples)[:n]
+
+
+@torch.no_grad()
+def images_from(
+    generator: nn.Module, z: Tensor, seed: int, device: torch.device, b: int = 0
+) -> Tensor:
+    """Return G(z) for a single block, as `generate` does, on `device`."""
+    was_training = generator.training
+    numbers, states = stream_seed(seed, "generate", b), (random.getstate(), np.random.get_state())  # noqa: NPY002
+    try:
+        generator.eval()
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.manual_seed(numbers)
+            random.seed(numbers)
+            np.random.seed(numbers % 2**32)  # noqa: NPY002
+            images = generator(z.to(device))
+    finally:
+        generator.train(was_training)
+        random.setstate(states[0])
+        np.random.set_state(states[1])  # noqa: NPY002
+    if not isinstance(images, Tensor):
+        raise UserError(
+            f"network.generator gives {type(images).__name__}; it must give a tensor of images "
+            "(m, C, H, W)."
+        )
+    if images.dtype not in (torch.float32, torch.float64):
+        raise UserError(
+            f"network.generator gives images of {images.dtype}; it must give float32: "
+            "precision=bf16 makes its products in less."
+        )
+    return images.float()
+
+
+def sample_blocks(
+    generator: nn.Module,
+    prior: Callable[[int, torch.Generator], Tensor],
+    n: int,
+    seed: int,
+    device: torch.device,
+) -> Iterator[Tensor]:
+    """Yield samples 0 .. n-1 of `seed`, as `generate` gives them of `draw_z`, BLOCK at a time."""
+    for b in range(-(-n // BLOCK)):
+        z = prior(BLOCK, stream(seed, "z", b))
+        yield generate(generator, z, seed, device, first=b)[: n - b * BLOCK]

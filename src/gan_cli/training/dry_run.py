@@ -1,0 +1,75 @@
+"""`gan train dry_run=true`: what would be trained, by shapes alone."""
+
+import logging
+from typing import Any
+
+import torch
+from omegaconf import DictConfig
+
+from gan_cli.config.build import build_networks, build_optimizers, pick_arithmetic
+from gan_cli.config.instantiate import build
+from gan_cli.data.minibatches import Minibatches
+from gan_cli.data.source import Data, Split
+from gan_cli.errors import MissingDataError, UserError
+from gan_cli.runs.length import in_steps
+from gan_cli.training import plan
+
+log = logging.getLogger(__name__)
+
+META = torch.device("meta")
+
+
+def show_plan(cfg: DictConfig, source: Any, data: Data | None) -> None:
+    """Log the data, both networks layer by layer, the length of the run and its memory.
+
+    The networks are built on the device `meta`, which has sizes and no numbers: the plan of a run
+    that needs more memory than there is takes none. Raises UserError for all that `gan train` would
+    refuse, and for a network that can't do without numbers.
+    """
+    device, _ = pick_arithmetic(cfg)
+    m, k = cfg.schedule.batch_size, cfg.schedule.k
+    train = data.train if data else Split(torch.zeros(m, *source.shape, dtype=torch.uint8), None)
+    minibatches = Minibatches(train, m, cfg.seed, source.to_model, META)
+    steps = in_steps(cfg, minibatches.per_epoch / k)
+    build(cfg, "objective")
+    for name, part in (data._asdict() if data else {}).items():
+        labels = "no labels" if part.y is None else f"{len(part.y.unique())} classes"
+        log.info("%-6s %s %s, %s", name, tuple(part.x.shape), part.x.dtype, labels)
+    try:
+        generator, discriminator = build_networks(
+            cfg, source, torch.empty(min(m, 8), *source.shape, device=META)
+        )
+        z = build(cfg, "prior")(m, torch.Generator()).to(META)
+        g_rows = plan.layers(generator, z)
+        d_rows = plan.layers(discriminator, torch.empty(2 * m, *source.shape, device=META))
+    except (NotImplementedError, RuntimeError) as error:
+        if "meta" not in str(error):
+            raise
+        raise UserError(
+            "dry_run is true, which passes shapes through the networks, and one of them asks for "
+            f"numbers ({str(error).splitlines()[0]}); to see how it trains, leave dry_run away."
+        ) from error
+    for line in [*plan.table("Generator", g_rows), *plan.table("Discriminator", d_rows)]:
+        log.info("%s", line)
+    if data:
+        log.info(
+            "%d steps, %s, with %d x %d training images each: %.4g epochs of %d minibatches.",
+            steps, cfg.schedule.updates, k, m, steps * k / minibatches.per_epoch,
+            minibatches.per_epoch,
+        )  # fmt: skip
+    activations = sum(row[-1] for row in g_rows + d_rows)
+    slots = build_optimizers(cfg)[1].slots
+    size = plan.memory(generator, discriminator, slots, activations, minibatches.x.nbytes)
+    log.info("About %.0f MB on %s beside PyTorch itself.", size / 1e6, device)
+
+
+def load(cfg: DictConfig, source: Any) -> Data | None:
+    """Return the data, or None where a dry run finds them missing: it shows the networks still."""
+    try:
+        data: Data = source.load()
+    except MissingDataError as error:
+        if not (cfg.dry_run and source.shape):
+            raise
+        log.warning("%s Until then, the plan is without data.", error)
+        return None
+    return data

@@ -1,0 +1,447 @@
+"""`gan eval-parzen`, `gan interpolate` and `gan sample neighbors=true`, as a person uses them."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from helpers.command import SMALL, Result
+from omegaconf import OmegaConf
+from PIL import Image
+
+from gan_cli.data.source import Digits
+from gan_cli.errors import UserError
+from gan_cli.metrics.parzen import log_likelihood
+from gan_cli.runs.trouble import memory_told
+
+Gan = Callable[..., Result]
+
+
+def only(pattern: str, cwd: Path) -> Path:
+    (path,) = cwd.glob(pattern)
+    return path
+
+
+@pytest.fixture
+def trained(gan: Gan, tmp_path: Path) -> Path:
+    result = gan("train", *SMALL, "schedule.steps=60", "monitor.every=0.5", "prior=gaussian")
+    assert result.code == 0, result.err
+    return only("outputs/train/*", tmp_path)
+
+
+@pytest.mark.usefixtures("trained")
+def test_a_refused_sample_leaves_the_file_that_is_there(gan: Gan, tmp_path: Path) -> None:
+    (tmp_path / "x.npy").write_text("precious")
+    for arguments, words in (
+        (("n=5000", "real=true", "save=x.npy"), "n is 5000; with real=true it can be 1397 at most"),
+        (("save=",), "save is ''; it must be the path of a .npy file"),
+        (("save=x/",), "save is 'x/'; it must be the path of a .npy file"),
+    ):
+        result = gan("sample", *arguments)
+        assert result.code == 1
+        assert words in result.err
+    assert (tmp_path / "x.npy").read_text() == "precious"
+    assert not (tmp_path / "outputs/sample").exists()
+
+
+def test_eval_parzen_of_a_run(gan: Gan, trained: Path, tmp_path: Path) -> None:
+    result = gan("eval-parzen", "n_samples=300", "draws=3", "centroids=20", "refine=true")
+    assert result.code == 0, result.err
+    content = json.loads(only("outputs/eval-parzen/*/parzen.json", tmp_path).read_text())
+    assert content["n_samples"] == 300
+    assert content["weights"] == "raw"
+    assert content["seed"] == 0
+    assert content["settings"]["valid_limit"] == 1000
+    assert set(content["references"]) == {"300 training images", "20 k-means centroids"}
+
+    # The very number, from the samples themselves.
+    assert gan("sample", "n=300", "save=samples.npy").code == 0
+    samples, data = torch.from_numpy(np.load(tmp_path / "samples.npy")), Digits((1, 8, 8)).load()
+    sigmas = np.logspace(-1, 0, 10).tolist()
+    curve = log_likelihood(data.valid.x / 255, samples, sigmas).mean(1)
+    best = sigmas[int(curve.argmax())]
+    test = log_likelihood(data.test.x / 255, samples, [best])[0]
+    assert content["sigma"] == pytest.approx(best)
+    assert content["log_likelihood"] == pytest.approx(test.mean().item(), abs=1e-4)
+    assert content["standard_error"] == pytest.approx(test.std().item() / 200**0.5, abs=1e-4)
+    np.testing.assert_allclose(content["validation"], curve, atol=1e-4)
+
+    # Draws differ, and are told with their mean and spread; refining stands beside the grid.
+    draws = [draw["log_likelihood"] for draw in content["draws"]]
+    assert len(set(draws)) == 3
+    assert (
+        f"mean {np.mean(draws):.2f}, standard deviation {np.std(draws, ddof=1):.2f}" in result.out
+    )
+    assert content["refined"]["sigma"] != content["sigma"]
+    assert "with sigma refined" in result.out
+    with Image.open(only("outputs/eval-parzen/*/parzen.png", tmp_path)) as png:
+        assert png.text["run"] == str(trained.relative_to(tmp_path))
+        assert png.text["seed"] == "0"
+        assert "eval-parzen n_samples=300" in png.text["command"]
+
+
+def test_eval_parzen_of_a_file_equals_that_of_the_run(
+    gan: Gan, trained: Path, tmp_path: Path
+) -> None:
+    of_run = (f"run={trained}", "n_samples=200", "references=[]", "outputs=a")
+    assert gan("eval-parzen", *of_run).code == 0
+    assert gan("sample", "n=200", "save=samples.npy").code == 0
+    flat = np.load(tmp_path / "samples.npy").reshape(200, 64).astype(np.float64)
+    np.save(tmp_path / "flat.npy", flat)
+    of_file = ("dataset=digits", "references=[]", "outputs=b", "samples=flat.npy")
+    assert gan("eval-parzen", *of_file).code == 0
+    a = json.loads(only("a/eval-parzen/*/parzen.json", tmp_path).read_text())
+    b = json.loads(only("b/eval-parzen/*/parzen.json", tmp_path).read_text())
+    assert a["log_likelihood"] == pytest.approx(b["log_likelihood"], abs=1e-6)
+    assert b["weights"] is None
+
+
+def test_centroids_are_cached_and_beat_training_images(
+    gan: Gan, trained: Path, tmp_path: Path
+) -> None:
+    assert trained.is_dir()
+    for _ in range(2):
+        assert gan("eval-parzen", "n_samples=100", "centroids=100").code == 0
+    cache = only("outputs/cache/*", tmp_path)
+    assert cache.name.endswith("k100-seed0.npy")
+    first, second = sorted(tmp_path.glob("outputs/eval-parzen/*/parzen.json"))
+    content = json.loads(first.read_text())["references"]
+    assert json.loads(second.read_text())["references"] == content
+    means = {name: value["log_likelihood"] for name, value in content.items()}
+    assert means["100 k-means centroids"] > means["100 training images"]
+
+
+def test_a_sigma_at_the_edge_is_a_warning(gan: Gan, trained: Path) -> None:
+    assert trained.is_dir()
+    result = gan("eval-parzen", "n_samples=50", "sigmas=[0.01,0.02]", "references=[train]")
+    assert result.code == 0
+    assert result.out.count("at the edge of the grid") == 2
+
+
+def test_the_order_of_sigmas_is_nothing(gan: Gan, trained: Path) -> None:
+    """Between which of them to refine, too."""
+    told = []
+    for sigmas in ("[0.1,0.2,0.4,0.8]", "[0.4,0.1,0.8,0.2]"):
+        asked = ("eval-parzen", f"run={trained}", "n_samples=50", "references=[]", "refine=true")
+        result = gan(*asked, f"sigmas={sigmas}")
+        assert result.code == 0, result.err
+        told.append(next(x for x in result.out.splitlines() if x.startswith("generator")))
+    assert told[0] == told[1]
+
+
+def test_folds_are_told_with_an_error_across_them(gan: Gan, tmp_path: Path) -> None:
+    (tmp_path / "folded.py").write_text(
+        "from gan_cli.data.source import Data, Digits, Split\n"
+        "class Folded(Digits):\n"
+        "    def folds(self):\n"
+        "        train, valid, test = self.load()\n"
+        "        cut = lambda s, i: Split(s.x[i::4], None)\n"
+        "        return [Data(train, cut(valid, i), cut(test, i)) for i in range(4)]\n"
+    )
+    (tmp_path / "conf/dataset").mkdir(parents=True)
+    (tmp_path / "conf/dataset/folded.yaml").write_text(
+        "_target_: folded.Folded\nshape: [1, 8, 8]\nrange: unit\n"
+    )
+    np.save(tmp_path / "s.npy", np.random.default_rng(0).random((50, 64)))
+    result = gan("eval-parzen", "--config-dir", "conf", "dataset=folded", "samples=s.npy")
+    assert result.code == 0, result.err
+    assert "200 in 4" in result.out
+
+
+def test_the_monitor_finds_the_best_checkpoint(gan: Gan, trained: Path, tmp_path: Path) -> None:
+    import csv
+
+    from gan_cli.training import checkpoints
+
+    with (trained / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    watched = {int(row["step"]): float(row["parzen_valid"]) for row in rows if row["parzen_valid"]}
+    assert list(watched) == [34, 60]  # 34.5 steps are half an epoch; the end is watched too
+    best = max(watched, key=lambda step: watched[step])
+    saved = checkpoints.load(trained / "checkpoints/best.ckpt")
+    assert saved["step"] == best
+    assert saved["best"] == pytest.approx(watched[best], rel=1e-5)
+    result = gan("sample", "n=4", "checkpoint=best")
+    assert f"step {best}" in result.out
+    for path in (trained / "checkpoints").glob("best*"):
+        path.unlink()
+    result = gan("sample", "n=4", "checkpoint=best")
+    assert result.code == 1
+    assert "monitor.every" in result.err
+    assert len(list(tmp_path.glob("outputs/sample/*"))) == 1
+
+
+def test_figure_2(gan: Gan, trained: Path, tmp_path: Path) -> None:
+    result = gan("sample", "neighbors=true", "n=6", "columns=3", "seed=5", "save=kept.npy")
+    assert result.code == 0, result.err
+    with Image.open(only("outputs/sample/*/figure2.png", tmp_path)) as png:
+        assert png.text["run"] == str(trained.relative_to(tmp_path))
+        figure = np.asarray(png)
+    assert figure.shape == (2 * 58 + 2, 4 * 58 + 2, 3)
+    assert gan("sample", "n=6", "seed=5", "save=s.npy").code == 0
+    samples = np.load(tmp_path / "s.npy").reshape(6, 64)
+    np.testing.assert_array_equal(np.load(tmp_path / "kept.npy").reshape(6, 64), samples)
+    train = (Digits((1, 8, 8)).load().train.x.flatten(1) / 255).numpy()
+    for row in range(2):
+        distance = ((train - samples[3 * row + 2]) ** 2).sum(1)
+        expected = np.rint(train[distance.argmin()] * 255).reshape(8, 8)
+        shown = figure[row * 58 + 2 + 3 : row * 58 + 58 : 7, 3 * 58 + 2 + 3 : 4 * 58 : 7, 0]
+        np.testing.assert_array_equal(shown[:8, :8], expected)
+    content = json.loads(only("outputs/sample/*/neighbors.json", tmp_path).read_text())
+    assert list(content["samples"]) == ["5%", "25%", "50%", "75%", "95%"]
+    assert 0 < content["test images"]["5%"] < content["test images"]["95%"]
+
+
+def test_real_images_stand_beside_samples(gan: Gan, trained: Path, tmp_path: Path) -> None:
+    result = gan("sample", "real=true", "n=9", f"run={trained}")
+    assert result.code == 0, result.err
+    with Image.open(only("outputs/sample/*/samples.png", tmp_path)) as png:
+        figure = np.asarray(png)[..., 0]
+    side = 3 * 58 + 2
+    assert figure.shape == (side, 2 * side + 28)
+    assert (figure[:, side : side + 28] == 255).all()
+    train = np.rint(Digits((1, 8, 8)).load().train.x.flatten(1).numpy())
+    shown = set()
+    for row in range(3):
+        for column in range(3):
+            corner = figure[row * 58 + 5 :, side + 28 + column * 58 + 5 :]
+            (found,) = (train == corner[:56:7, :56:7].flatten()).all(1).nonzero()[0]
+            shown.add(found)
+    assert len(shown) == 9
+
+    for setting, words in (("n=2000", "n is 2000; with real=true"), ("neighbors=true", "one of")):
+        result = gan("sample", "real=true", setting, f"run={trained}", "outputs=c")
+        assert result.code == 1
+        assert words in result.err
+        assert not list(tmp_path.glob("c/**/*.png"))
+
+
+def test_figure_3(gan: Gan, trained: Path, tmp_path: Path) -> None:
+    assert gan("interpolate", "rows=2", "steps=4", "seed=1").code == 0
+    with Image.open(only("outputs/interpolate/*/interpolation.png", tmp_path)) as png:
+        assert png.text["run"] == str(trained.relative_to(tmp_path))
+        assert png.size == (5 * 58 + 2, 2 * 58 + 2)
+
+    gif = ("path=slerp", "points=3", "loop=true", "steps=4", "format=gif", "outputs=b")
+    assert gan("interpolate", f"run={trained}", *gif).code == 0
+    with Image.open(only("b/interpolate/*/interpolation.gif", tmp_path)) as image:
+        assert image.n_frames == 12
+        assert f"run: {trained.relative_to(tmp_path)}" in image.info["comment"].decode()
+
+
+def test_paths_through_points_of_a_file(gan: Gan, trained: Path, tmp_path: Path) -> None:
+    """The ends of a path are the samples of its end points."""
+    from gan_cli.game.priors import Gaussian
+    from gan_cli.sampling.samples import draw_z
+
+    assert trained.is_dir()
+    np.save(tmp_path / "z.npy", draw_z(Gaussian(100), 2, seed=0).numpy())
+    assert gan("interpolate", "z=z.npy", "steps=3").code == 0
+    assert gan("sample", "n=2", "seed=0", "columns=2").code == 0
+    with Image.open(only("outputs/interpolate/*/*.png", tmp_path)) as png:
+        path = np.asarray(png)
+    with Image.open(only("outputs/sample/*/*.png", tmp_path)) as png:
+        ends = np.asarray(png)
+    np.testing.assert_array_equal(path[:, :58], ends[:, :58])
+    np.testing.assert_array_equal(path[:, -58:], ends[:, -58:])
+
+
+class Hostile:
+    def __reduce__(self) -> tuple:
+        return (Path.touch, (Path("was here"),))
+
+
+def write_bad_files(cwd: Path) -> None:
+    rng = np.random.default_rng(0)
+    np.save(cwd / "good.npy", rng.random((20, 64)))
+    np.save(cwd / "narrow.npy", rng.random((20, 63)))
+    np.save(cwd / "wide.npy", rng.random((20, 4, 16)))
+    np.save(cwd / "grey.npy", 255 * rng.random((20, 64)))
+    np.save(cwd / "nan.npy", np.full((20, 64), np.nan))
+    np.save(cwd / "inf.npy", np.full((20, 64), np.inf))
+    np.save(cwd / "one.npy", rng.random((1, 64)))
+    np.save(cwd / "line.npy", rng.random(64))
+    np.save(cwd / "words.npy", np.array([["a", "b"]]))
+    np.save(cwd / "pickled.npy", np.array([Hostile()], dtype=object), allow_pickle=True)
+    (cwd / "text.npy").write_text("not an array")
+    (cwd / "empty.npy").write_bytes(b"")
+    (cwd / "cut.npy").write_bytes((cwd / "good.npy").read_bytes()[:500])
+    np.savez(cwd / "several.npz", a=rng.random((20, 64)))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("samples=missing.npy", ["samples is missing.npy", "No such file"]),
+        ("samples=narrow.npy", ["shape (20, 63)", "(n, 1, 8, 8), or (n, 64)"]),
+        ("samples=wide.npy", ["shape (20, 4, 16)", "(n, 1, 8, 8), or (n, 64)"]),
+        ("samples=grey.npy", ["values from", "this data set's are from 0 to 1"]),
+        ("samples=nan.npy", ["NaN or infinite"]),
+        ("samples=inf.npy", ["NaN or infinite"]),
+        ("samples=one.npy", ["at least 2"]),
+        ("samples=line.npy", ["shape (64,)", "(n, ...)"]),
+        ("samples=words.npy", ["real numbers"]),
+        ("samples=pickled.npy", ["can't be read as a .npy array", "Python objects"]),
+        ("samples=text.npy", ["can't be read as a .npy array"]),
+        ("samples=empty.npy", ["can't be read as a .npy array"]),
+        ("samples=cut.npy", ["can't be read as a .npy array"]),
+        ("samples=several.npz", ["one .npy array"]),
+        ("samples=good.npy sigmas=[]", ["sigmas is empty"]),
+        ("samples=good.npy sigmas=[0.1,-0.2]", ["sigmas is [0.1, -0.2]", "at least 1e-06"]),
+        ("samples=good.npy sigmas=[0]", ["sigmas is [0.0]", "at least 1e-06"]),
+        ("samples=good.npy sigmas=[a]", ["sigmas", "Float"]),
+        ("samples=good.npy references=[gsn]", ["references is ['gsn']", "train, kmeans"]),
+        ("samples=good.npy draws=2", ["draws must be 1"]),
+        ("samples=good.npy n_samples=1", ["n_samples is 1", "at least 2"]),
+    ],
+)
+def test_bad_samples(arguments: str, words: list[str], gan: Gan, tmp_path: Path) -> None:
+    write_bad_files(tmp_path)
+    result = gan("eval-parzen", "dataset=digits", *arguments.split())
+    assert result.code == 1
+    assert "Traceback" not in result.err
+    for word in words:
+        assert word in result.err
+    assert list(tmp_path.glob("outputs/*/*")) == []
+    assert not (tmp_path / "was here").exists()
+
+
+def test_colours_come_first(gan: Gan, tmp_path: Path) -> None:
+    """And in whatever order of memory; scrambled pixels would get a number all the same."""
+    from PIL import Image
+
+    (tmp_path / "own").mkdir()
+    x = np.random.default_rng(0).random((40, 3, 8, 8)).astype(np.float32)
+    for i, image in enumerate(x):
+        pixels = (255 * image.transpose(1, 2, 0)).astype(np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"own/{i}.png")
+    np.save(tmp_path / "first.npy", x)
+    np.save(tmp_path / "fortran.npy", np.asfortranarray(x))
+    np.save(tmp_path / "last.npy", x.transpose(0, 2, 3, 1))
+    ask = ["eval-parzen", "dataset=folder", "dataset.path=own", "references=[]"]
+    results = [gan(*ask, f"samples={name}.npy") for name in ("first", "fortran", "last")]
+    assert [result.code for result in results] == [0, 0, 1], results
+    first, fortran = (result.out.splitlines()[3].split()[1:] for result in results[:2])
+    assert first == fortran
+    assert "shape (40, 8, 8, 3); those of this data set are (n, 3, 8, 8)" in results[2].err
+    result = gan(*ask, "samples=first.npy", "dataset.test=0.01")
+    assert result.code == 1
+    assert "fewer than 2 test images" in result.err
+
+
+def test_a_name_that_matplotlib_takes_for_more(gan: Gan, tmp_path: Path) -> None:
+    np.save(tmp_path / "_a$1_$b_.npy", np.random.default_rng(0).random((20, 64)))
+    result = gan("eval-parzen", "dataset=digits", "samples=_a$1_$b_.npy", "references=[]")
+    assert result.code == 0, result.err
+
+
+def test_a_run_is_scored_on_its_own_data(gan: Gan, trained: Path) -> None:
+    result = gan("eval-parzen", "run=nowhere")
+    assert result.code == 1
+    assert "run is nowhere, which is not a run" in result.err
+    result = gan("eval-parzen", f"run={trained}", "dataset=ring")
+    assert result.code == 1
+    assert "dataset is given and samples is null" in result.err
+    result = gan("eval-parzen", f"run={trained}", "samples=a.npy", "dataset=digits")
+    assert result.code == 1
+    assert f"run is {trained} and samples is a.npy; one of them is scored" in result.err
+
+
+def test_samples_without_a_dataset(gan: Gan, tmp_path: Path) -> None:
+    write_bad_files(tmp_path)
+    result = gan("eval-parzen", "samples=good.npy")
+    assert result.code == 1
+    assert "dataset=... must name" in result.err
+
+
+def test_a_run_without_a_checkpoint(gan: Gan, trained: Path) -> None:
+    for path in (trained / "checkpoints").iterdir():
+        path.unlink()
+    for command in ("eval-parzen", "interpolate", "sample"):
+        result = gan(command)
+        assert result.code == 1
+        assert "has no whole checkpoint; nothing can be read" in result.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("path=spline", ["path is spline", "linear, slerp"]),
+        ("points=1", ["points is 1", "at least 2"]),
+        ("steps=0", ["steps is 0", "at least 1"]),
+        ("format=avi", ["format is avi", "png, gif"]),
+        ("z=narrow.npy", ["shape (20, 63)", "(points, 100)"]),
+        ("z=nan.npy", ["NaN or infinite"]),
+        ("z=missing.npy", ["z is missing.npy"]),
+    ],
+)
+def test_bad_paths(
+    arguments: str, words: list[str], gan: Gan, trained: Path, tmp_path: Path
+) -> None:
+    assert trained.is_dir()
+    write_bad_files(tmp_path)
+    result = gan("interpolate", *arguments.split())
+    assert result.code == 1
+    assert "Traceback" not in result.err
+    for word in words:
+        assert word in result.err
+    assert list(tmp_path.glob("outputs/interpolate/*")) == []
+
+
+def test_slerp_is_not_for_a_cube(gan: Gan) -> None:
+    assert gan("train", *SMALL, "schedule.steps=2").code == 0
+    result = gan("interpolate", "path=slerp")
+    assert result.code == 1
+    assert "prior is uniform" in result.err
+
+
+def test_many_samples_are_saved_in_parts_and_shown_in_part(
+    gan: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gan_cli.commands.sample.SHOWN", 9)
+    assert gan("train", *SMALL, "schedule.steps=1", "hydra.run.dir=a").code == 0
+    result = gan("sample", "run=a", "n=600", "save=many")
+    assert result.code == 0, result.err
+    assert "Picture of the first 9 of 600 samples" in result.out
+    assert gan("sample", "run=a", "n=5", "save=few").code == 0
+    many, few = (np.load(tmp_path / f"{name}.npy") for name in ("many", "few"))
+    assert (many.shape, many.dtype) == ((600, 1, 8, 8), np.float32)
+    assert len(np.unique(many.reshape(600, -1), axis=0)) == 600
+    np.testing.assert_array_equal(many[:5], few)
+
+
+def test_figure_2_shows_so_many_samples_at_most(
+    gan: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gan_cli.commands.sample.SHOWN", 9)
+    assert gan("train", *SMALL, "schedule.steps=1", "hydra.run.dir=a").code == 0
+    result = gan("sample", "run=a", "n=10", "neighbors=true")
+    assert (result.code, "n is 10; with neighbors=true" in result.err) == (1, True)
+
+
+def test_a_full_gpu_is_reported_without_using_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.empty", full)
+    cfg = OmegaConf.create({"device": "auto", "n": 7})
+    words = r"Out of memory on cuda, .* 2.00 GiB, with n=7"
+    with pytest.raises(UserError, match=words), memory_told(cfg):
+        full()
+
+
+def test_memory_that_runs_out_is_reported_after_the_numbers_are_saved(
+    gan: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(*_: object) -> None:
+        raise MemoryError("Unable to allocate 9.99 TiB for an array")
+
+    assert gan("train", *SMALL, "schedule.steps=1", "hydra.run.dir=a").code == 0
+    monkeypatch.setattr("gan_cli.commands.sample.picture", no_room)
+    result = gan("sample", "run=a", "n=30", "save=s")
+    assert result.code == 1
+    assert "Out of memory on cpu, which was asked for 9.99 TiB, with n=30" in result.err
+    assert np.load(tmp_path / "s.npy").shape == (30, 1, 8, 8)

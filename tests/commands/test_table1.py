@@ -1,0 +1,267 @@
+"""`gan table1`: the numbers of Table 1 are those of the commands that a person would type."""
+
+import json
+import shutil
+import statistics
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from helpers.command import SMALL, Result, rows
+from omegaconf import OmegaConf
+from PIL import Image
+
+from gan_cli.commands import eval_parzen, table1
+from gan_cli.data.source import Digits
+from gan_cli.figures.table1 import markdown
+from gan_cli.metrics.classifier import classify, histogram, total_variation, train_classifier
+from gan_cli.metrics.likeness import compare
+from gan_cli.runs.elsewhere import join, recipe
+
+Gan = Callable[..., Result]
+SWEEP = [*SMALL, "schedule.steps=30", "log.every=10", "monitor.every=null", "sweep=study"]
+LIMITS = ["n_samples=150", "valid_limit=50", "test_limit=60"]
+
+
+def test_three_seeds(gan: Gan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert gan("train", "-m", *SWEEP, "seed=range(3)").code == 0
+    result = gan("table1", "sweep=study", "results=results", "draws=3", *LIMITS)
+    assert result.code == 0, result.err
+    content = json.loads((tmp_path / "results/table1.json").read_text())
+    text = (tmp_path / "results/table1.md").read_text()
+    assert text == markdown(content)
+    for name in ("figure2.png", "interpolation.png"):
+        for where, which in (("results", "raw"), ("results/ema", "ema")):
+            told = Image.open(tmp_path / where / name).text
+            assert (told["seed"], told["weights"]) == ("0", which)
+
+    # Each number by its own command.
+    for run in content["runs"]:
+        job = f"outputs/sweep/study/seed={run['seed']}"
+        for which in ("raw", "ema"):
+            more = [f"run={job}", f"weights={which}", "references=[]", f"outputs=o{run['seed']}"]
+            assert gan("eval-parzen", *more, *LIMITS).code == 0
+            (path,) = tmp_path.glob(f"o{run['seed']}/eval-parzen/*/parzen.json")
+            told = json.loads(path.read_text())
+            for name in ("log_likelihood", "standard_error", "sigma", "n"):
+                assert run[which][name] == told[name]
+            path.unlink()
+        assert f"{run['raw']['log_likelihood']:.1f} +- {run['raw']['standard_error']:.1f}" in text
+        spent = [10 * 20 / float(row["images_per_second"]) for row in rows(tmp_path / job)]
+        assert run["hours"] == pytest.approx(sum(spent) / 3600, rel=1e-4)
+        assert (run["epochs"], run["sessions"]) == (pytest.approx(30 / 64, rel=0.1), 1)
+    for which in ("raw", "ema"):
+        values = [run[which]["log_likelihood"] for run in content["runs"]]
+        mean, error = statistics.fmean(values), statistics.stdev(values) / 3**0.5
+        told = content["over_seeds"][which]
+        assert (told["n"], told["mean"]) == (3, pytest.approx(mean))
+        assert told["standard_error"] == pytest.approx(error)
+        assert f"{mean:.1f} +- {error:.1f}" in text.splitlines()[9]
+    by_value = sorted(content["runs"], key=lambda run: run["raw"]["log_likelihood"])
+    assert content["draws"]["seed"] == by_value[1]["seed"]
+    assert all(len(set(content["draws"][which])) == 3 for which in ("raw", "ema"))
+    assert (
+        f"raw weights, standard deviation {statistics.stdev(content['draws']['raw']):.2f}" in text
+    )
+    assert (
+        f"the weights, standard deviation {statistics.stdev(content['draws']['ema']):.2f}" in text
+    )
+    assert list(content["references"]) == ["150 training images", "1000 k-means centroids"]
+    samples = content["classes"]["samples"]
+    assert list(samples) == [f"seed {s}{of}" for s in range(3) for of in ("", ", average")]
+    assert list(content["neighbors"]) == ["test images", *samples]
+    assert content["neighbors"]["seed 0"] != content["neighbors"]["seed 0, average"]
+
+    # What was evaluated before is not evaluated again, unless something else is asked, or another
+    # commit asks.
+    def never(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(eval_parzen, "run", never)
+    assert gan("table1", "sweep=study", "results=again", "draws=3", *LIMITS).code == 0
+    again = json.loads((tmp_path / "again/table1.json").read_text())
+    assert {**again, "command": ""} == {**content, "command": ""}
+    for other in ("n_samples=149", "valid_limit=null", "seed=1"):
+        with pytest.raises(AssertionError):
+            gan("table1", "sweep=study", "results=again", "draws=3", *LIMITS, other)
+    for damaged in ("{", "[]"):
+        first = tmp_path / "outputs/sweep/study/seed=0/evaluation/weights=raw-references=[]"
+        known = (first / "parzen.json").read_text()
+        (first / "parzen.json").write_text(damaged)
+        with pytest.raises(AssertionError):
+            gan("table1", "sweep=study", "results=again", "draws=3", *LIMITS)
+        (first / "parzen.json").write_text(known)
+    monkeypatch.setattr(table1, "git_commit", lambda: "another")
+    with pytest.raises(AssertionError):
+        gan("table1", "sweep=study", "results=again", "draws=3", *LIMITS)
+
+
+def test_seeds_of_several_machines_make_one_table(gan: Gan, tmp_path: Path) -> None:
+    assert gan("train", "-m", *SWEEP, "seed=range(3)").code == 0
+    assert gan("table1", "sweep=study", "results=whole", "draws=2", *LIMITS).code == 0
+    whole = json.loads((tmp_path / "whole/table1.json").read_text())
+    jobs = {seed: f"'outputs/sweep/study/seed={seed}'" for seed in range(3)}
+    middle = whole["draws"]["seed"]
+    apart = ",".join(job for seed, job in jobs.items() if seed != middle)
+    assert gan("table1", f"runs=[{apart}]", "results=there", "draws=2", *LIMITS).code == 0
+
+    def joined(*arguments: str) -> Result:
+        return gan("table1", f"runs=[{jobs[middle]}]", "draws=2", "results=here", *arguments)
+
+    assert joined("others=[there/table1.json]", *LIMITS).code == 0
+    here = json.loads((tmp_path / "here/table1.json").read_text())
+    for name in ("runs", "over_seeds", "references", "neighbors", "classes", "draws", "recipe"):
+        assert here[name] == whole[name]
+    assert (tmp_path / "here/table1.md").read_text().count("| mean |") == 1
+
+    # What is missing elsewhere is missing here, once, unless it is here.
+    there = json.loads((tmp_path / "there/table1.json").read_text())
+    lost = ["a=1,seed=9,b=2: failed: NaN", "seed=9: running", f"seed={middle}: running"]
+    (tmp_path / "less.json").write_text(json.dumps(there | {"missing": lost}))
+    assert joined("others=[less.json]", *LIMITS).code == 0
+    missing = json.loads((tmp_path / "here/table1.json").read_text())["missing"]
+    assert missing == lost[:1]
+    assert f"Not in the table: {lost[0]}." in (tmp_path / "here/table1.md").read_text()
+
+    # Nothing is written for what does not go together.
+    text = (tmp_path / "here/table1.json").read_bytes()
+    other = json.loads((tmp_path / "there/table1.json").read_text())
+    other["recipe"]["optimizer.lr"] = 7
+    (tmp_path / "lr.json").write_text(json.dumps(other))
+    (tmp_path / "half.json").write_bytes(text[: len(text) // 2])
+    (tmp_path / "empty.json").write_text(json.dumps(there | {"runs": [{}]}))
+    cut = [run | {"ema": {"n": 60}} for run in there["runs"]]
+    (tmp_path / "cut.json").write_text(json.dumps(there | {"runs": cut}))
+    for arguments, words in (
+        (["others=[lr.json]"], "another recipe (optimizer.lr: 7 there, 0.001 here)"),
+        (["others=[there/table1.json]", "n_samples=149"], "n_samples: 150 there, 149 here"),
+        (["others=[whole/table1.json]"], "is here already"),
+        (["others=[there/table1.json,there/table1.json]"], "is here already"),
+        (["others=[half.json]"], "can't be read"),
+        (["others=[none.json]"], "can't be read"),
+        (["others=[empty.json]"], "can't be read"),
+        (["others=[cut.json]"], "can't be read"),
+        (["results=half.json/x"], "half.json/x can't be made a directory (Not a directory)"),
+        (["results=half.json"], "results is half.json, but half.json can't be made a directory"),
+    ):
+        result = joined(*LIMITS, *arguments)
+        assert result.code == 1
+        assert words in result.err
+        assert (tmp_path / "here/table1.json").read_bytes() == text
+
+
+def test_one_run_with_all_there_is_to_choose_sigma_on(gan: Gan, tmp_path: Path) -> None:
+    assert gan("train", *SWEEP[:-1], "hydra.run.dir=run").code == 0
+    asked = ["runs=[run]", "results=results", "draws=1", "seed=3"]
+    assert gan("table1", *asked, "n_samples=150", "test_limit=60", "valid_limit=null").code == 0
+    content = json.loads((tmp_path / "results/table1.json").read_text(), parse_constant=refuse)
+    (run,) = content["runs"]
+    assert run["n_valid"] == len(Digits((1, 8, 8)).load().valid.x)
+    assert content["over_seeds"]["raw"]["standard_error"] is None
+    text = (tmp_path / "results/table1.md").read_text()
+    assert f"150 samples (seed 3), whose sigma was chosen on {run['n_valid']} validation" in text
+    told = [*tmp_path.glob("run/evaluation/*/parzen.json")]
+    assert [json.loads(path.read_text())["seed"] for path in told] == [3] * len(told) != []
+    assert Image.open(tmp_path / "results/figure2.png").text["seed"] == "3"
+    assert json.loads((tmp_path / "results/neighbors.json").read_text())["origin"]["seed"] == "3"
+
+    content["recipe"] |= {"monitor.target": 0, "monitor.weights": "ema"}
+    page = markdown(content | {"train": None})
+    assert "\n1 run. A run ends early once its estimate on validation, of the average" in page
+    assert "is 0 nats." in page
+
+    # The same run twice is no second one.
+    shutil.copytree(tmp_path / "run", tmp_path / "copy")
+    result = gan("table1", "runs=[run,copy]", "results=twice")
+    assert (result.code, (tmp_path / "twice").exists()) == (1, False)
+    assert "seed 0 more than once" in result.err
+
+    (tmp_path / "copy/metrics.csv").unlink()
+    result = gan("table1", "runs=[copy]", "results=twice")
+    assert (result.code, (tmp_path / "twice").exists()) == (1, False)
+    assert "copy is finished, but its metrics.csv is missing or empty" in result.err
+
+
+def refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def test_points_are_no_table(gan: Gan, tmp_path: Path) -> None:
+    assert gan("train", "experiment=ring", "schedule.steps=2", "hydra.run.dir=ring").code == 0
+    result = gan("table1", "runs=[ring]", "results=results")
+    assert (result.code, (tmp_path / "results").exists()) == (1, False)
+    assert "of images" in result.err
+
+
+def test_images_without_a_class_are_in_no_class() -> None:
+    source = Digits((1, 8, 8))
+    data = source.load()
+    some = data.train._replace(y=torch.where(data.train.y == 3, -1, data.train.y))
+    cfg = OmegaConf.create({"device": "cpu", "seed": 0})
+    assert "classes" not in compare(cfg, source, data._replace(train=some), {})
+    few = data.train.y < 9
+    most = data.train._replace(x=data.train.x[few], y=data.train.y[few])
+    told = compare(cfg, source, data._replace(train=most), {})
+    assert len(told["classes"]["test images"]) == 10
+
+
+def test_a_target_is_part_of_the_recipe() -> None:
+    settings = {"optimizer": {"lr": 0.1}, "monitor": {"target": None, "weights": "ema"}, "seed": 0}
+    assert recipe(OmegaConf.create(settings)) == {"optimizer.lr": 0.1}
+    settings["monitor"] = {"target": 225, "weights": "ema"}
+    ended = recipe(OmegaConf.create(settings))
+    assert ended == {"optimizer.lr": 0.1, "monitor.target": 225, "monitor.weights": "ema"}
+
+
+def test_runs_of_several_recipes_are_no_table(gan: Gan, tmp_path: Path) -> None:
+    assert gan("train", "-m", *SWEEP, "optimizer.lr=0.1,0.2").code == 0
+    result = gan("table1", "sweep=study")
+    assert result.code == 1
+    assert "differ by more than their seeds (optimizer.lr: 0.1 there, 0.2 here)" in result.err
+    for path in tmp_path.glob("outputs/sweep/study/optimizer.lr=0.2/checkpoints/*"):
+        path.write_bytes(b"")
+    job = "outputs/sweep/study/optimizer.lr=0.2"
+    result = gan("table1", f"runs=['{job}']", "results=results")
+    assert result.code == 1
+    assert f"{job} has no whole checkpoint" in result.err
+    assert not (tmp_path / job / "evaluation").exists()
+    assert not (tmp_path / "results").exists()
+    result = gan("table1", "sweep=none")
+    assert result.code == 1
+    assert "sweep is none, but" in result.err
+    assert not list(tmp_path.glob("outputs/table1/*"))
+
+
+def test_the_classifier_knows_digits() -> None:
+    source = Digits((1, 8, 8))
+    data = source.load()
+    networks = [train_classifier(source.to_model(data.train.x), data.train.y, 3) for _ in range(2)]
+    told, again = (classify(network, source.to_model(data.test.x)) for network in networks)
+    assert torch.equal(told, again)
+    assert (told == data.test.y).float().mean() > 0.85
+
+
+def test_shares_and_their_distance() -> None:
+    shares = histogram(torch.tensor([0, 2, 2, 3]), 5)
+    assert shares == [0.25, 0.0, 0.5, 0.25, 0.0]
+    assert total_variation(shares, shares) == 0
+    assert total_variation([1.0, 0.0], [0.0, 1.0]) == 1
+    assert total_variation(shares, [0.2] * 5) == pytest.approx(0.4)
+
+
+def test_joined_seeds_stand_in_order() -> None:
+    def table(*seeds: int) -> dict:
+        samples = {f"seed {s}{of}": s for s in seeds for of in ("", ", average")}
+        return {
+            "runs": [{"seed": s} for s in seeds],
+            "neighbors": {"test images": 0, **samples},
+            "classes": {"samples": samples},
+            "missing": [],
+        }
+
+    content, whole = table(2), table(0, 1, 2, 10)
+    join(content, [table(10, 1), table(0)])
+    assert content == whole
+    assert list(content["neighbors"]) == list(whole["neighbors"])
+    assert list(content["classes"]["samples"]) == list(whole["classes"]["samples"])

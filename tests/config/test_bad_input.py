@@ -1,0 +1,245 @@
+"""Bad input: one sentence with the setting, the value and what would be right; exit status 1."""
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers.command import SMALL, Result, run_gan
+
+Gan = Callable[..., Result]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("dataset=nonsense", ["dataset/nonsense", "mnist"]),
+        ("nonsense=1", ["nonsense"]),
+        ("sede=1", ["'sede'", "did you mean 'seed'?"]),
+        ("dataset", ["Error parsing override 'dataset'"]),
+        ("~seed", ["seed is missing", "~seed can't take it out"]),
+        ("~log", ["log is missing"]),
+        ("network=null", ["Got NoneType", "takes the name of one of its options"]),
+        ("dataset=folder", ["dataset.path has no value yet"]),
+        ("--config-name=sample", ["--config-name is sample", "it must be train, or a config of"]),
+        ("schedule.nonsense=1", ["nonsense", "schedule"]),
+        ("schedule.k=abc", ["schedule.k", "abc", "Integer"]),
+        ("network.generator.widths=[a]", ["network.generator.widths", "Integer"]),
+        ("network.generator.widths=[0]", ["network.generator.widths is [0]", "at least 1"]),
+        ("schedule.k=0", ["schedule.k is 0", "at least 1"]),
+        ("schedule.batch_size=-5", ["schedule.batch_size is -5", "at least 1"]),
+        ("schedule.batch_size=5000", ["schedule.batch_size is 5000", "1397 at most"]),
+        ("schedule.epochs=0", ["schedule.epochs is 0", "greater than 0"]),
+        ("schedule.epochs=null", ["schedule.epochs and schedule.steps are both null"]),
+        ("prior.dim=0", ["prior.dim is 0", "at least 1"]),
+        ("optimizer.lr=nan", ["optimizer.lr is nan", "greater than 0"]),
+        ("optimizer.lr=inf", ["optimizer.lr is inf"]),
+        ("optimizer=momentum optimizer.momentum=1.5", ["optimizer.momentum is 1.5", "at most 1"]),
+        ("ema_decay=1", ["ema_decay is 1", "at most 0.9999999"]),
+        ("seed=-1", ["seed is -1", "at least 0"]),
+        ("precision=fp8", ["precision is fp8", "auto, fp32, tf32, bf16"]),
+        ("precision=tf32", ["precision is tf32, which only GPUs have", "fp32, bf16 or auto"]),
+        ("device=gpu", ["device is 'gpu'", "cuda"]),
+        ("device=cuda:99", ["device is 'cuda:99'"]),
+        ("schedule=simultaneous schedule.k=2", ["schedule.k is 2", "must be 1"]),
+        ("dataset.range=signed", ["network.generator.output is sigmoid", "(-1, 1)", "tanh"]),
+        ("dataset=ring", ["network.generator.output is sigmoid", "(-inf, inf)", "linear"]),
+        ("network.generator.shape=[1,9,9]", ["(1, 9, 9)", "dataset.shape is (1, 8, 8)"]),
+        (
+            "network.generator.output=tanh",
+            ["network.generator: marginal_bias is true with output tanh"],
+        ),
+        (
+            "network.generator.activations=[relu,relu,relu]",
+            ["network.generator: activations has 3 entries", "2 hidden layers"],
+        ),
+        ("network.generator.activations=[swish]", ["network.generator.activations", "leaky_relu"]),
+        ("resume=nowhere", ["resume is nowhere, which is not a run"]),
+        ("resume=latest", ["resume is latest, but", "holds no finished or interrupted run"]),
+        ("network.generator._target_=no.such.Class", ["no.such.Class"]),
+        ("network.generator._target_=builtins.dict", ["makes no network but dict", "nn.Module"]),
+        ("network.generator.z_dim=50", ["network.generator can't take z of prior.dim=100", "50"]),
+        (
+            "network.discriminator.shape=[1,4,4]",
+            ["network.discriminator can't score images (8, 1, 8, 8)", "16"],
+        ),
+        (
+            "network.discriminator._target_=torch.nn.Flatten",
+            ["network.discriminator does not fit torch.nn.Flatten"],
+        ),
+        ("network=conv network.discriminator.shape=[64]", ["network.discriminator does not fit"]),
+        (
+            "network.generator.batch_norm=[true] schedule.batch_size=1",
+            ["network.generator can't be trained with schedule.batch_size=1"],
+        ),
+        ("dataset.shape=[1,4,16]", ["dataset.shape is (1, 4, 16); it must be (1, 8, 8)"]),
+        (
+            "dataset=ring dataset.shape=[3,1,1] network.generator.output=linear "
+            "network.generator.marginal_bias=false",
+            ["dataset.shape is (3, 1, 1); it must be (2, 1, 1)"],
+        ),
+        ("dataset=folder dataset.path=", ["path is empty"]),
+        ("optimizer.lr=1e-8 optimizer=momentum", ["lr is 1e-08 and lr_min is 1e-06"]),
+        ("optimizer.lr=0.1 optimizer.g_lr=0.01 optimizer.lr_min=0.05", ["lr is 0.01 and lr_min"]),
+        ("monitor.sigmas=[]", ["monitor.sigmas is empty"]),
+        ("monitor.sigmas=[1e-300]", ["monitor.sigmas is [1e-300]", "at least 1e-06"]),
+        ("schedule.epochs=1e308", ["schedule.epochs is 1e+308", "at most 1e+15"]),
+        (f"schedule.steps=1{'0' * 400}", ["schedule.steps is 1000", "at most 1e+15"]),
+        ("device=meta", ["device is 'meta'", "auto, cpu, or cuda"]),
+        ("dataset=mnist data_dir=nowhere", ["MNIST", "nowhere/MNIST/raw", "GAN_DATA"]),
+    ],
+)
+def test_train(
+    arguments: str, words: list[str], gan: Gan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    result = gan("train", *arguments.split())
+    assert result.code == 1
+    assert len(result.err.splitlines()) == 1
+    for word in words:
+        assert word in result.err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_early_signal_leaves_nothing(
+    number: signal.Signals, gan: Gan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(_: object) -> None:
+        os.kill(os.getpid(), signal.SIGUSR1)  # nothing to save yet, and no reason to end
+        os.kill(os.getpid(), number)
+
+    monkeypatch.setattr("gan_cli.commands.train.build_source", interrupt)
+    before = signal.signal(number, signal.SIG_IGN)  # as a script's background jobs have SIGINT
+    try:
+        result = gan("train", "schedule.steps=1")
+    finally:
+        signal.signal(number, before)
+    assert (result.code, result.err) == (128 + number, "Interrupted.\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("", ["run is latest, but", "gan train"]),
+        ("run=nowhere", ["run is nowhere, which is not a run: it is no directory"]),
+        ("run=.", ["run is ., which is not a run: it has no config.yaml"]),
+        ("n=0", ["n is 0", "at least 1"]),
+        ("weights=best", ["weights is best", "raw, ema"]),
+        ("n=many", ["n", "Integer"]),
+    ],
+)
+def test_sample_without_a_run(arguments: str, words: list[str], gan: Gan, tmp_path: Path) -> None:
+    result = gan("sample", *arguments.split())
+    assert result.code == 1
+    assert "Traceback" not in result.err
+    for word in words:
+        assert word in result.err
+    assert list(tmp_path.glob("outputs/*/*")) == []
+
+
+def test_sample_from_damaged_runs(gan: Gan, tmp_path: Path) -> None:
+    assert gan("train", *SMALL, "schedule.steps=3", "hydra.run.dir=a").code == 0
+    config = tmp_path / "a/config.yaml"
+    text = config.read_text()
+
+    config.write_text(text.replace("- 32", "- 33"))
+    result = gan("sample", "run=a")
+    assert result.code == 1
+    assert "holds a checkpoint of another network" in result.err
+    assert "Traceback" not in result.err
+
+    for broken in ("", "[1, 2", "just words", text.replace("generator:", "gen:")):
+        config.write_text(broken)
+        result = gan("sample", "run=a")
+        assert result.code == 1
+        assert "Traceback" not in result.err, broken
+        assert "config.yaml" in result.err or "network.generator" in result.err
+
+    config.write_text(text)
+    for checkpoint in (tmp_path / "a/checkpoints").glob("step-*"):
+        checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
+    result = gan("sample", "run=a")
+    assert result.code == 1
+    assert "damaged" in result.out
+    assert "no whole checkpoint" in result.err
+    assert "Traceback" not in result.err
+
+
+def test_a_truncated_idx_file(gan: Gan, tmp_path: Path) -> None:
+    raw = tmp_path / "MNIST/raw"
+    raw.mkdir(parents=True)
+    for part in ("train", "t10k"):
+        (raw / f"{part}-images-idx3-ubyte").write_bytes(bytes([0, 0, 8, 3, 0, 0, 0, 9]))
+        (raw / f"{part}-labels-idx1-ubyte").write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 9]))
+    result = gan("train", "dataset=mnist", "data_dir=.")
+    assert result.code == 1
+    assert "Traceback" not in result.err
+    assert f"train-labels-idx1-ubyte in {raw} are truncated" in result.err
+
+
+def test_a_diverging_game_stops(gan: Gan, tmp_path: Path) -> None:
+    result = gan("train", *SMALL, "optimizer.lr=1e14", "schedule.steps=500", "log.every=10")
+    assert result.code == 1
+    assert "diverged" in result.err
+    assert "optimizer.lr" in result.err
+    (status,) = tmp_path.glob("outputs/train/*/status.json")
+    assert '"failed"' in status.read_text()
+
+
+@pytest.mark.parametrize("outputs", ["file/below", "/proc/nowhere"])
+def test_an_output_directory_that_can_not_be(outputs: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    result = run_gan("train", f"outputs={outputs}", cwd=tmp_path)
+    assert result.code == 1
+    assert result.err.startswith(f"Cannot write to the output directory {outputs}")
+    assert "Traceback" not in result.err
+    result = run_gan("train", "-m", "seed=1,2", f"outputs={outputs}", cwd=tmp_path)
+    assert result.code == 1
+    assert "Traceback" not in result.err
+
+
+def test_a_run_in_use_is_left_alone(
+    gan: Gan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from gan_cli.runs.directory import Run, lock
+
+    assert gan("train", *SMALL, "schedule.steps=3", "hydra.run.dir=a").code == 0
+    run = Run(tmp_path / "a")
+    with lock(run.path):
+        run.set_status("running", 3)
+        result = gan("train", "resume=a", "schedule.steps=9")
+        assert result.code == 1
+        assert "a is being written by process" in result.err
+        assert run.status() == "running"
+    assert run.status() == "interrupted"
+
+    # Whether the process is gone can't be seen where no lock can be taken.
+    def unwritable(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr("gan_cli.runs.directory.FileLock.acquire", unwritable)
+    assert run.status() == "running"
+
+
+def test_a_hostile_array_runs_nothing(gan: Gan, tmp_path: Path) -> None:
+    class Hostile:
+        def __reduce__(self) -> tuple:
+            return (Path.touch, (tmp_path / "was here",))
+
+    assert gan("train", *SMALL, "schedule.steps=3", "hydra.run.dir=a").code == 0
+    np.save(tmp_path / "pickled.npy", np.array([Hostile()] * 100), allow_pickle=True)
+    claim = np.lib.format.header_data_from_array_1_0(np.zeros((1, 100), np.float32))
+    with (tmp_path / "bomb.npy").open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, {**claim, "shape": (10**12, 100)})
+        file.write(bytes(1000))
+    for name in ("pickled", "bomb"):
+        result = gan("interpolate", "run=a", f"z={name}.npy")
+        assert result.code == 1
+        assert f"z is {name}.npy, which can't be read as a .npy array" in result.err
+        assert len(result.err.splitlines()) == 1
+    assert not (tmp_path / "was here").exists()

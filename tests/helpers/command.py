@@ -1,0 +1,78 @@
+"""The command as tests run it, and what they read of a run."""
+
+import csv
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+
+from gan_cli.training import checkpoints
+
+GAN = str(Path(sys.executable).with_name("gan"))
+
+# A pair that trains in no time, on digits.
+SMALL = (
+    "network.generator.widths=[32,32]",
+    "network.discriminator.units=[16,16]",
+    "schedule.batch_size=20",
+    "precision=fp32",
+    "threads=1",
+)
+
+needs_compiler = pytest.mark.skipif(not shutil.which("g++"), reason="there is no C++ compiler")
+
+
+@dataclass
+class Result:
+    code: int
+    out: str
+    err: str
+
+
+Gan = Callable[..., Result]
+
+
+def run_gan(*arguments: str, cwd: Path, **environment: str) -> Result:
+    """Run the installed command as a process of its own."""
+    done = subprocess.run(
+        [GAN, *arguments],
+        cwd=cwd,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        errors="backslashreplace",
+        check=False,
+    )
+    return Result(done.returncode, done.stdout, done.stderr)
+
+
+def rows(run: Path) -> list[dict[str, str]]:
+    with (run / "metrics.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def weights(run: Path) -> dict:
+    return checkpoints.load_newest(run / "checkpoints")
+
+
+def assert_same(
+    a: object, b: object, equal: Callable[[torch.Tensor, torch.Tensor], bool] = torch.equal
+) -> None:
+    """Compare two states, every tensor bit for bit if `equal` is not another measure."""
+    if isinstance(a, torch.Tensor):
+        assert equal(a, b)
+    elif isinstance(a, dict):
+        assert a.keys() == b.keys()
+        for key in a:
+            assert_same(a[key], b[key], equal)
+    elif isinstance(a, list):
+        for one, other in zip(a, b, strict=True):
+            assert_same(one, other, equal)
+    else:
+        assert a == b

@@ -1,0 +1,72 @@
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from gan_cli.errors import UserError
+from gan_cli.networks.mlp import Discriminator, Generator, MaxoutDiscriminator
+
+SHAPE = (1, 28, 28)
+
+
+def count(network: nn.Module) -> int:
+    return sum(p.numel() for p in network.parameters())
+
+
+def test_the_papers_mnist_pair() -> None:
+    g = Generator(100, SHAPE, [1200, 1200], irange=[0.05], marginal_bias=True)
+    d = MaxoutDiscriminator(SHAPE, [240, 240], 5, [0.005])
+    assert count(g) == 100 * 1200 + 1200 + 1200 * 1200 + 1200 + 1200 * 784 + 784 == 2_503_984
+    assert count(d) == 784 * 1200 + 1200 + 240 * 1200 + 1200 + 240 + 1 == 1_231_441
+    assert g(torch.randn(3, 100)).shape == (3, *SHAPE)
+    assert d(torch.rand(3, *SHAPE)).shape == (3,)
+    for network, irange in ((g, 0.05), (d, 0.005)):
+        for layer in network.modules():
+            if isinstance(layer, nn.Linear):
+                assert layer.weight.abs().max() <= irange
+                assert layer.weight.std().item() == pytest.approx(irange / math.sqrt(3), rel=0.1)
+                assert not layer.bias.any()
+
+
+def test_a_generator_without_input_gives_the_mean_image() -> None:
+    mean = torch.rand(SHAPE)
+    mean[0, 0, :5] = 0
+    mean[0, 1, :5] = 1
+    g = Generator(4, SHAPE, [8], irange=[1e-9], marginal_bias=True)
+    g.set_mean(mean)
+    torch.testing.assert_close(g(torch.randn(2, 4))[0], mean, atol=2e-7, rtol=0)
+    limit = math.log((1 - 1e-7) / 1e-7)
+    assert g.output.bias.min().item() == pytest.approx(-limit, rel=1e-6)
+    assert g.output.bias.max().item() == pytest.approx(limit, rel=1e-6)
+
+
+def test_marginal_bias_needs_a_sigmoid() -> None:
+    with pytest.raises(UserError, match="marginal_bias is true with output tanh"):
+        Generator(4, SHAPE, [8], output="tanh", marginal_bias=True)
+
+
+@pytest.mark.parametrize(("output", "low", "high"), [("sigmoid", 0, 1), ("tanh", -1, 1)])
+def test_output_range(output: str, low: float, high: float) -> None:
+    g = Generator(4, (2, 3, 5), [8], output=output)
+    x = g(100 * torch.randn(50, 4))
+    assert x.shape == (50, 2, 3, 5)
+    assert low <= x.min() < low + 0.1
+    assert high - 0.1 < x.max() <= high
+    assert g.output_range == (low, high)
+
+
+def test_lists_hold_for_all_layers_or_for_each() -> None:
+    g = Generator(4, SHAPE, [8, 9, 10], ["leaky_relu"], [False, True, True])
+    kinds = [type(layer).__name__ for layer in g.hidden]
+    assert kinds == ["Linear", "LeakyReLU", *["Linear", "BatchNorm1d", "LeakyReLU"] * 2]
+    with pytest.raises(UserError, match=r"batch_norm has 2 entries.* 3 hidden layers"):
+        Generator(4, SHAPE, [8, 9, 10], batch_norm=[False, True])
+
+
+def test_dropout_of_the_plain_discriminator() -> None:
+    d = Discriminator((1, 2, 2), [50, 50], keep=0.5)
+    x = torch.rand(1, 1, 2, 2)
+    assert d(x) != d(x)
+    d.eval()
+    assert d(x) == d(x)

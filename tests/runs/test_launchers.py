@@ -1,0 +1,149 @@
+"""The same sweep by every launcher, on this machine; and what Slurm is told."""
+
+import os
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+from helpers.command import GAN, SMALL, assert_same, rows, run_gan, weights
+
+from gan_cli.training import device
+
+SWEEP = [
+    *SMALL, "schedule.steps=4", "log.every=2", "monitor.samples=50", "monitor.valid=20",
+    "optimizer.lr=0.1,0.2,-1", "sweep=study",
+]  # fmt: skip
+JOBS = ["optimizer.lr=0.1", "optimizer.lr=0.2"]
+FAILED = "optimizer.lr=-1: optimizer.lr is -1.0; it must be a number greater than 0."
+
+
+@pytest.fixture(scope="module")
+def basic(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("basic")
+    assert run_gan("train", "-m", *SWEEP, cwd=path).code == 1
+    return path / "outputs/sweep/study"
+
+
+@pytest.mark.parametrize("launcher", ["joblib", "ray_local", "slurm_local"])
+def test_the_same_results_by_every_launcher(launcher: str, basic: Path, tmp_path: Path) -> None:
+    pytest.importorskip(
+        {"joblib": "joblib", "ray_local": "ray", "slurm_local": "submitit"}[launcher]
+    )
+    result = run_gan("train", "-m", f"hydra/launcher={launcher}", *SWEEP, cwd=tmp_path)
+    assert result.code == 1
+    assert "1 of 3 jobs failed" in result.err
+    assert FAILED.rstrip(".") in result.err
+    assert "Traceback" not in result.out + result.err
+    study = tmp_path / "outputs/sweep/study"
+    assert sorted(path.parent.name for path in study.glob("*/config.yaml")) == JOBS
+    log = (study / "sweep.log").read_text()
+    assert log.count(": finished\n") == 2
+    assert FAILED.replace(": ", ": failed: ", 1) in log
+    for job in JOBS:
+        assert_same(weights(study / job), weights(basic / job))
+        for one, other in zip(rows(study / job), rows(basic / job), strict=True):
+            assert {**one, "images_per_second": ""} == {**other, "images_per_second": ""}
+
+
+SPIES = """
+import os
+from gan_cli.networks.mlp import Discriminator
+
+class Spy(Discriminator):
+    def __init__(self, **settings):
+        super().__init__(**settings)
+        with open("seen", "a") as file:
+            file.write(os.environ.get("GOMP_SPINCOUNT", "none") + "\\n")
+"""
+
+
+@pytest.mark.parametrize("launcher", ["basic", "joblib", "ray_local"])
+def test_waiting_threads_do_not_spin_for_long(launcher: str, tmp_path: Path) -> None:
+    if launcher != "basic":
+        pytest.importorskip({"joblib": "joblib", "ray_local": "ray"}[launcher])
+    (tmp_path / "spies.py").write_text(SPIES)
+    spying = [
+        "network=mlp",
+        "network.discriminator._target_=spies.Spy",
+        "schedule.steps=1",
+        "threads=1",
+    ]
+    unset = {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT"}
+    environment = {key: value for key, value in os.environ.items() if key not in unset}
+    command = [GAN, "train", "-m", "seed=0", f"hydra/launcher={launcher}", *spying]
+    for own, seen in (
+        ({}, "1000"),
+        ({"GOMP_SPINCOUNT": "77"}, "77"),
+        ({"OMP_WAIT_POLICY": "passive"}, "none"),
+    ):
+        done = subprocess.run(command, cwd=tmp_path, env={**environment, **own}, check=False)
+        assert done.returncode == 0
+        assert (tmp_path / "seen").read_text() == f"{seen}\n"
+        (tmp_path / "seen").unlink()
+        if launcher != "basic":
+            break
+
+
+def test_the_script_for_slurm(tmp_path: Path) -> None:
+    pytest.importorskip("submitit")
+    # One that takes no jobs, so that no one waits for them.
+    refuse = f'cp "$1" {tmp_path}/script.sh; echo No such partition >&2; exit 1'
+    commands = {"srun": "exit 0", "sbatch": refuse}
+    for name, body in commands.items():
+        command = tmp_path / "bin" / name
+        command.parent.mkdir(exist_ok=True)
+        command.write_text(f"#!/bin/sh\n{body}\n")
+        command.chmod(command.stat().st_mode | stat.S_IXUSR)
+    result = run_gan(
+        "train", "-m", *SMALL, "seed=0,1", "sweep=study", "hydra/launcher=slurm",
+        "hydra.launcher.partition=gpus",
+        cwd=tmp_path, PATH=f"{tmp_path}/bin:{os.environ['PATH']}",
+    )  # fmt: skip
+    assert (result.code, "Traceback" in result.err) == (1, False)
+    assert "No such partition" in result.err
+    script = (tmp_path / "script.sh").read_text().splitlines()
+    wanted = {
+        "--array=0-1%2", "--gpus-per-node=1", "--cpus-per-task=4", "--mem=16GB", "--time=240",
+        "--partition=gpus", "--signal=USR2@120", "--open-mode=append", "--job-name=train",
+    }  # fmt: skip
+    assert wanted <= {line.removeprefix("#SBATCH ") for line in script}
+    assert "srun" in "\n".join(script)
+
+
+def test_one_gpu_for_each_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def take() -> str:
+        """Take a GPU as another process would."""
+        monkeypatch.setattr(device, "_gpu", [])
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+        device.take_gpu(tmp_path)
+        locks.append(device._gpu)
+        return os.environ.get("CUDA_VISIBLE_DEVICES", "all")
+
+    locks: list[list] = []
+    monkeypatch.setattr(device.torch.cuda, "device_count", lambda: 1)
+    assert take() == "all"
+    monkeypatch.setattr(device.torch.cuda, "device_count", lambda: 2)
+    assert [take(), take()] == ["0", "1"]
+    # Another machine has GPUs of its own.
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr(device.platform, "node", lambda: "another")
+        assert take() == "0"
+    locks.pop()
+
+    waited = []
+
+    def first_ends(seconds: float) -> None:
+        waited.append(seconds)
+        locks[1][0].release()
+
+    monkeypatch.setattr(device.time, "sleep", first_ends)
+    assert take() == "0"
+    assert len(waited) == 1
+
+    # What a scheduler gave is what there is; and a process keeps what it has.
+    monkeypatch.setattr(device, "_gpu", [])
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7")
+    device.take_gpu(tmp_path)
+    device.take_gpu(tmp_path)
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "5"

@@ -1,0 +1,162 @@
+"""`gan train -m hydra/sweeper=optuna`: a search that can be stopped, and what it refuses."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from helpers.command import SMALL, Result, rows
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
+from gan_cli.errors import UserError
+from gan_cli.training.trainer import Training
+
+optuna = pytest.importorskip("optuna")
+from hydra_plugins import gan_optuna  # noqa: E402
+
+Gan = Callable[..., Result]
+SEARCH = [
+    *SMALL, "hydra/sweeper=optuna", "sweep=study", "schedule.steps=6", "log.every=2",
+    "monitor.every=0.03", "monitor.samples=50", "monitor.valid=20", "checkpoint.every_steps=2",
+]  # fmt: skip
+SPACE = ["optimizer.lr=tag(log, interval(0.01, 10))", "prior=uniform,gaussian"]
+
+
+class Crash(BaseException):
+    """What ends a process without a word."""
+
+
+def study(directory: Path) -> "optuna.Study":
+    return optuna.load_study(
+        study_name="search", storage=f"sqlite:///{directory}/sweep/study/study.db"
+    )
+
+
+def test_stopped_in_the_fourth_of_seven_and_taken_up_again(
+    gan: Gan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seven = [*SEARCH, *SPACE, "hydra.sweeper.n_trials=7", "hydra.sweeper.pruner.n_startup_trials=2"]
+    result = gan("train", "-m", *seven, "outputs=whole")
+    assert result.code == 0, result.err
+    whole = study(tmp_path / "whole")
+    states = [trial.state.name for trial in whole.trials]
+    assert set(states) == {"COMPLETE", "PRUNED"}
+    assert len(states) == 7
+
+    step, steps = Training.step, []
+
+    def play(self: Training) -> None:
+        step(self)
+        steps.append(self.state.step)
+        if steps.count(1) == 4:
+            raise Crash
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Training, "step", play)
+        with pytest.raises(Crash):
+            gan("train", "-m", *seven)
+    assert [trial.state.name for trial in study(tmp_path / "outputs").trials][-1] == "RUNNING"
+
+    result = gan("train", "-m", *seven)
+    assert result.code == 0, result.err
+    found = study(tmp_path / "outputs")
+    for one, other in zip(found.trials, whole.trials, strict=True):
+        assert (one.params, one.state, one.value) == (other.params, other.state, other.value)
+    assert f"failed: {gan_optuna.sweeps.job_name(gan_optuna.chosen(whole.best_trial))}"
+    assert "Best of 7 trials, " in result.out
+    assert f"with {whole.best_value:g}" in result.out
+    values = [trial.value for trial in whole.trials if trial.state.name == "COMPLETE"]
+    assert whole.best_value == max(values)
+
+    # What was given up is neither finished nor lost, and no failure.
+    for trial in found.trials:
+        name = gan_optuna.sweeps.job_name(gan_optuna.chosen(trial))
+        job = tmp_path / "outputs/sweep/study" / name
+        last = rows(job)[-1]
+        if trial.state.name == "PRUNED":
+            assert '"status": "interrupted"' in (job / "status.json").read_text()
+            assert int(last["step"]) < 6
+            # An estimate every second step.
+            told = trial.intermediate_values[int(last["step"]) // 2]
+            assert told == pytest.approx(float(last["parzen_valid"]))
+        else:
+            assert float(last["parzen_valid"]) == trial.value
+
+
+def test_a_trial_that_fails_leaves_the_others(gan: Gan, tmp_path: Path) -> None:
+    result = gan(
+        "train", "-m", *SEARCH, "monitor.collapse=choice(0.25, 7)", "hydra.sweeper.n_trials=4"
+    )
+    assert result.code == 1
+    assert "monitor.collapse is 7.0; it must be a number at least 0 and at most 1." in result.out
+    states = [trial.state.name for trial in study(tmp_path / "outputs").trials]
+    assert set(states) == {"COMPLETE", "FAIL"}
+    assert f"{states.count('FAIL')} of 4 jobs failed" in result.err
+
+
+def test_trials_alike_are_one_run(gan: Gan, tmp_path: Path) -> None:
+    more = ["seed=choice(3)", "hydra.sweeper.n_trials=3", "hydra.sweeper.n_jobs=2"]
+    assert gan("train", "-m", *SEARCH, *more).code == 0
+    values = [trial.value for trial in study(tmp_path / "outputs").trials]
+    assert len(values) == 3
+    assert len(set(values)) == 1
+    assert [p.name for p in tmp_path.glob("outputs/sweep/study/seed*")] == ["seed=3"]
+
+
+def test_no_trial_came_to_its_end(gan: Gan, tmp_path: Path) -> None:
+    result = gan("train", "-m", *SEARCH, "optimizer.lr=-1,-2", "hydra.sweeper.n_trials=2")
+    assert result.code == 1
+    assert "2 of 2 jobs failed; optimizer.lr=-" in result.err
+    assert [t.state.name for t in study(tmp_path / "outputs").trials] == ["FAIL", "FAIL"]
+
+
+def test_a_value_takes_the_place_of_a_preset_s_interval(gan: Gan, tmp_path: Path) -> None:
+    preset = ["train", "-m", *SEARCH, "sweep=search", "hydra.sweeper.n_trials=1"]
+    assert gan(*preset, "optimizer.lr=0.05").code == 0
+    (job,) = tmp_path.glob("outputs/sweep/search/*/config.yaml")
+    assert "lr: 0.05" in job.read_text()
+    assert "optimizer.lr" not in job.parent.name
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["seed=3"], "has nothing to search; sweep=search names a space"),
+        (["monitor.every=null", "seed=0,1"], "monitor.every must say how often to make one"),
+        (["optimizer.lr=tag(log, interval(0, 1))"], "interval(0, 1)) can't be searched: "),
+    ],
+)
+def test_what_can_not_be_searched(arguments: list[str], words: str, gan: Gan) -> None:
+    result = gan("train", "-m", *SEARCH, *arguments, "hydra.sweeper.n_trials=1")
+    assert result.code == 1
+    assert words in result.err
+    assert "Traceback" not in result.err
+
+
+def test_a_study_of_other_settings(gan: Gan) -> None:
+    one = ["seed=0,1", "hydra.sweeper.n_trials=1"]
+    assert gan("train", "-m", *SEARCH, *one).code == 0
+    result = gan("train", "-m", *SEARCH, *one, "optimizer.lr=0.2")
+    assert result.code == 1
+    assert "is one with other settings (" in result.err
+
+
+@pytest.mark.parametrize(
+    ("override", "wanted"),
+    [
+        ("a=interval(1, 5)", optuna.distributions.FloatDistribution(1, 5)),
+        ("a=int(interval(1, 5))", optuna.distributions.IntDistribution(1, 5)),
+        ("a=tag(log, interval(1, 5))", optuna.distributions.FloatDistribution(1, 5, log=True)),
+        ("a=range(1, 8, 3)", optuna.distributions.IntDistribution(1, 7, step=3)),
+        ("a=b,c", optuna.distributions.CategoricalDistribution(["b", "c"])),
+        ("a=[1],[2,3]", optuna.distributions.CategoricalDistribution(["[1]", "[2,3]"])),
+    ],
+)
+def test_spaces(override: str, wanted: object) -> None:
+    (parsed,) = OverridesParser.create().parse_overrides([override])
+    assert gan_optuna.distribution(parsed) == wanted
+
+
+def test_an_empty_space() -> None:
+    (parsed,) = OverridesParser.create().parse_overrides(["a=range(5, 5)"])
+    with pytest.raises(UserError, match=r"a=range\(5, 5\) can't be searched"):
+        gan_optuna.distribution(parsed)

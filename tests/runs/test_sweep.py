@@ -1,0 +1,261 @@
+"""`gan train -m`: stopped, taken up again, and every failure told when it happens."""
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from helpers.command import SMALL, Result, assert_same, rows, weights
+from hydra import compose, initialize_config_module
+
+from gan_cli import conf
+from gan_cli.config import validate as config
+from gan_cli.config.differences import flatten
+from gan_cli.errors import UserError
+from gan_cli.runs import sweeps
+from gan_cli.training.trainer import Training
+
+Gan = Callable[..., Result]
+SWEEP = [
+    *SMALL, "schedule.steps=6", "log.every=2", "checkpoint.every_steps=2", "checkpoint.share=null",
+    "monitor.every=null", "sweep=study",
+]  # fmt: skip
+GRID = ["optimizer.lr=0.05,0.1", "seed=range(3)"]
+
+
+def jobs(cwd: Path) -> list[Path]:
+    return sorted(path.parent for path in cwd.glob("outputs/sweep/study/*/config.yaml"))
+
+
+def only_report(cwd: Path) -> str:
+    (path,) = cwd.glob("outputs/report/*/report.md")
+    return path.read_text()
+
+
+def sessions(job: Path) -> int:
+    return len(json.loads((job / "environment.json").read_text()))
+
+
+class Crash(BaseException):
+    """What ends a process without a word."""
+
+
+def test_killed_in_the_middle_and_started_again(
+    gan: Gan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert gan("train", "-m", *SWEEP, *GRID, "outputs=whole").code == 0
+    step, steps = Training.step, []
+
+    def play(self: Training) -> None:
+        step(self)
+        steps.append(self.state.step)
+        if len(steps) == 3 * 6 + 5:
+            raise Crash
+
+    monkeypatch.setattr(Training, "step", play)
+    with pytest.raises(Crash):
+        gan("train", "-m", *SWEEP, *GRID)
+    assert len(jobs(tmp_path)) == 4
+    result = gan("train", "-m", *SWEEP, *GRID)
+    assert result.code == 0, result.err
+    assert result.out.count("is finished already") == 3
+    # The one that was killed at step 5 went on from step 4.
+    assert len(steps) == 6 * 6 + 1
+
+    found = jobs(tmp_path)
+    assert len(found) == 6
+    assert "optimizer.lr=0.05,seed=0" in [job.name for job in found]
+    assert [sessions(job) for job in found].count(2) == 1
+    for job in found:
+        whole = tmp_path / "whole/sweep/study" / job.name
+        assert_same(weights(job), weights(whole))
+        both = [[row["d_loss"] for row in rows(run)] for run in (job, whole)]
+        assert both[0] == both[1]
+
+
+def test_more_values_add_jobs_and_longer_ones_go_on(gan: Gan, tmp_path: Path) -> None:
+    assert gan("train", "-m", *SWEEP, "seed=0,1").code == 0
+    before = {job.name: (job / "metrics.csv").read_bytes() for job in jobs(tmp_path)}
+    assert gan("train", "-m", *SWEEP, "seed=1,2").code == 0
+    assert [job.name for job in jobs(tmp_path)] == ["seed=0", "seed=1", "seed=2"]
+    assert [sessions(job) for job in jobs(tmp_path)] == [1, 1, 1]
+    for name, content in before.items():
+        assert (tmp_path / "outputs/sweep/study" / name / "metrics.csv").read_bytes() == content
+
+    assert gan("train", "-m", *SWEEP, "seed=0,1", "schedule.steps=8").code == 0
+    assert [weights(job)["step"] for job in jobs(tmp_path)] == [8, 8, 6]
+    result = gan("train", "-m", *SWEEP, "seed=0,1", "schedule.steps=8", "optimizer.lr=0.3")
+    assert result.code == 1
+    assert result.out.count("can't go on with these (optimizer.lr: 0.001 there, 0.3 here)") == 2
+    assert [weights(job)["step"] for job in jobs(tmp_path)] == [8, 8, 6]
+
+
+def test_a_job_s_directory_is_a_path_like_any_other(gan: Gan, tmp_path: Path) -> None:
+    assert gan("train", "-m", *SWEEP, "optimizer.lr=0.1,0.2", "seed=1,2").code == 0
+    job = "outputs/sweep/study/optimizer.lr=0.2,seed=1"
+    result = gan("sample", f"run={job}", "n=4")
+    assert f"Run {job}, finished" in result.out
+    assert gan("train", f"resume={job}", "schedule.steps=8").code == 0
+    assert weights(tmp_path / job)["step"] == 8
+    result = gan("sample", "run=nowhere/seed=1", "n=4")
+    assert result.code == 1
+    assert "a value with = in it is quoted" in result.err
+
+
+def test_a_failing_job_is_told_at_once_and_leaves_the_others(gan: Gan, tmp_path: Path) -> None:
+    result = gan("train", "-m", *SWEEP, "optimizer.lr=-1,0.1,0.2", "seed=range(2)")
+    assert result.code == 1
+    assert "Traceback" not in result.err
+    told = "optimizer.lr=-1,seed=1: optimizer.lr is -1.0; it must be a number greater than 0."
+    assert result.out.index(told) < result.out.index("Finished at step")
+    assert len(jobs(tmp_path)) == 4
+    study = tmp_path / "outputs/sweep/study"
+    assert told in (study / "optimizer.lr=-1,seed=1/train.log").read_text()
+    log = (study / "sweep.log").read_text().splitlines()
+    assert len(log) == 6
+    assert log[1].endswith(f"{told.replace(': ', ': failed: ', 1)}")
+    assert log[5].endswith("optimizer.lr=0.2,seed=1: finished")
+
+
+def test_a_value_that_can_not_be_composed_leaves_the_others(gan: Gan, tmp_path: Path) -> None:
+    result = gan("train", "-m", *SWEEP, "optimizer.lr=0.1,fast")
+    assert result.code == 1
+    told = "optimizer.lr=fast: Error merging override optimizer.lr=fast; Value 'fast' of type 'str'"
+    assert f"1 of 2 jobs failed; {told}" in result.err
+    assert "Traceback" not in result.err
+    assert [job.name for job in jobs(tmp_path)] == ["optimizer.lr=0.1"]
+    log = (tmp_path / "outputs/sweep/study/sweep.log").read_text().splitlines()
+    assert told.replace(": ", ": failed: ", 1) in log[0]
+    own = tmp_path / "outputs/sweep/study/optimizer.lr=fast/train.log"
+    assert own.read_text().strip() in told + " could not be converted to Float"
+    report = gan("report", "sweep=study")
+    assert f"- {told.replace(': ', ': failed: ', 1)}" in only_report(tmp_path)
+    assert "not begun" not in report.out
+
+
+def test_presets_and_names_without_a_sweep(gan: Gan, tmp_path: Path) -> None:
+    settings = SWEEP[:-1]
+    for wrong, words in [
+        (["sweep=seeds"], "without -m this is a single run; `gan train -m sweep=seeds ...`"),
+        (["-m", "sweep=seedz"], "sweep is seedz, which is none of ablation, k, lr, objective"),
+        (["-m", "+sweep=seeds"], "it has a value already, which is set without the +"),
+        (["-m", "sweep=3", "seed=0,1"], "a number is quoted where it names a sweep"),
+        (["-m", "sweep=search"], "hydra/sweeper=optuna"),
+        (["-m", "sweep=a/b", "seed=0,1"], "sweep is a/b; it must be a name without /"),
+        (["-m", "sweep=..", "seed=0,1"], "sweep is ..; it must be a name without /"),
+        (["-m", "seed=0,1", "hydra/launcher=none"], "pip install -e '.[cluster]'"),
+    ]:
+        result = gan("train", *wrong, *settings)
+        assert result.code == 1
+        assert words in result.err
+        assert list(tmp_path.iterdir()) == []
+    # What is only shown is not finished.
+    assert gan("train", "-m", "sweep=shown", "seed=0,1", "dry_run=true", *settings).code == 0
+    assert "finished" not in (tmp_path / "outputs/sweep/shown/sweep.log").read_text()
+    # The command line wins.
+    assert gan("train", "-m", "sweep=seeds", "seed=3,7", *settings).code == 0
+    found = sorted(path.name for path in tmp_path.glob("outputs/sweep/seeds/*=*"))
+    assert found == ["seed=3", "seed=7"]
+
+
+@pytest.mark.parametrize(
+    "preset", sorted(path.stem for path in Path(conf.__file__).parent.glob("sweep/*.yaml"))
+)
+def test_presets_vary_what_there_is(preset: str) -> None:
+    config.register()
+    with initialize_config_module("gan_cli.conf", version_base="1.3"):
+        composed = compose("train", [f"sweep={preset}"], return_hydra_config=True)
+        overrides = sweeps.parse(composed.hydra.sweeper.params, [])
+        assert any(override.is_sweep_override() for override in overrides)
+        # The first value of each, or the least.
+        first = []
+        for o in overrides:
+            if o.is_interval_sweep():
+                first.append(f"{o.get_key_element()}={o.value().start}")
+            elif o.is_sweep_override():
+                first.append(f"{o.get_key_element()}={next(iter(o.sweep_string_iterator()))}")
+            else:
+                first.append(o.input_line)
+        cfg = compose("train", first)
+        config.check(cfg)
+
+
+# What each ablation of the MNIST recipe changes, and nothing else.
+ABLATIONS = {
+    "none": {},
+    "alternating": {"schedule.updates": "alternating"},
+    "unhalved": {"objective.d_weight": 1},
+    "uniform_01": {"prior.low": 0, "prior.high": 1},
+    "gaussian": {"prior._target_": "gan_cli.game.priors.Gaussian", "prior.low": None,
+                 "prior.high": None},
+    "no_marginal_bias": {"network.generator.marginal_bias": False},
+    "unscaled_dropout": {"network.discriminator.scale_kept": False},
+    "no_ramp": {"optimizer.momentum_end": 0.5},
+    "minimax": {"objective._target_": "gan_cli.game.objectives.Minimax"},
+}  # fmt: skip
+
+
+def test_an_ablation_changes_one_detail() -> None:
+    config.register()
+    with initialize_config_module("gan_cli.conf", version_base="1.3"):
+        params = compose("train", ["sweep=ablation"], return_hydra_config=True).hydra.sweeper.params
+        assert params.ablation.split(",") == list(ABLATIONS)
+        whole = flatten(compose("train", ["experiment=mnist"]))
+        for name, changed in ABLATIONS.items():
+            found = flatten(compose("train", ["experiment=mnist", f"ablation={name}"]))
+            different = {
+                key: found.get(key) for key in {*whole, *found} if whole.get(key) != found.get(key)
+            }
+            assert different == changed
+
+
+@pytest.fixture
+def options() -> Iterator[None]:
+    """Hydra as it is while a command of gan runs, which knows the groups' options."""
+    with initialize_config_module("gan_cli.conf", version_base="1.3"):
+        yield
+
+
+@pytest.mark.usefixtures("options")
+def test_names_of_jobs() -> None:
+    """A preset's setting tells jobs apart even with one value, which another command may add to."""
+    told = {"seed": "range(2)", "schedule.k": "1,2", "experiment": "mnist"}
+    arguments = ["threads=1", "prior=gaussian,uniform", "seed=7", "dataset.path=choice(a/b.zip)"]
+    assert list(sweeps.combinations(told, arguments).items())[1] == (
+        "seed=7,schedule.k=1,prior=uniform,dataset.path=a_b.zip",
+        ["seed=7", "schedule.k=1", "experiment=mnist", "threads=1", "prior=uniform",
+         "dataset.path=a/b.zip"],
+    )  # fmt: skip
+    assert list(sweeps.combinations({}, ["seed=3"])) == ["all"]
+    assert list(sweeps.combinations({"seed": "range(5)"}, ["seed=0"])) == ["seed=0"]
+    # Named as it will be when values are added.
+    assert list(sweeps.combinations({}, ["seed=range(1)"])) == ["seed=0"]
+    priors = [f"prior={name}" for name in ("gaussian", "spherical", "uniform")]
+    assert list(sweeps.combinations({}, ["prior=glob(*)"])) == priors
+    assert list(sweeps.combinations({}, ["prior=glob(*,exclude=[s*])"])) == priors[::2]
+    with pytest.raises(UserError, match=r"seed=glob\(\*\) has no values"):
+        sweeps.combinations({}, ["seed=glob(*)"])
+    with pytest.raises(UserError, match=r"lr=interval\(0, 1\) has no end of values"):
+        sweeps.combinations({}, ["lr=interval(0, 1)"])
+    with pytest.raises(UserError, match=r"seed=range\(5, ?2\) has no values"):
+        sweeps.combinations({}, ["seed=range(5,2)"])
+    long = [sweeps.job_name([f"key{i}=" + "x" * 300]) for i in range(2)]
+    assert long[0] != long[1]
+    assert all(len(name) <= 150 for name in long)
+    assert len(sweeps.job_name(["a=" + "\u5199" * 100]).encode()) <= 150
+    with pytest.raises(UserError, match=r"would both be dataset\.path=a_b"):
+        sweeps.combinations({}, ["dataset.path=a/b,a_b"])
+
+
+def test_the_last_word_of_a_job_counts(tmp_path: Path) -> None:
+    job, other = tmp_path / "lr=1,seed=1", tmp_path / "lr=1,seed=11"
+    assert sweeps.noted(job) is None
+    sweeps.note(job, "failed: no")
+    sweeps.note(job, "finished")
+    sweeps.note(other, "failed: seed=1: odd")
+    assert sweeps.noted(job) == "finished"
+    assert sweeps.noted(other) == "failed: seed=1: odd"
+    assert sweeps.noted(tmp_path / "seed=1") is None
+    with (tmp_path / sweeps.LOG).open("ab") as file:
+        file.write(b"\xff\n")
+    assert sweeps.noted(job) == "finished"

@@ -1,0 +1,149 @@
+"""When checkpoints are written, and what is in them."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from gan_cli.errors import UserError
+from gan_cli.training import checkpoints
+from gan_cli.training.checkpoint_writer import Keeper
+
+
+class State:
+    """A state of one tensor, whose every element is the step."""
+
+    def __init__(self) -> None:
+        self.weights = torch.zeros(10)
+        self.nested = [{"x": torch.zeros(3)}]
+
+    def state_dict(self) -> dict:
+        return {"step": int(self.weights[0]), "weights": self.weights, "nested": self.nested}
+
+    def go_on(self) -> None:
+        self.weights += 1
+        self.nested[0]["x"] += 1
+
+
+class Clock:
+    """Time that passes when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr("gan_cli.training.checkpoint_writer.time.monotonic", clock)
+    return clock
+
+
+def nothing() -> None: ...
+
+
+def test_what_is_written_is_the_state_as_it_was(tmp_path: Path) -> None:
+    go = threading.Event()
+    state = State()
+    with Keeper(tmp_path, [], None, None, sync=go.wait) as keeper:
+        state.go_on()
+        keeper.save(state)
+        state.go_on()  # while it is being written
+        go.set()
+    saved = checkpoints.load_newest(tmp_path)
+    assert saved["weights"].tolist() == [1] * 10
+    assert saved["nested"][0]["x"].tolist() == [1] * 3
+
+
+def test_rows_are_on_disk_before_the_checkpoint(tmp_path: Path) -> None:
+    seen = []
+    with Keeper(tmp_path, [], None, None, lambda: seen.append(list(tmp_path.iterdir()))) as keeper:
+        keeper.save(State())
+    assert seen == [[]]
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_the_best_is_written_with_the_next(tmp_path: Path) -> None:
+    state = State()
+    with Keeper(tmp_path, [5], None, None, nothing) as keeper:
+        state.go_on()
+        keeper.keep_best(state)
+        state.go_on()
+        assert keeper.due(2)
+        keeper.save(state)
+    assert checkpoints.load_chosen(tmp_path, "best")["step"] == 1
+    assert checkpoints.load_newest(tmp_path)["step"] == 2
+
+
+@pytest.mark.parametrize(
+    ("every", "minutes", "steps", "expected"),
+    [
+        ([4], None, 12, [4, 8, 12]),
+        ([4, 6], None, 12, [4, 6, 8, 12]),
+        ([], 0.5, 9, [3, 6, 9]),
+        ([7], 0.5, 9, [3, 6, 7]),
+        ([], None, 9, []),
+    ],
+)
+def test_whichever_comes_first(
+    every: list[int], minutes: float | None, steps: int, expected: list[int], tmp_path: Path,
+    clock: Clock,
+) -> None:  # fmt: skip
+    state, saved = State(), []
+    with Keeper(tmp_path, every, minutes, None, nothing) as keeper:
+        for step in range(1, steps + 1):
+            clock.now += 10
+            if keeper.due(step):
+                saved.append(step)
+                keeper.save(state)
+                keeper.wait()
+    assert saved == expected
+
+
+def test_no_more_than_its_share_of_the_time(tmp_path: Path, clock: Clock) -> None:
+    def slow() -> None:
+        clock.now += 3
+
+    state, saved = State(), []
+    with Keeper(tmp_path, [1], None, 0.1, slow) as keeper:
+        keeper.save(state)
+        keeper.wait()
+        for step in range(1, 201):
+            clock.now += 1
+            if keeper.due(step):
+                saved.append(step)
+                keeper.save(state)
+                keeper.wait()
+        # Two of 3 s are a tenth of the first 60 s, 3 of which the first one took.
+        assert saved[0] == 57
+        assert keeper.written == len(saved) + 1 == 7
+        assert keeper.share() == pytest.approx(7 * 3 / (200 + 7 * 3))
+        assert keeper.share() < 0.1
+
+
+@pytest.mark.parametrize(("share", "expected"), [(None, True), (1.0, False)])
+def test_the_last_is_waited_for_only_where_there_is_no_limit(
+    share: float | None, expected: bool, tmp_path: Path
+) -> None:
+    go = threading.Event()
+    with Keeper(tmp_path, [1], None, share, sync=go.wait) as keeper:
+        keeper.save(State())
+        if expected:  # or else there would be nothing to wait for
+            threading.Timer(0.1, go.set).start()
+        assert keeper.due(1) is expected
+        go.set()
+
+
+@pytest.mark.parametrize("notice", [Keeper.wait, lambda keeper: keeper.save(State())])
+def test_what_can_not_be_written_is_raised(
+    notice: Callable[[Keeper], None], tmp_path: Path
+) -> None:
+    keeper = Keeper(tmp_path / "nowhere", [], None, None, nothing)
+    keeper.save(State())
+    with pytest.raises(UserError, match="Cannot write"):
+        notice(keeper)

@@ -1,0 +1,140 @@
+"""A run that ends where its monitor's estimate is good enough."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from helpers.command import SMALL, Result, rows
+from omegaconf import OmegaConf
+
+from gan_cli.data.source import Digits
+from gan_cli.metrics.parzen import log_likelihood
+from gan_cli.runs.length import in_steps
+from gan_cli.training import checkpoints
+
+Gan = Callable[..., Result]
+
+RUN = (
+    "train", *SMALL, "optimizer=adam", "optimizer.lr=0.01", "ema_decay=0.9", "monitor.every=0.5",
+    "monitor.samples=200", "monitor.valid=40", "checkpoint.share=null", "hydra.run.dir=run",
+)  # fmt: skip
+
+
+def estimates(run: Path) -> list[float]:
+    return [float(row["parzen_valid"]) for row in rows(run) if row["parzen_valid"]]
+
+
+def test_a_run_ends_at_its_target(gan: Gan, tmp_path: Path) -> None:
+    assert gan(*RUN, "schedule.steps=300").code == 0
+    whole, run = estimates(tmp_path / "run"), tmp_path / "run"
+    run.rename(tmp_path / "whole")
+    assert max(whole) > whole[0]
+
+    target = (max(whole) + whole[0]) / 2
+    first = next(i for i, estimate in enumerate(whole) if estimate >= target)
+    assert gan(*RUN, "schedule.steps=300", f"monitor.target={target}").code == 0
+    assert estimates(run) == whole[: first + 1]
+    step = int(rows(run)[-1]["step"])
+    assert step < 300
+    for name in ("best.ckpt", f"step-{step:09d}.ckpt"):
+        assert checkpoints.load(run / "checkpoints" / name)["step"] == step
+    assert (run / f"samples/step-{step:09d}.png").is_file()
+
+    again = gan("train", "resume=run")
+    assert again.code == 1
+    assert "monitor.target must be more than" in again.err
+    # Killed before it could say that it is finished: there is nothing left to do but that.
+    (run / "status.json").unlink()
+    assert "Finished" in gan("train", "resume=run").out
+    # Without the target it is the run that never had one.
+    assert gan("train", "resume=run", "monitor.target=null").code == 0
+    assert estimates(run) == whole
+
+
+def test_a_sweep_goes_on_where_its_target_is_another(gan: Gan, tmp_path: Path) -> None:
+    sweep = ["train", "-m", *RUN[1:-1], "sweep=study", "seed=range(1)", "schedule.steps=100"]
+    job = tmp_path / "outputs/sweep/study/seed=0"
+    for target, last in (("-1e6", 34), ("-1e6", 34), ("null", 100)):
+        assert gan(*sweep, f"monitor.target={target}").code == 0
+        assert int(rows(job)[-1]["step"]) == last
+
+
+def test_a_sweep_made_longer_leaves_what_reached_its_target(gan: Gan, tmp_path: Path) -> None:
+    sweep = ["train", "-m", *RUN[1:-1], "sweep=study", "seed=range(1)"]
+    reached, job = "monitor.target=-1e6", tmp_path / "outputs/sweep/study/seed=0"
+    assert gan(*sweep, "schedule.steps=100", reached).code == 0
+    result = gan(*sweep, "schedule.steps=200", reached)
+    assert (result.code, int(rows(job)[-1]["step"])) == (0, 34)
+    assert "is finished already" in result.out
+
+
+def test_a_run_that_is_good_enough_now_says_so(gan: Gan, tmp_path: Path) -> None:
+    assert gan(*RUN, "schedule.steps=100").code == 0
+    (tmp_path / "run/status.json").unlink()
+    reached = max(estimates(tmp_path / "run")) - 1
+    assert "Finished" in gan("train", "resume=run", f"monitor.target={reached}").out
+    assert OmegaConf.load(tmp_path / "run/config.yaml").monitor.target == reached
+    # What was measured of G is no estimate of its average.
+    more = ["schedule.steps=110", "monitor.weights=ema", "monitor.every=0.1"]
+    assert gan("train", "resume=run", f"monitor.target={reached}", *more).code == 0
+    assert len(rows(tmp_path / "run")) > 3
+    best = checkpoints.load_newest(tmp_path / "run/checkpoints")["best"]
+    assert best == pytest.approx(max(estimates(tmp_path / "run")[3:]), rel=1e-6)
+
+
+def test_a_missed_target_has_no_time(gan: Gan, tmp_path: Path) -> None:
+    for name, target in (("fast", "-1e6"), ("never", "1e6")):
+        more = ["schedule.steps=70", f"monitor.target={target}", f"hydra.run.dir={name}"]
+        assert gan(*RUN[:-1], *more, f"seed={len(name)}").code == 0
+    result = gan("report", "runs=[fast,never]", "by=seconds")
+    (page,) = tmp_path.glob("outputs/report/*/report.html")
+    for text in (result.out, page.read_text()):
+        assert "never, as to epoch and seconds: monitor.target is 1e+06, and" in text
+        assert "fast, as to" not in text
+    assert "the least first" in page.read_text()
+    (table,) = tmp_path.glob("outputs/report/*/report.csv")
+    lines = [line for line in table.read_text().splitlines() if "seconds" in line]
+    assert [line.split(",")[1:3] for line in lines] == [["seconds", "1"]]
+
+
+def test_a_target_out_of_reach_is_told(gan: Gan, tmp_path: Path) -> None:
+    result = gan(*RUN, "schedule.steps=70", "monitor.target=1e6")
+    assert result.code == 0
+    assert f"and {max(estimates(tmp_path / 'run')):.1f} is the most" in result.out + result.err
+    result = gan(*RUN[:-1], "monitor.target=3", "monitor.every=null")
+    assert result.code == 1
+    assert "monitor.every must be a number of epochs" in result.err
+
+
+def test_a_run_of_an_older_version_goes_on(gan: Gan, tmp_path: Path) -> None:
+    assert gan(*RUN, "schedule.steps=40").code == 0
+    path = tmp_path / "run/config.yaml"
+    config = OmegaConf.load(path)
+    del config.monitor.weights, config.monitor.target
+    path.write_text(OmegaConf.to_yaml(config))
+    result = gan("train", "resume=run", "schedule.steps=50")
+    assert result.code == 0, result.err
+    assert OmegaConf.load(path).monitor == {**config.monitor, "weights": "raw", "target": None}
+
+
+@pytest.mark.parametrize("weights", ["raw", "ema"])
+def test_the_monitor_measures_g_or_its_average(weights: str, gan: Gan, tmp_path: Path) -> None:
+    assert gan(*RUN, "schedule.steps=70", f"monitor.weights={weights}").code == 0
+    assert gan("sample", "run=run", "n=200", f"weights={weights}", "save=s.npy").code == 0
+    samples = torch.from_numpy(np.load(tmp_path / "s.npy")).flatten(1)
+    points = Digits((1, 8, 8)).load().valid.x[:40].flatten(1) / 255
+    by_sigma = log_likelihood(points, samples, list(np.logspace(-1, 0, 10))).mean(1)
+    assert estimates(tmp_path / "run")[-1] == pytest.approx(by_sigma.max().item(), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("epochs", "per_epoch", "steps"),
+    [(0.07, 100, 7), (0.001, 100, 1), (1e-9, 100, 1), (0.071, 100, 8), (2, 12.5, 25), (1, 0.4, 1)],
+)
+def test_epochs_in_steps(epochs: float, per_epoch: float, steps: int) -> None:
+    schedule = {"epochs": epochs, "steps": None}
+    assert in_steps(OmegaConf.create({"schedule": schedule}), per_epoch) == steps
+    schedule["steps"] = 3
+    assert in_steps(OmegaConf.create({"schedule": schedule}), per_epoch) == 3
