@@ -34,9 +34,9 @@ SETTINGS = [
     "schedule.batch_size=20",
     "checkpoint.every_steps=3",
     "checkpoint.share=null",
-    "log.every=5",
-    "log.grid_every=100",
-    "monitor.every=2",
+    "log.every_steps=5",
+    "log.grid_every_steps=100",
+    "monitor.every_epochs=2",
     "monitor.samples=100",
     "threads=1",
 ]

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from sklearn.neighbors import KernelDensity
 
-from gan_cli.data.source import IDX
+from gan_cli.data.idx import IDX
 from gan_cli.metrics.protocol import Fold, score
 from gan_cli.metrics.references import training_images
 from gan_cli.runs.environment import git_commit

@@ -35,7 +35,7 @@ def watched(command, cfg):
     tell("torch imported")
     train = importlib.import_module("gan_cli.commands.train")
     tell("command imported")
-    load, step = train.load, train.Training.step
+    load, step = train._load, train.Trainer.train_step
     def loaded(*arguments):
         data = load(*arguments)
         tell("data read")
@@ -44,7 +44,7 @@ def watched(command, cfg):
         tell("run begun")
         step(training)
         tell("first update")
-    train.load, train.Training.step = loaded, stepped
+    train._load, train.Trainer.train_step = loaded, stepped
     return perform(command, cfg)
 cli.perform = watched
 sys.argv = ["gan", "train", "experiment=mnist", "schedule.steps=1"]

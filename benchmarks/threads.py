@@ -30,8 +30,8 @@ SPIN = {
     "OMP_WAIT_POLICY=passive": {"OMP_WAIT_POLICY": "passive"},
 }
 BUSY = "while True: sum(range(1000))"
-MNIST = ["experiment=mnist", "schedule.epochs=null", "schedule.steps=1000000", "log.every=20"]
-DIGITS = ["schedule.epochs=null", "schedule.steps=1000000", "log.every=20"]
+MNIST = ["experiment=mnist", "schedule.epochs=null", "schedule.steps=1000000", "log.every_steps=20"]
+DIGITS = ["schedule.epochs=null", "schedule.steps=1000000", "log.every_steps=20"]
 CASES = {
     "mnist, alone": (MNIST, 1, False),
     "two of mnist": (MNIST, 2, False),
@@ -49,7 +49,7 @@ def speed(settings: list[str], n: int, busy: bool, environ: dict[str, str], limi
         runs = []
         for i in range(n):
             out = Path(directory) / str(i)
-            command = [GAN, "train", *settings, f"hydra.run.dir={out}", "monitor.every=null"]
+            command = [GAN, "train", *settings, f"hydra.run.dir={out}", "monitor.every_epochs=null"]
             runs.append((out, subprocess.Popen(command, env=env | environ, stdout=-3, stderr=-3)))
         time.sleep(limit)
         for _, process in runs:

@@ -201,7 +201,12 @@ def only(pattern: str, cwd: Path) -> Path:
 
 def test_train_then_sample(gan: Gan, tmp_path: Path) -> None:
     result = gan(
-        "train", *SMALL, "schedule.steps=25", "log.every=10", "log.grid_every=20", "seed=3"
+        "train",
+        *SMALL,
+        "schedule.steps=25",
+        "log.every_steps=10",
+        "log.grid_every_steps=20",
+        "seed=3",
     )
     assert result.code == 0, result.err
     run = only("outputs/train/*", tmp_path)
@@ -254,7 +259,12 @@ def test_tensorboard_has_scalars_and_grids(gan: Gan, tmp_path: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
     from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
-    assert gan("train", *SMALL, "schedule.steps=20", "log.every=10", "log.grid_every=10").code == 0
+    assert (
+        gan(
+            "train", *SMALL, "schedule.steps=20", "log.every_steps=10", "log.grid_every_steps=10"
+        ).code
+        == 0
+    )
     events = EventAccumulator(str(only("outputs/train/*/tensorboard", tmp_path))).Reload()
     scalars = {
         name.rpartition("/")[2]: [e.value for e in events.Scalars(name)]
@@ -367,7 +377,9 @@ def test_mnist_alone_plays_algorithm_1(gan: Gan, mnist_dir: Path) -> None:
     ["dataset=mnist", "experiment=algorithm_1", "experiment=mnist", "experiment=tutorial"],
 )
 def test_training_on_real_mnist(experiment: str, gan: Gan, tmp_path: Path, mnist_dir: Path) -> None:
-    result = gan("train", experiment, "schedule.steps=8", "log.every=4", f"data_dir={mnist_dir}")
+    result = gan(
+        "train", experiment, "schedule.steps=8", "log.every_steps=4", f"data_dir={mnist_dir}"
+    )
     assert result.code == 0, result.err
     assert len(rows(only("outputs/train/*", tmp_path))) == 2
 

@@ -24,7 +24,7 @@ from gan_cli.cli import main
 main()
 """
 
-LONG = [*SMALL, "schedule.steps=50000", "log.every=10"]
+LONG = [*SMALL, "schedule.steps=50000", "log.every_steps=10"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

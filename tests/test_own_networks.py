@@ -186,7 +186,7 @@ def test_a_generator_outside_of_the_datas_range_is_warned_of(train: Callable[...
 def test_a_discriminator_that_ends_in_a_sigmoid_is_warned_of_once(
     name: str, warned: bool, every: int, train: Callable[..., Result]
 ) -> None:
-    result = train(target(name), "schedule.steps=120", f"log.every={every}")
+    result = train(target(name), "schedule.steps=120", f"log.every_steps={every}")
     assert result.out.count("as if it ended in a sigmoid") == warned
 
 
@@ -196,7 +196,7 @@ def test_what_is_watched_does_not_change_what_is_trained(
 ) -> None:
     """Though G draws random numbers of its own; and its samples depend on the seed alone."""
     metrics = []
-    for seldom in (["log.grid_every=100"], ["log.grid_every=1", "log.grid=9"]):
+    for seldom in (["log.grid_every_steps=100"], ["log.grid_every_steps=1", "log.grid=9"]):
         run = f"hydra.run.dir={len(metrics)}"
         random.seed(0)
         np.random.seed(0)  # noqa: NPY002

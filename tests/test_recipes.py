@@ -15,8 +15,8 @@ from gan_cli.config import validate as config
 from gan_cli.config.build import assemble, build_source
 from gan_cli.data.source import Data, Split
 from gan_cli.networks import layers
-from gan_cli.networks.deconv import MaxoutConv
-from gan_cli.networks.layers import Dropout, Maxout, UntiedBias
+from gan_cli.networks.layers import Dropout, UntiedBias
+from gan_cli.networks.maxout import Maxout, MaxoutConv
 from gan_cli.training.trainer import Training
 
 M = 4

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gan_cli import garbage, interrupts, preload
+from gan_cli import interrupts
 from gan_cli.completion import BASH
 from gan_cli.errors import PrunedError, UserError
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 COMMANDS = {
-    "train": "play the adversarial game between a generator and a discriminator",
+    "train": "train a generator and a discriminator against each other",
     "sample": "draw samples from a trained generator; beside their nearest training images",
     "interpolate": "draw images along paths through z-space",
     "eval-parzen": "estimate the log-likelihood of the test set by a Parzen window",
-    "report": "tell what the runs of a sweep came to, with error bars over seeds",
-    "table1": "evaluate a sweep over seeds as Table 1 does, and tell what the number is worth",
+    "report": "compare the runs of a sweep, with error bars over seeds",
+    "table1": "evaluate a sweep over seeds as Table 1 does, beside what its numbers are worth",
     "theory": "draw Figure 1, and check the theory of section 4 by numbers",
     "bench": "measure the speed of training on this machine",
 }
@@ -55,7 +55,6 @@ def usage() -> str:
 
 def main() -> None:
     """Entry point of the `gan` script."""
-    garbage.leave()
     # OpenMP's threads spin while they wait, by default for so long that two programs on the same
     # cores slow each other down tenfold and more. The variable is read where PyTorch is loaded,
     # and workers inherit it.
@@ -64,14 +63,20 @@ def main() -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # as with >&-; else the next file takes its number
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
-    interrupts.listen()
+    interrupts.end_at_once()
+    command, *rest = sys.argv[1:] or ["--help"]
     try:
-        dispatch()
+        if command not in COMMANDS:
+            show(_answer(command, rest))
+            return
+        # As a person would type it: pictures and records show the command that made them.
+        sys.argv = [f"gan {command}", *map(quoted_path, rest)]
+        _run_under_hydra(command)
     except KeyboardInterrupt as error:
-        interrupts.say()
+        interrupts.report()
         sys.exit(128 + (error.args[0] if error.args else signal.SIGINT))
     finally:
-        interrupts.cease()
+        interrupts.leave()
         show()
 
 
@@ -88,25 +93,19 @@ def show(text: str = "") -> None:
             sys.exit(f"Cannot write to standard output: {error.strerror}.")
 
 
-def dispatch() -> None:
-    """Do what the command line says."""
-    command, *rest = sys.argv[1:] or ["--help"]
+def _answer(command: str, rest: list[str]) -> str:
+    """Return what is to be printed for what is no command."""
     if command in ("-h", "--help"):
-        show(f"{usage()}\n")
-    elif command == "--version":
-        show(f"gan {version('gan-cli')}\n")
-    elif command == "--completion":
+        return f"{usage()}\n"
+    if command == "--version":
+        return f"gan {version('gan-cli')}\n"
+    if command == "--completion":
         if rest != ["bash"]:
             sys.exit(f"gan --completion is for bash, not for {' '.join(rest) or 'nothing'!r}.")
-        show(f"{BASH.format(commands=' '.join(COMMANDS))}\n")
-    elif command in COMMANDS:
-        # As a person would say it: pictures and records tell the command that made them.
-        sys.argv = [f"gan {command}", *map(quoted_path, rest)]
-        play(command)
-    else:
-        close = difflib.get_close_matches(command, COMMANDS, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"it is one of {', '.join(COMMANDS)}."
-        sys.exit(f"{command!r} is not a command of gan; {hint}")
+        return f"{BASH.format(commands=' '.join(COMMANDS))}\n"
+    close = difflib.get_close_matches(command, COMMANDS, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else f"it is one of {', '.join(COMMANDS)}."
+    sys.exit(f"{command!r} is not a command of gan; {hint}")
 
 
 def quoted_path(argument: str) -> str:
@@ -123,21 +122,15 @@ def quoted_path(argument: str) -> str:
     return argument
 
 
-def play(command: str) -> None:
-    """Run one command, or with -m as many as a sweep has, under Hydra."""
+def _run_under_hydra(command: str) -> None:
+    """Run one command, or with -m as many as a sweep has."""
     import hydra
     from hydra.errors import HydraException
 
-    from gan_cli.config import validate as config
-    from gan_cli.runs import outputs
+    from gan_cli.config.validate import complaint
+    from gan_cli.runs import resolvers
 
-    interrupts.undo_by(lambda: outputs.discard_reserved(command))
-    config.register()
-    # Options ask for help or completions, or begin other processes; OMP_NUM_THREADS, which a job's
-    # env_set may have, is read when PyTorch's libraries are loaded.
-    if not any(argument.startswith("-") or "env_set" in argument for argument in sys.argv[1:]):
-        preload.libtorch()
-
+    resolvers.register()
     began = False
 
     def task(cfg: "DictConfig") -> Any:
@@ -146,7 +139,7 @@ def play(command: str) -> None:
         return perform(command, cfg)
 
     # With this set Hydra raises its errors, in place of printing them over many lines.
-    told_in_full = "HYDRA_FULL_ERROR" in os.environ
+    in_full = "HYDRA_FULL_ERROR" in os.environ
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
     try:
         hydra.main(version_base="1.3", config_path="pkg://gan_cli.conf", config_name=command)(
@@ -154,30 +147,29 @@ def play(command: str) -> None:
         )()
     except Exception as error:
         # Before a command has begun, its settings are at fault, or there is no room for Hydra's
-        # own record of them; from then on what is not told in a sentence is a bug.
+        # own record of them; from then on what is not reported in a sentence is a bug.
         if isinstance(error, BrokenPipeError) and not began:  # Hydra printed, as `show` does
             return
-        if told_in_full or (began and not isinstance(error, HydraException | UserError)):
+        if in_full or (began and not isinstance(error, HydraException | UserError)):
             raise
-        outputs.discard_reserved(command)
-        sys.exit(config.complaint(error))
+        sys.exit(complaint(error))
     finally:
-        interrupts.unwind()
-        outputs.release()
-        if not told_in_full:
+        if not in_full:
             del os.environ["HYDRA_FULL_ERROR"]
 
 
 def perform(command: str, cfg: "DictConfig") -> Any:
-    """Do what a composed config says, in this process: by itself, or as a job of a sweep."""
+    """Do what a composed config describes, in this process: by itself, or as a job of a sweep."""
     from hydra.core.hydra_config import HydraConfig
     from hydra.errors import CompactHydraException
     from hydra.types import RunMode
 
-    from gan_cli.config import validate as config
-    from gan_cli.runs import outputs, sweeps
+    from gan_cli.config import validate
+    from gan_cli.runs import sweeps
+    from gan_cli.runs.directory import remove_record
+    from gan_cli.runs.explain_errors import explain_out_of_memory
 
-    # A log file that can't be written must not end, or flood, what it tells of.
+    # A log file that can't be written must not end, or flood, what it reports.
     logging.raiseExceptions = False
     # The user's own modules; last, so that none of them can stand in for one of ours.
     if os.getcwd() not in sys.path:
@@ -188,32 +180,21 @@ def perform(command: str, cfg: "DictConfig") -> Any:
     if swept:
         # A launcher's worker has a command line of its own; this is what makes the job again.
         sys.argv = [f"gan {command}", *hydra.overrides.task]
-    interrupts.undo_by(lambda: outputs.discard(out))
     try:
-        config.refuse_other(cfg, command)
-        config.check(cfg)
-        with interrupts.importing():
-            module = importlib.import_module(f"gan_cli.commands.{command.replace('-', '_')}")
+        validate.refuse_other(cfg, command)
+        validate.check(cfg)
+        module = importlib.import_module(f"gan_cli.commands.{command.replace('-', '_')}")
         interrupts.unwind()
-        garbage.set_apart()
-        if command != "train":  # which has more to import first
-            garbage.collect()
-        from gan_cli.runs.trouble import memory_told
-
-        with memory_told(cfg):
+        with explain_out_of_memory(cfg):
             returned = module.run(cfg, out)
     except UserError as error:
         if not swept:
-            outputs.discard(out)
-            # Hydra would put lines of its own around it.
-            sys.exit(str(error))
-        # The other jobs go on, and the sweeper tells of failures at their end only.
+            remove_record(out, command)
+            sys.exit(str(error))  # Hydra would put lines of its own around it.
+        # The other jobs go on, and the sweeper reports failures at their end only.
         log.error("%s: %s", out.name, error)
         sweeps.note(out, f"failed: {error}")
         raise CompactHydraException(f"{out.name}: {error}") from None
-    except KeyboardInterrupt:
-        outputs.discard(out)
-        raise
     except PrunedError as error:
         sweeps.note(out, f"pruned: {error}")
         raise
@@ -223,8 +204,6 @@ def perform(command: str, cfg: "DictConfig") -> Any:
         log.exception("%s: a bug of gan's, or of a class of yours", out.name)
         sweeps.note(out, f"failed: {type(error).__name__}: {error}")
         raise CompactHydraException(f"{out.name}: {type(error).__name__}: {error}") from error
-    finally:
-        garbage.collect()
     if swept:
         sweeps.note(out, "shown only, by dry_run=true" if cfg.get("dry_run") else "finished")
     return returned

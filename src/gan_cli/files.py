@@ -12,6 +12,12 @@ SUFFIX = ".tmp"
 HYDRA = ".hydra"
 
 
+def relative(path: str | Path) -> Path:
+    """Return `path` as seen from here where it lies below, for messages."""
+    path = Path(path).absolute()
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
 def printable(name: str) -> str:
     """Return what has a file's name in it as text, which on Linux it need not be."""
     return name.encode(errors="surrogateescape").decode(errors="backslashreplace")

@@ -1,75 +1,50 @@
-"""Ctrl-C and SIGTERM: they end a command in order, or at once while modules are imported."""
+"""Ctrl-C and SIGTERM: at once while modules are imported, in order while a command works."""
 
 import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
 from types import FrameType
 
-_at_once = False
-_undo: Callable[[], None] | None = None
+NUMBERS = (signal.SIGINT, signal.SIGTERM)
 
 
-def listen() -> None:
-    """Have SIGINT and SIGTERM end the process at once, until `unwind`.
+def end_at_once() -> None:
+    """Have both end the process at once, with status 128 + the signal.
 
+    An exception amid the import of PyTorch or scipy, whose parts in C++ swallow it, would be lost.
     SIGINT too where a script started the process in the background, which would ignore it. SIGUSR1,
-    a scheduler's word that the end is near, is ignored: only training has something to save then.
+    by which a scheduler announces the end, is ignored: only training has something to save then.
     """
-    global _at_once, _undo
-    _at_once, _undo = True, None
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _end)
+    for number in NUMBERS:
+        signal.signal(number, _exit)
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
 
-def cease() -> None:
-    """Leave both to the system, which ends the process: what it was to do is done."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+def unwind() -> None:
+    """Have both raise KeyboardInterrupt, with the signal's number."""
+    for number in NUMBERS:
+        signal.signal(number, _raise)
+
+
+def leave() -> None:
+    """Leave both to the system: the command has done its work."""
+    for number in NUMBERS:
         signal.signal(number, signal.SIG_DFL)
 
 
-def undo_by(undo: Callable[[], None]) -> None:
-    """Have `undo()` called before an end at once."""
-    global _undo
-    _undo = undo
-
-
-def unwind() -> None:
-    """Have both raise KeyboardInterrupt, with the signal's number, from here on."""
-    global _at_once
-    _at_once = False
-
-
-@contextlib.contextmanager
-def importing() -> Iterator[None]:
-    """Have both end the process at once within: for imports of what has parts in C++.
-
-    PyTorch's and scipy's swallow an exception that comes in the midst of them, or abort, and some
-    modules catch all that goes wrong as they try for another: the command would go on, or end in a
-    traceback.
-    """
-    global _at_once
-    before, _at_once = _at_once, True
-    try:
-        yield
-    finally:
-        _at_once = before
-
-
-def say() -> None:
-    """Say "Interrupted.", if standard error takes it."""
+def report() -> None:
+    """Print "Interrupted.", if standard error takes it."""
     with contextlib.suppress(OSError):
         print("Interrupted.", file=sys.stderr)
 
 
-def _end(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-    if not _at_once:
-        raise KeyboardInterrupt(number)
+def _exit(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
     try:
-        if _undo is not None:
-            _undo()
-        say()
+        report()
     finally:
         os._exit(128 + number)
+
+
+def _raise(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
+    raise KeyboardInterrupt(number)

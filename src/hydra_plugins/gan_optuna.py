@@ -126,7 +126,7 @@ class OptunaSweeper(Jobs):
             if returned is None and outcome is not None:
                 raise UserError(
                     "hydra/sweeper=optuna maximises the monitor's estimate on validation, and a "
-                    "run had none; monitor.every must say how often to make one."
+                    "run had none; monitor.every_epochs must say how often to make one."
                 )
 
 

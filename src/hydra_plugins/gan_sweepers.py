@@ -16,19 +16,19 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from gan_cli.config import validate as config
+from gan_cli.config.validate import complaint
 from gan_cli.errors import PrunedError, UserError
 from gan_cli.files import write_atomically
-from gan_cli.runs import sweeps
+from gan_cli.runs import resolvers, sweeps
 
 # A launcher's worker on another machine has this module first: its configs need the resolvers.
-config.register()
+resolvers.register()
 
 log = logging.getLogger("gan_cli.sweep")
 
 
 class Jobs(Sweeper):
-    """Has jobs played by a launcher; one that fails leaves the others alone, and is told at once.
+    """Has jobs run by a launcher; one that fails leaves the others alone, and is reported at once.
 
     `params` are overrides that a sweep's config brings.
     """
@@ -52,7 +52,17 @@ class Jobs(Sweeper):
         )
 
     def begin(self) -> Path:
-        """Make the sweep's directory, with the record of its command."""
+        """Make the sweep's directory, with the record of its command.
+
+        Raises UserError where it can't be written, or its name isn't one: runs are looked for in
+        one place alone.
+        """
+        name = self.config.hydra.runtime.choices.get("sweep")
+        if name is not None and (name == ".." or Path(name).name != name):
+            raise UserError(
+                f"sweep is {name}; it must be a name without /, and outputs=DIRECTORY says where "
+                "sweeps are."
+            )
         directory = Path(self.config.hydra.sweep.dir)
         directory.mkdir(parents=True, exist_ok=True)
         write_atomically(directory / sweeps.RECORD, OmegaConf.to_yaml(self.config).encode())
@@ -72,7 +82,7 @@ class Jobs(Sweeper):
                 self.loader.load_sweep_config(self.config, batch[name])
             except HydraException as error:
                 del batch[name]
-                reason = config.complaint(error)
+                reason = complaint(error)
                 log.error("%s: %s", name, reason)
                 sweeps.note(directory / name, f"failed: {reason}")
                 # Hydra gives a log to those jobs only that have a config.
@@ -119,7 +129,7 @@ class GridSweeper(Jobs):
                 f"sweep is {name}, which is none of {', '.join(presets)}, and nothing else gives a "
                 "setting several values, as seed=range(5) does."
             )
-        log.info("What becomes of each job is told in %s.", self.begin() / sweeps.LOG)
+        log.info("What becomes of each job is in %s.", self.begin() / sweeps.LOG)
         outcomes = self.play(jobs)
         self.end()
         return list(outcomes.values())

@@ -11,7 +11,7 @@ from helpers.command import SMALL, Result
 from omegaconf import OmegaConf
 from PIL import Image
 
-from gan_cli.data.source import Digits
+from gan_cli.data.digits import Digits
 from gan_cli.errors import UserError
 from gan_cli.metrics.parzen import log_likelihood
 from gan_cli.runs.trouble import memory_told
@@ -26,7 +26,7 @@ def only(pattern: str, cwd: Path) -> Path:
 
 @pytest.fixture
 def trained(gan: Gan, tmp_path: Path) -> Path:
-    result = gan("train", *SMALL, "schedule.steps=60", "monitor.every=0.5", "prior=gaussian")
+    result = gan("train", *SMALL, "schedule.steps=60", "monitor.every_epochs=0.5", "prior=gaussian")
     assert result.code == 0, result.err
     return only("outputs/train/*", tmp_path)
 
@@ -169,7 +169,7 @@ def test_the_monitor_finds_the_best_checkpoint(gan: Gan, trained: Path, tmp_path
         path.unlink()
     result = gan("sample", "n=4", "checkpoint=best")
     assert result.code == 1
-    assert "monitor.every" in result.err
+    assert "monitor.every_epochs" in result.err
     assert len(list(tmp_path.glob("outputs/sample/*"))) == 1
 
 

@@ -13,14 +13,20 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from gan_cli.commands import eval_parzen, table1
-from gan_cli.data.source import Digits
+from gan_cli.data.digits import Digits
 from gan_cli.figures.table1 import markdown
 from gan_cli.metrics.classifier import classify, histogram, total_variation, train_classifier
 from gan_cli.metrics.likeness import compare
 from gan_cli.runs.elsewhere import join, recipe
 
 Gan = Callable[..., Result]
-SWEEP = [*SMALL, "schedule.steps=30", "log.every=10", "monitor.every=null", "sweep=study"]
+SWEEP = [
+    *SMALL,
+    "schedule.steps=30",
+    "log.every_steps=10",
+    "monitor.every_epochs=null",
+    "sweep=study",
+]
 LIMITS = ["n_samples=150", "valid_limit=50", "test_limit=60"]
 
 

@@ -183,7 +183,7 @@ def test_a_truncated_idx_file(gan: Gan, tmp_path: Path) -> None:
 
 
 def test_a_diverging_game_stops(gan: Gan, tmp_path: Path) -> None:
-    result = gan("train", *SMALL, "optimizer.lr=1e14", "schedule.steps=500", "log.every=10")
+    result = gan("train", *SMALL, "optimizer.lr=1e14", "schedule.steps=500", "log.every_steps=10")
     assert result.code == 1
     assert "diverged" in result.err
     assert "optimizer.lr" in result.err

@@ -21,7 +21,7 @@ from PIL import Image
 from scipy.io import savemat
 
 from gan_cli.data.folder import Folder
-from gan_cli.data.source import IDX
+from gan_cli.data.idx import IDX
 from gan_cli.data.tfd import TFD
 from gan_cli.errors import UserError
 from gan_cli.sampling.arrays import read_array
@@ -203,7 +203,7 @@ KEYS = (
     "network.generator.irange",
     "network.discriminator.units",
     "network.discriminator.pieces",
-    "network.discriminator.keep_input",
+    "network.discriminator.keep_prob_input",
     "objective",
     "prior.dim",
     "optimizer.lr",
@@ -215,10 +215,10 @@ KEYS = (
     "seed",
     "precision",
     "ema_decay",
-    "log.every",
+    "log.every_steps",
     "log.grid",
     "checkpoint.share",
-    "monitor.every",
+    "monitor.every_epochs",
     "monitor.sigmas",
     "monitor.collapse",
     "on_nan",

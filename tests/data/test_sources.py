@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from gan_cli.data.digits import Digits
+from gan_cli.data.idx import IDX
 from gan_cli.data.ring import Ring
-from gan_cli.data.source import IDX, Digits, Source
+from gan_cli.data.source import Source
 from gan_cli.errors import UserError
 
 

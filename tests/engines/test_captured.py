@@ -27,7 +27,8 @@ from gan_cli.game.priors import Uniform
 from gan_cli.game.state import new_state
 from gan_cli.game.updates import Game, alternating, simultaneous
 from gan_cli.networks.dcgan import DCGANDiscriminator, DCGANGenerator
-from gan_cli.networks.mlp import Generator, MaxoutDiscriminator
+from gan_cli.networks.maxout import MaxoutDiscriminator
+from gan_cli.networks.mlp import Generator
 from gan_cli.training import checkpoints
 from gan_cli.training.device import pick_device
 from gan_cli.training.optimizers import Adam, Momentum
@@ -218,7 +219,7 @@ def test_a_captured_run_is_resumed_bit_for_bit(
         captured,
         "experiment=mnist",
         "dataset=digits",
-        "monitor.every=null",
+        "monitor.every_epochs=null",
     ]
     assert gan("train", *told, "schedule.steps=60", "hydra.run.dir=whole").code == 0
     assert gan("train", *told, "schedule.steps=25", "hydra.run.dir=part").code == 0

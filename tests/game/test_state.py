@@ -14,7 +14,8 @@ from gan_cli.game.objectives import NonSaturating
 from gan_cli.game.priors import Uniform
 from gan_cli.game.state import new_state
 from gan_cli.game.updates import Game, alternating, simultaneous
-from gan_cli.networks.mlp import Generator, MaxoutDiscriminator
+from gan_cli.networks.maxout import MaxoutDiscriminator
+from gan_cli.networks.mlp import Generator
 from gan_cli.training import checkpoints
 from gan_cli.training.optimizers import Adam, Momentum
 from gan_cli.training.trainer import Training

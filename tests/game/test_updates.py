@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from gan_cli.data.minibatches import Minibatches
 from gan_cli.data.source import Split
 from gan_cli.engines.compiled import Compiled
-from gan_cli.engines.per_sample import judges_each_alone
+from gan_cli.engines.per_sample import is_per_sample
 from gan_cli.game.objectives import Minimax, NonSaturating
 from gan_cli.game.priors import Gaussian, Uniform
 from gan_cli.game.state import new_state
@@ -26,7 +26,8 @@ from gan_cli.game.updates import (
     simultaneous,
 )
 from gan_cli.networks import layers
-from gan_cli.networks.mlp import Discriminator, Generator, MaxoutDiscriminator
+from gan_cli.networks.maxout import MaxoutDiscriminator
+from gan_cli.networks.mlp import Discriminator, Generator
 from gan_cli.training.averaging import current_average
 from gan_cli.training.optimizers import Momentum
 from gan_cli.training.trainer import Training
@@ -65,7 +66,7 @@ def training(
     minibatches = Minibatches(
         Split(images, None), M, seed=1, to_model=lambda x: x.double() / 255, device=device
     )
-    joint = judges_each_alone(discriminator, minibatches[0])
+    joint = is_per_sample(discriminator, minibatches[0])
     optimizer = Momentum(
         lr=0.5, lr_decay=1.2, lr_min=0.1, momentum=0.3, momentum_end=0.9, momentum_epochs=4
     )
@@ -193,7 +194,9 @@ def test_alternating_moves_one_player_at_a_time() -> None:
 def without_dropout() -> MaxoutDiscriminator:
     """The same one at every call."""
     torch.manual_seed(1)
-    return MaxoutDiscriminator(SHAPE, [4, 6], PIECES, [0.8], keep_input=1, keep_hidden=1).double()
+    return MaxoutDiscriminator(
+        SHAPE, [4, 6], PIECES, [0.8], keep_prob_input=1, keep_prob_hidden=1
+    ).double()
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
@@ -234,12 +237,12 @@ def test_one_backward_pass_keeps_the_slopes_sign() -> None:
 
 def test_batch_norm_in_d_is_found_and_kept_apart() -> None:
     x = torch.randn(8, *SHAPE)
-    assert judges_each_alone(MaxoutDiscriminator(SHAPE, [4, 6], PIECES, [0.005]), x)
-    assert judges_each_alone(Discriminator(SHAPE, [8], keep=0.5), x)
-    assert not judges_each_alone(Discriminator(SHAPE, [8], batch_norm=[True]), x)
-    assert not judges_each_alone(Discriminator(SHAPE, [8]), x[:1])
+    assert is_per_sample(MaxoutDiscriminator(SHAPE, [4, 6], PIECES, [0.005]), x)
+    assert is_per_sample(Discriminator(SHAPE, [8], keep=0.5), x)
+    assert not is_per_sample(Discriminator(SHAPE, [8], batch_norm=[True]), x)
+    assert not is_per_sample(Discriminator(SHAPE, [8]), x[:1])
     # Not even where all images are black.
-    assert not judges_each_alone(Discriminator(SHAPE, [8], batch_norm=[True]), torch.zeros_like(x))
+    assert not is_per_sample(Discriminator(SHAPE, [8], batch_norm=[True]), torch.zeros_like(x))
 
     batches = []
     discriminator = Discriminator(SHAPE, [8], batch_norm=[True]).double()
@@ -390,7 +393,7 @@ def test_d_judges_as_it_is_by_then(autocast: torch.dtype | None, k: int) -> None
     """Each D-step, and the G-step, is by the weights that the update before it left."""
     state = new_state(
         Generator(16, (1, 8, 8), [64], irange=[0.1]),
-        MaxoutDiscriminator((1, 8, 8), [32], 5, [0.1], keep_input=1, keep_hidden=1),
+        MaxoutDiscriminator((1, 8, 8), [32], 5, [0.1], keep_prob_input=1, keep_prob_hidden=1),
         Momentum(lr=1.0),
         0,
         torch.device("cpu"),

@@ -140,7 +140,7 @@ def test_folds_give_a_mean_and_an_error_across_them() -> None:
 
 def test_training_images_on_real_mnist(mnist_dir: Path) -> None:
     """The published value of the true data under this estimator is about 243."""
-    from gan_cli.data.source import IDX
+    from gan_cli.data.idx import IDX
     from gan_cli.metrics.references import training_images
 
     source = IDX("MNIST", mnist_dir)

@@ -4,8 +4,9 @@ from torch import nn
 
 from gan_cli.errors import UserError
 from gan_cli.networks.dcgan import DCGANDiscriminator, DCGANGenerator
-from gan_cli.networks.deconv import ConvMaxoutDiscriminator, DeconvGenerator, MaxoutConv
+from gan_cli.networks.deconv import DeconvGenerator
 from gan_cli.networks.layers import bound_columns, init_sparse
+from gan_cli.networks.maxout import ConvMaxoutDiscriminator, MaxoutConv
 
 SHAPES = [(1, 28, 28), (3, 32, 32), (3, 64, 64)]
 PAPER = {

@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from gan_cli.networks.layers import Dropout, Maxout, UntiedBias, keep_mask, max_of_pieces
+from gan_cli.networks.layers import Dropout, UntiedBias, keep_mask
+from gan_cli.networks.maxout import Maxout, max_of_pieces
 
 
 def rng(seed: int = 0) -> torch.Generator:

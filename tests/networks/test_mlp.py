@@ -5,7 +5,8 @@ import torch
 from torch import nn
 
 from gan_cli.errors import UserError
-from gan_cli.networks.mlp import Discriminator, Generator, MaxoutDiscriminator
+from gan_cli.networks.maxout import MaxoutDiscriminator
+from gan_cli.networks.mlp import Discriminator, Generator
 
 SHAPE = (1, 28, 28)
 

@@ -11,7 +11,7 @@ from helpers.command import GAN, SMALL, assert_same, rows, run_gan, weights
 from gan_cli.training import device
 
 SWEEP = [
-    *SMALL, "schedule.steps=4", "log.every=2", "monitor.samples=50", "monitor.valid=20",
+    *SMALL, "schedule.steps=4", "log.every_steps=2", "monitor.samples=50", "monitor.valid=20",
     "optimizer.lr=0.1,0.2,-1", "sweep=study",
 ]  # fmt: skip
 JOBS = ["optimizer.lr=0.1", "optimizer.lr=0.2"]

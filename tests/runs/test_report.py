@@ -16,7 +16,7 @@ from gan_cli.training.trainer import Training
 
 Gan = Callable[..., Result]
 SWEEP = [
-    *SMALL, "schedule.steps=6", "log.every=2", "monitor.samples=50", "monitor.valid=20",
+    *SMALL, "schedule.steps=6", "log.every_steps=2", "monitor.samples=50", "monitor.valid=20",
     "sweep=study",
 ]  # fmt: skip
 
@@ -146,7 +146,7 @@ def test_commands_that_were_refused_are_not_reported(gan: Gan, tmp_path: Path) -
     assert gan("train", "resume=a", "schedule.steps=50", "dry_run=true").code == 0
     assert gan("train", *SWEEP[:-1], "optimizer.lr=0.5", "hydra.run.dir=a").code == 1
     assert len(list((tmp_path / "a/.hydra").glob("resumed-*"))) == 0
-    assert gan("train", "resume=a", "schedule.steps=8", "log.every=1").code == 0
+    assert gan("train", "resume=a", "schedule.steps=8", "log.every_steps=1").code == 0
     assert len(list((tmp_path / "a/.hydra").glob("resumed-*"))) == 1
     result = gan("report", "runs=[a,b]")
     assert result.code == 0, result.err
@@ -154,7 +154,7 @@ def test_commands_that_were_refused_are_not_reported(gan: Gan, tmp_path: Path) -
     page = only("outputs/report/*/report.html", tmp_path).read_text()
     assert "optimizer.lr=0.5" not in page
     assert "dry_run" not in page
-    assert "schedule.steps=8 log.every=1" in page
+    assert "schedule.steps=8 log.every_steps=1" in page
 
 
 def test_a_default_that_was_told_is_no_difference(gan: Gan) -> None:
@@ -209,7 +209,7 @@ def test_damaged_records_of_a_sweep(gan: Gan, tmp_path: Path) -> None:
 
 
 def test_what_else_lies_in_a_run(gan: Gan, tmp_path: Path) -> None:
-    assert gan("train", *SWEEP[:-1], "log.grid_every=2", "hydra.run.dir=a").code == 0
+    assert gan("train", *SWEEP[:-1], "log.grid_every_steps=2", "hydra.run.dir=a").code == 0
     run = Run(tmp_path / "a")
     assert run.last_grid() == (6, run.grid_path(6))
     shutil.copy(run.grid_path(6), run.samples / "step-000000006_big.png")

@@ -26,7 +26,7 @@ Gan = Callable[..., Result]
 RATES = ("0.05", "0.2")
 # A value with markup, on all jobs, and one that is refused, on half of them.
 TOLD = [
-    *SMALL, "schedule.steps=8", "log.every=3", "log.grid_every=3", "monitor.every=0.03",
+    *SMALL, "schedule.steps=8", "log.every_steps=3", "log.grid_every_steps=3", "monitor.every_epochs=0.03",
     "monitor.samples=50", "monitor.valid=20", "sweep=study", "data_dir='<b>x</b>&'",
 ]  # fmt: skip
 GRID = ["on_nan=stop,'<i>&'", "optimizer.lr=0.05,0.2", "seed=range(2)"]
@@ -261,7 +261,7 @@ def test_a_large_sweep_is_cut_short_in_so_many_words(
 def test_settings_that_go_together_are_all_there(gan: Gan, tmp_path: Path) -> None:
     for name, widths in (("a", "[8,8]"), ("b", "[9,9]")):
         more = [f"network.generator.widths={widths}", f"seed={len(widths) + ord(name)}"]
-        told = [*SMALL, "schedule.steps=2", "monitor.every=null", *more]
+        told = [*SMALL, "schedule.steps=2", "monitor.every_epochs=null", *more]
         assert gan("train", *told, f"hydra.run.dir={name}").code == 0
     resumed = gan("train", "resume=a", "schedule.steps=3", "network.generator.widths=[8,8]")
     assert resumed.code == 0, resumed.err

@@ -80,9 +80,9 @@ def test_stopped_and_resumed_is_never_stopped(
         request.getfixturevalue("mnist_dir")
     arguments = [
         *SMALL, f"dataset={dataset}", f"schedule={schedule}", f"optimizer={optimizer}",
-        f"ema_decay={ema_decay}", "schedule.steps=40", "log.every=7", "log.grid_every=10",
+        f"ema_decay={ema_decay}", "schedule.steps=40", "log.every_steps=7", "log.grid_every_steps=10",
         "checkpoint.every_steps=6", "checkpoint.share=null", "monitor.samples=300",
-        "monitor.valid=50", f"monitor.every={0.2 if dataset == 'digits' else 0.005}",
+        "monitor.valid=50", f"monitor.every_epochs={0.2 if dataset == 'digits' else 0.005}",
     ]  # fmt: skip
     if schedule == "alternating":
         arguments.append("schedule.k=2")
@@ -109,7 +109,7 @@ def test_stopped_and_resumed_is_never_stopped(
 
 def test_a_stopped_process_goes_on_bit_for_bit(gan: Gan, tmp_path: Path) -> None:
     """In another one: this."""
-    arguments = [*SMALL, "schedule.steps=300", "log.every=10", "log.grid_every=100"]
+    arguments = [*SMALL, "schedule.steps=300", "log.every_steps=10", "log.grid_every_steps=100"]
     whole = gan("train", *arguments, "hydra.run.dir=whole")
     assert whole.code == 0, whole.err
     whole_run, stopped = tmp_path / "whole", tmp_path / "stopped"
@@ -247,7 +247,10 @@ def test_a_run_without_its_checkpoints_is_not_begun_anew(
     lost: str, gan: Gan, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    assert gan("train", *SMALL, "schedule.steps=5", "log.every=2", f"hydra.run.dir={run}").code == 0
+    assert (
+        gan("train", *SMALL, "schedule.steps=5", "log.every_steps=2", f"hydra.run.dir={run}").code
+        == 0
+    )
     for path in run.glob(lost):
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}

@@ -15,8 +15,8 @@ from hydra_plugins import gan_optuna  # noqa: E402
 
 Gan = Callable[..., Result]
 SEARCH = [
-    *SMALL, "hydra/sweeper=optuna", "sweep=study", "schedule.steps=6", "log.every=2",
-    "monitor.every=0.03", "monitor.samples=50", "monitor.valid=20", "checkpoint.every_steps=2",
+    *SMALL, "hydra/sweeper=optuna", "sweep=study", "schedule.steps=6", "log.every_steps=2",
+    "monitor.every_epochs=0.03", "monitor.samples=50", "monitor.valid=20", "checkpoint.every_steps=2",
 ]  # fmt: skip
 SPACE = ["optimizer.lr=tag(log, interval(0.01, 10))", "prior=uniform,gaussian"]
 
@@ -121,7 +121,10 @@ def test_a_value_takes_the_place_of_a_preset_s_interval(gan: Gan, tmp_path: Path
     ("arguments", "words"),
     [
         (["seed=3"], "has nothing to search; sweep=search names a space"),
-        (["monitor.every=null", "seed=0,1"], "monitor.every must say how often to make one"),
+        (
+            ["monitor.every_epochs=null", "seed=0,1"],
+            "monitor.every_epochs must say how often to make one",
+        ),
         (["optimizer.lr=tag(log, interval(0, 1))"], "interval(0, 1)) can't be searched: "),
     ],
 )

@@ -17,8 +17,8 @@ from gan_cli.training.trainer import Training
 
 Gan = Callable[..., Result]
 SWEEP = [
-    *SMALL, "schedule.steps=6", "log.every=2", "checkpoint.every_steps=2", "checkpoint.share=null",
-    "monitor.every=null", "sweep=study",
+    *SMALL, "schedule.steps=6", "log.every_steps=2", "checkpoint.every_steps=2", "checkpoint.share=null",
+    "monitor.every_epochs=null", "sweep=study",
 ]  # fmt: skip
 GRID = ["optimizer.lr=0.05,0.1", "seed=range(3)"]
 

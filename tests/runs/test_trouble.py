@@ -18,7 +18,13 @@ from gan_cli.runs import outputs
 from gan_cli.training.trainer import Training
 
 Gan = Callable[..., Result]
-SHORT = [*SMALL, "schedule.steps=40", "log.every=5", "checkpoint.share=null", "monitor.every=null"]
+SHORT = [
+    *SMALL,
+    "schedule.steps=40",
+    "log.every_steps=5",
+    "checkpoint.share=null",
+    "monitor.every_epochs=null",
+]
 
 
 @pytest.fixture
@@ -67,7 +73,9 @@ def test_a_weight_that_is_no_number_stops_the_run(
 
 def test_no_checkpoint_is_written_of_what_diverged(gan: Gan, tmp_path: Path, at_step) -> None:
     at_step(11, lambda state: poison(state.generator, float("nan")))
-    result = gan("train", *SHORT, "log.every=40", "checkpoint.every_steps=6", "hydra.run.dir=a")
+    result = gan(
+        "train", *SHORT, "log.every_steps=40", "checkpoint.every_steps=6", "hydra.run.dir=a"
+    )
     assert result.code == 1
     assert "holds NaN at step 12" in result.err
     assert weights(tmp_path / "a")["step"] == 6
@@ -119,7 +127,7 @@ def test_a_collapse_is_told(action: str, gan: Gan, tmp_path: Path, at_step) -> N
     for step in (8, 12):
         at_step(step, flatten)
     result = gan(
-        "train", *SHORT, "monitor.every=0.06", "schedule.steps=16", f"on_collapse={action}",
+        "train", *SHORT, "monitor.every_epochs=0.06", "schedule.steps=16", f"on_collapse={action}",
         "network.generator.irange=[1.0]", "hydra.run.dir=a",
     )  # fmt: skip
     told = "G's samples have collapsed at step 8: their spread is 0.000 of the data's, after"

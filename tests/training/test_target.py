@@ -9,7 +9,7 @@ import torch
 from helpers.command import SMALL, Result, rows
 from omegaconf import OmegaConf
 
-from gan_cli.data.source import Digits
+from gan_cli.data.digits import Digits
 from gan_cli.metrics.parzen import log_likelihood
 from gan_cli.runs.length import in_steps
 from gan_cli.training import checkpoints
@@ -17,7 +17,7 @@ from gan_cli.training import checkpoints
 Gan = Callable[..., Result]
 
 RUN = (
-    "train", *SMALL, "optimizer=adam", "optimizer.lr=0.01", "ema_decay=0.9", "monitor.every=0.5",
+    "train", *SMALL, "optimizer=adam", "optimizer.lr=0.01", "ema_decay=0.9", "monitor.every_epochs=0.5",
     "monitor.samples=200", "monitor.valid=40", "checkpoint.share=null", "hydra.run.dir=run",
 )  # fmt: skip
 
@@ -77,7 +77,7 @@ def test_a_run_that_is_good_enough_now_says_so(gan: Gan, tmp_path: Path) -> None
     assert "Finished" in gan("train", "resume=run", f"monitor.target={reached}").out
     assert OmegaConf.load(tmp_path / "run/config.yaml").monitor.target == reached
     # What was measured of G is no estimate of its average.
-    more = ["schedule.steps=110", "monitor.weights=ema", "monitor.every=0.1"]
+    more = ["schedule.steps=110", "monitor.weights=ema", "monitor.every_epochs=0.1"]
     assert gan("train", "resume=run", f"monitor.target={reached}", *more).code == 0
     assert len(rows(tmp_path / "run")) > 3
     best = checkpoints.load_newest(tmp_path / "run/checkpoints")["best"]
@@ -103,9 +103,9 @@ def test_a_target_out_of_reach_is_told(gan: Gan, tmp_path: Path) -> None:
     result = gan(*RUN, "schedule.steps=70", "monitor.target=1e6")
     assert result.code == 0
     assert f"and {max(estimates(tmp_path / 'run')):.1f} is the most" in result.out + result.err
-    result = gan(*RUN[:-1], "monitor.target=3", "monitor.every=null")
+    result = gan(*RUN[:-1], "monitor.target=3", "monitor.every_epochs=null")
     assert result.code == 1
-    assert "monitor.every must be a number of epochs" in result.err
+    assert "monitor.every_epochs must be a number of epochs" in result.err
 
 
 def test_a_run_of_an_older_version_goes_on(gan: Gan, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import logging
 import math
 import resource
 import sys
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from timeit import timeit
 
@@ -17,13 +17,13 @@ from omegaconf import DictConfig
 from gan_cli.benchmark.interleaved import Player, Rate, each, rates, summary
 from gan_cli.benchmark.products import PEAK_SIZE, peak, products_of
 from gan_cli.benchmark.separate_process import plain_apart
-from gan_cli.config.build import assemble, build_source, relative
+from gan_cli.config.build import build_source, build_trainer
 from gan_cli.data.source import Data, Split
 from gan_cli.errors import UserError
-from gan_cli.files import write_atomically
+from gan_cli.files import relative, write_atomically
 from gan_cli.runs.environment import environment
 from gan_cli.training.device import multiply_in, pick_device
-from gan_cli.training.trainer import Training
+from gan_cli.training.trainer import Trainer
 
 log = logging.getLogger(__name__)
 
@@ -124,20 +124,23 @@ def _measure(
     for precision in cfg.precisions:
         # How float32 is rounded is the process's, and a CUDA graph's for good: each at its time.
         training = _training([*overrides, f"precision={precision}"], cfg)
-        training.step()
+        training.train_step()
         # A graph's replay would hide them.
-        alone, flops = products_of(replace(training, captured=None).step, device)
-        players += [each(alone), each(training.step)]
+        alone, flops = products_of(
+            _training([*overrides, f"precision={precision}", "cuda_graph=false"], cfg).train_step,
+            device,
+        )
+        players += [each(alone), each(training.train_step)]
         products = len(players) - 1
         lines.append((precision, flops, None, products, len(players)))
         if cfg.compile and device.type == "cpu":
             compiled = _training([*overrides, f"precision={precision}", "compile=true"], cfg)
             try:
-                seconds = timeit(compiled.step, number=1)
+                seconds = timeit(compiled.train_step, number=1)
             except UserError as error:
                 log.warning("%s: %s", recipe, error)
                 continue
-            players.append(each(compiled.step))
+            players.append(each(compiled.train_step))
             lines.append((precision, flops, seconds, products, len(players)))
     with plain_apart(pair, training.minibatches.x.shape[1:], IMAGES, device) as plays:
         measured = rates([plays, *players], cfg.turns, cfg.seconds, device).T
@@ -152,13 +155,13 @@ def _measure(
     ]  # fmt: skip
 
 
-def _training(overrides: list[str], cfg: DictConfig) -> Training:
+def _training(overrides: list[str], cfg: DictConfig) -> Trainer:
     threads = [f"threads={cfg.threads}"] if cfg.threads else []
     composed = compose("train", [*overrides, f"device={cfg.device}", *threads])
     source = build_source(composed)
     noise = torch.randint(0, 256, (IMAGES, *source.shape), dtype=torch.uint8)
     part = Split(noise, None)
-    return assemble(composed, source, Data(part, part, part))
+    return build_trainer(composed, source, Data(part, part, part))
 
 
 def _peak(precision: str, device: torch.device, cfg: DictConfig) -> float:
@@ -181,7 +184,7 @@ def _advice(lines: list[Line], cfg: DictConfig, device: torch.device) -> str:
     def with_threads(n: int) -> Player:
         def play(steps: int) -> None:
             torch.set_num_threads(n)
-            each(training.step)(steps)
+            each(training.train_step)(steps)
 
         return play
 

@@ -12,11 +12,11 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
-from gan_cli.config.build import build_source, relative
+from gan_cli.config.build import build_source
 from gan_cli.data.source import Data
 from gan_cli.errors import UserError
 from gan_cli.figures.sigma import plot_sigma
-from gan_cli.files import write_atomically
+from gan_cli.files import relative, write_atomically
 from gan_cli.metrics.protocol import Fold, Score, score
 from gan_cli.metrics.references import TABLE_1, centroids, training_images
 from gan_cli.runs.environment import git_commit

@@ -7,9 +7,9 @@ import torch
 from omegaconf import DictConfig
 from torch import Tensor
 
-from gan_cli.config.build import relative
 from gan_cli.errors import UserError
 from gan_cli.figures.grid import picture, save_gif, save_png
+from gan_cli.files import relative
 from gan_cli.game.priors import Uniform
 from gan_cli.runs.load import Trained, load_trained
 from gan_cli.sampling import paths

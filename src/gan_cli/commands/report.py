@@ -8,10 +8,9 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from gan_cli.config.build import relative
 from gan_cli.errors import UserError
 from gan_cli.figures.page import Table
-from gan_cli.files import write_atomically
+from gan_cli.files import relative, write_atomically
 from gan_cli.metrics.summary import Summary
 from gan_cli.runs.aggregate import Group, best_first, confounded, kinds, repeated
 from gan_cli.runs.collect import METRICS, find, missing, untimed

@@ -9,10 +9,9 @@ import torch
 from omegaconf import DictConfig
 from torch import Tensor
 
-from gan_cli.config.build import relative
 from gan_cli.errors import UserError
 from gan_cli.figures.grid import picture, picture_with_neighbors, save_png, side_by_side
-from gan_cli.files import replacing, write_atomically
+from gan_cli.files import relative, replacing, write_atomically
 from gan_cli.metrics.neighbors import nearest, quantiles
 from gan_cli.rng import stream
 from gan_cli.runs.load import Trained, load_data, load_trained

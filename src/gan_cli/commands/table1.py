@@ -4,7 +4,6 @@ import json
 import logging
 import statistics
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +12,13 @@ from hydra import compose
 from omegaconf import DictConfig, OmegaConf
 
 from gan_cli.commands import eval_parzen, interpolate, sample
-from gan_cli.config.build import relative
-from gan_cli.config.differences import differences
+from gan_cli.config.differences import differences, flatten, is_one_of
 from gan_cli.errors import UserError
 from gan_cli.figures.table1 import markdown
-from gan_cli.files import write_atomically
+from gan_cli.files import relative, write_atomically
 from gan_cli.metrics.likeness import compare
 from gan_cli.metrics.summary import summarise
-from gan_cli.runs import elsewhere
+from gan_cli.runs.aggregate import NOT_KINDS
 from gan_cli.runs.collect import Job, find, missing
 from gan_cli.runs.directory import Run, read_json
 from gan_cli.runs.environment import git_commit
@@ -36,6 +34,10 @@ PROTOCOL = ("seed", *LIMITS)
 # What the commands that are asked of a run have in common with this one.
 COMMON = ("outputs", "device", "threads", "data_dir", "seed")
 
+# What no number of the table depends on.
+NOT_RECIPE = (*NOT_KINDS, "log", "checkpoint", "dry_run")
+NUMBERS = ("log_likelihood", "standard_error", "n", "sigma")
+
 
 def run(cfg: DictConfig, out: Path) -> None:
     """Evaluate runs that differ by their seeds, and write the table to `cfg.results`, or `out`."""
@@ -46,7 +48,7 @@ def run(cfg: DictConfig, out: Path) -> None:
     finished.sort(key=lambda job: int(job.settings["seed"]))
     if not finished:
         raise UserError(f"None of the {len(jobs)} runs there is finished; `gan train` ends them.")
-    recipes = [elsewhere.recipe(Run(job.path).config()) for job in finished]
+    recipes = [recipe(Run(job.path).config()) for job in finished]
     for job, other in zip(finished, recipes, strict=True):
         if different := differences(recipes[0], other, ()):
             raise UserError(
@@ -59,7 +61,6 @@ def run(cfg: DictConfig, out: Path) -> None:
         raise UserError(f"runs has seed {min(again)} more than once; each counts as one run.")
     # Before anything is written, so that what can't be read leaves nothing half done.
     alike = {"recipe": recipes[0], "protocol": {key: cfg[key] for key in PROTOCOL}}
-    others = elsewhere.read(cfg.others, alike, set(seeds))
     parzen = _defaults(cfg, "eval-parzen", *LIMITS)
     samples = _defaults(cfg, "sample")
     generators = {
@@ -90,7 +91,7 @@ def run(cfg: DictConfig, out: Path) -> None:
         for job in finished
     ]
     rows = [_row(job, by) for job, by in zip(finished, scores, strict=True)]
-    reached = [row["raw"]["log_likelihood"] for row in (*rows, *_runs_of(others))]
+    reached = [row["raw"]["log_likelihood"] for row in rows]
     middle = statistics.median_low(reached)
     _, median = min(
         zip(rows, finished, strict=True),
@@ -115,7 +116,6 @@ def run(cfg: DictConfig, out: Path) -> None:
         "missing": missing(jobs, absent),
         "command": " ".join(sys.argv),
     }
-    elsewhere.join(content, others)
     content["over_seeds"] = {
         which: summarise([row[which]["log_likelihood"] for row in content["runs"]])._asdict()
         for which in WEIGHTS
@@ -164,12 +164,8 @@ def _score(job: Job, defaults: DictConfig, *more: str) -> dict[str, Any]:
     return score
 
 
-def _runs_of(tables: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [row for table in tables for row in table["runs"]]
-
-
 def _numbers(score: dict[str, Any]) -> dict[str, float]:
-    return {name: score[name] for name in elsewhere.NUMBERS}
+    return {name: score[name] for name in NUMBERS}
 
 
 def _row(job: Job, scores: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -192,3 +188,12 @@ def _hardware(session: dict[str, Any]) -> str:
     what = session["processor"] if session["device"] == "cpu" else session["device"]
     torch_version = session["versions"]["torch"]
     return f"{what}, {session['threads']} threads, {session['precision']}, torch {torch_version}"
+
+
+def recipe(config: DictConfig) -> dict[str, Any]:
+    """Return the settings of a run that make it one of its kind."""
+    settings = flatten(config)
+    # What is watched decides nothing, unless it ends the run.
+    ended = settings.get("monitor.target") is not None
+    free = NOT_RECIPE if ended else (*NOT_RECIPE, "monitor")
+    return {k: v for k, v in settings.items() if not is_one_of(k, free)}

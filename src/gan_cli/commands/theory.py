@@ -12,11 +12,10 @@ from pathlib import Path
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from gan_cli.config.build import relative
 from gan_cli.config.instantiate import build
 from gan_cli.errors import UserError
 from gan_cli.figures.plot import save_plot
-from gan_cli.files import write_atomically
+from gan_cli.files import relative, write_atomically
 from gan_cli.rng import stream, stream_seed
 from gan_cli.runs.environment import git_commit
 from gan_cli.theory.divergence import DENSE, LOG_4, Mixture, Moment, grid, measure

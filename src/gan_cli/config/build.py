@@ -4,9 +4,7 @@ import contextlib
 import copy
 import logging
 import warnings
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
 
 import torch
 from omegaconf import DictConfig, OmegaConf
@@ -14,14 +12,17 @@ from torch import Tensor, nn
 
 from gan_cli.config.instantiate import build
 from gan_cli.data.minibatches import Minibatches
-from gan_cli.data.source import Data
-from gan_cli.engines.captured import Captured
+from gan_cli.data.source import Data, Source
+from gan_cli.engines import one_pass
 from gan_cli.engines.compiled import Compiled
 from gan_cli.engines.cuda_graph import Graph
-from gan_cli.engines.per_sample import judges_each_alone
+from gan_cli.engines.mixed_precision import in_precision
+from gan_cli.engines.per_sample import is_per_sample
 from gan_cli.errors import UserError
-from gan_cli.game.state import new_state
-from gan_cli.game.updates import Game, alternating, simultaneous
+from gan_cli.game import updates
+from gan_cli.game.schedules import iterations
+from gan_cli.game.state import State, new_state
+from gan_cli.game.updates import Game, Update
 from gan_cli.networks.layers import OUTPUTS
 from gan_cli.networks.mlp import Generator
 from gan_cli.rng import stream_seed
@@ -29,30 +30,40 @@ from gan_cli.runs import directory as runs
 from gan_cli.sampling.samples import draw_z, generate, images_from
 from gan_cli.training import checkpoints
 from gan_cli.training.device import keep_freed_memory, multiply_in, pick_device
-from gan_cli.training.trainer import Training
+from gan_cli.training.optimizers import CapturableOptimizer, Optimizer
+from gan_cli.training.trainer import Trainer
 
 log = logging.getLogger(__name__)
 
 CPU = torch.device("cpu")
 
 
-def build_source(cfg: DictConfig) -> Any:
-    """Return the data set's source. Its `epochs` are for the schedule, not for its class."""
-    return build(cfg, "dataset", without=["epochs"])
+def build_source(cfg: DictConfig) -> Source:
+    """Return the data set's source."""
+    source: Source = build(cfg, "dataset")
+    return source
 
 
-def build_optimizers(cfg: DictConfig) -> tuple[Any, Any]:
-    """Return what `optimizer` describes for G and for D: alike, but for G's rate, its `g_lr`."""
-    of_d = build(cfg, "optimizer", without=["g_lr"])
-    g_lr = cfg.optimizer.get("g_lr")
-    if g_lr is None:
-        return of_d, of_d
-    for_g = cfg.copy()
-    for_g.optimizer.lr = g_lr
-    return build(for_g, "optimizer", without=["g_lr"]), of_d
+def length(cfg: DictConfig, per_epoch: float) -> int:
+    """Return how many iterations a run has, with `per_epoch` of them to an epoch.
+
+    Raises UserError where nothing says so.
+    """
+    n = iterations(cfg.schedule.steps, cfg.schedule.epochs, per_epoch)
+    if n is None:
+        raise UserError(
+            "schedule.epochs and schedule.steps are both null; one of them must say how long the "
+            "run is."
+        )
+    return n
 
 
-def build_generator(cfg: DictConfig, source: Any, device: torch.device = CPU) -> nn.Module:
+def build_optimizers(cfg: DictConfig) -> tuple[Optimizer, Optimizer]:
+    """Return the optimizers of G and of D, as their configs describe them."""
+    return build(cfg, "optimizer.generator"), build(cfg, "optimizer.discriminator")
+
+
+def build_generator(cfg: DictConfig, source: Source, device: torch.device = CPU) -> nn.Module:
     """Return G with its initial weights, a function of the seed; checked against the data.
 
     On the device `meta` it has the sizes of its weights, and no memory for them. Raises UserError
@@ -103,7 +114,7 @@ def build_discriminator(cfg: DictConfig, images: Tensor) -> nn.Module:
     return discriminator.train()
 
 
-def build_networks(cfg: DictConfig, source: Any, images: Tensor) -> tuple[nn.Module, nn.Module]:
+def build_networks(cfg: DictConfig, source: Source, images: Tensor) -> tuple[nn.Module, nn.Module]:
     """Return G and D with their initial weights, on the device of `images` (m, C, H, W).
 
     Those of a finished run, where `init_from` names one, are loaded. Raises UserError for networks
@@ -130,7 +141,7 @@ def build_networks(cfg: DictConfig, source: Any, images: Tensor) -> tuple[nn.Mod
     return generator, discriminator
 
 
-def warn_of_range(cfg: DictConfig, generator: nn.Module, source: Any) -> None:
+def warn_of_range(cfg: DictConfig, generator: nn.Module, source: Source) -> None:
     """Warn of a G of the user's whose first samples are outside of the data's range."""
     if hasattr(generator, "output_range"):
         return
@@ -173,12 +184,12 @@ def _seeded(cfg: DictConfig, key: str, device: torch.device) -> nn.Module:
     return network
 
 
-def assemble(cfg: DictConfig, source: Any, data: Data) -> Training:
-    """Return the game that a `gan train` config describes, before its first step.
+def build_trainer(cfg: DictConfig, source: Source, data: Data) -> Trainer:
+    """Return what a `gan train` config describes, before its first iteration.
 
     Raises UserError for what does not go together.
     """
-    device, autocast = pick_arithmetic(cfg)
+    device, dtype = pick_arithmetic(cfg)
     if cfg.threads:
         torch.set_num_threads(cfg.threads)
     minibatches = Minibatches(
@@ -191,26 +202,50 @@ def assemble(cfg: DictConfig, source: Any, data: Data) -> Training:
     keep_freed_memory(max((p.nbytes for p in parameters), default=0))
     if cfg.init_from is None and isinstance(generator, Generator) and generator.marginal_bias:
         generator.set_mean(_mean_image(source, data.train.x))
-    joint = judges_each_alone(discriminator, few)
-    g_optimizer, d_optimizer = build_optimizers(cfg)
-    state = new_state(generator, discriminator, d_optimizer, cfg.seed, device)
+    per_sample = is_per_sample(discriminator, few)
+    optimizers = build_optimizers(cfg)
+    g_optimizer, d_optimizer = optimizers
+    builds = (g_optimizer.build, d_optimizer.build)
+    state = new_state(generator, discriminator, builds, cfg.seed, device)
 
     def set_rates(optimizer: torch.optim.Optimizer, t: int) -> None:
-        at = g_optimizer if optimizer is state.g_optimizer else d_optimizer
-        at.set(optimizer, t, t // minibatches.per_epoch + 1)
+        rule = g_optimizer if optimizer is state.g_optimizer else d_optimizer
+        rule.set(optimizer, t, t // minibatches.per_epoch + 1)
 
-    game = Game(
-        build(cfg, "objective"),
-        build(cfg, "prior"),
-        set_rates,
-        joint,
-        autocast,
-        cfg.ema_decay,
-        cfg.ema_power,
-    )
-    update = {"alternating": alternating, "simultaneous": simultaneous}[cfg.schedule.updates]
-    captured = _capture(cfg, device, update, d_optimizer)
-    return Training(state, game, update, cfg.schedule.k, minibatches, d_optimizer, captured)
+    game = Game(build(cfg, "objective"), build(cfg, "prior"), set_rates)
+    update: Update = UPDATES[cfg.schedule.updates, per_sample]
+    if dtype is not None:
+        update = in_precision(update, state, dtype)
+    return Trainer(
+        state, game, capture(cfg, state, update, optimizers), minibatches, cfg.schedule.k,
+        d_optimizer, cfg.ema_decay, cfg.ema_power,
+    )  # fmt: skip
+
+
+# By the setting schedule.updates, and whether real and generated images can share D's pass.
+UPDATES = {
+    ("alternating", True): one_pass.alternating,
+    ("alternating", False): updates.alternating,
+    ("simultaneous", True): one_pass.simultaneous,
+    ("simultaneous", False): updates.simultaneous,
+}
+
+
+def capture(
+    cfg: DictConfig, state: State, update: Update, optimizers: tuple[Optimizer, Optimizer]
+) -> Update:
+    """Return `update` as a CUDA graph or a compiled program, where that is asked for."""
+
+    def take(optimizer: torch.optim.Optimizer, rates: Tensor) -> None:
+        rule = optimizers[optimizer is state.d_optimizer]
+        assert isinstance(rule, CapturableOptimizer)
+        rule.take(optimizer, rates)
+
+    # An optimizer of the user's own may not know how to take its rates from the device.
+    if state.rng.device.type == "cuda":
+        capturable = all(isinstance(rule, CapturableOptimizer) for rule in optimizers)
+        return Graph(update, take) if cfg.cuda_graph and capturable else update
+    return Compiled(update, take) if cfg.compile else update
 
 
 def pick_arithmetic(cfg: DictConfig) -> tuple[torch.device, torch.dtype | None]:
@@ -224,28 +259,19 @@ def pick_arithmetic(cfg: DictConfig) -> tuple[torch.device, torch.dtype | None]:
             f"schedule.k is {cfg.schedule.k}; with schedule.updates=simultaneous it must be 1, as "
             "both players move at once."
         )
-    if cfg.monitor.target is not None and cfg.monitor.every is None:
+    if cfg.monitor.target is not None and cfg.monitor.every_epochs is None:
         raise UserError(
-            f"monitor.target is {cfg.monitor.target:g} and monitor.every is null; an estimate that "
-            "ends the run needs to be made, so monitor.every must be a number of epochs."
+            f"monitor.target is {cfg.monitor.target:g} and monitor.every_epochs is null; an "
+            "estimate that ends the run needs to be made, so it must be a number."
         )
-    if cfg.compile and not hasattr(build_optimizers(cfg)[1], "take"):
-        raise UserError(
-            f"compile is true, and {cfg.optimizer._target_} has no `take`, by which a compiled "
-            "update tells it the rates; compile must be false."
-        )
+    for player, rule in zip(("generator", "discriminator"), build_optimizers(cfg), strict=True):
+        if cfg.compile and not isinstance(rule, CapturableOptimizer):
+            raise UserError(
+                f"compile is true, and optimizer.{player} is {type(rule).__name__}, which has no "
+                "`take`, by which a compiled update sets its rates; compile must be false."
+            )
     device = pick_device(cfg.device)
     return device, multiply_in(cfg.precision, device)
-
-
-def _capture(
-    cfg: DictConfig, device: torch.device, update: Callable[..., Tensor], optimizer: Any
-) -> Captured | None:
-    # An optimizer of the user's own may not know how to take its rates from the device.
-    takes = hasattr(optimizer, "take")
-    if device.type == "cuda":
-        return Graph(update, optimizer) if cfg.cuda_graph and takes else None
-    return Compiled(update, optimizer) if cfg.compile else None
 
 
 def _start_from(generator: nn.Module, finished: runs.Run) -> None:
@@ -263,16 +289,10 @@ def _start_from(generator: nn.Module, finished: runs.Run) -> None:
         ) from error
 
 
-def _mean_image(source: Any, x: Tensor) -> Tensor:
+def _mean_image(source: Source, x: Tensor) -> Tensor:
     # In parts: in float32 the whole of a large training set would take gigabytes, and parts that
     # malloc takes from fresh pages each time took three times as long.
     total = torch.zeros(x.shape[1:], dtype=torch.float64)
     for part in x.split(1000):
         total += source.to_model(part).sum(0, dtype=torch.float64)
     return total / len(x)
-
-
-def relative(path: str | Path) -> Path:
-    """Return `path` as seen from here where it lies below, for messages."""
-    path = Path(path).absolute()
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

@@ -31,7 +31,6 @@ class Target:
 @dataclass
 class Dataset(Target):
     shape: list[int] = number(1)
-    epochs: float = number(above=0)
 
 
 @dataclass
@@ -70,7 +69,6 @@ class FolderDataset(Target):
     test: float = number(high=1, above=0)
     seed: int = number(0)
     skip_broken: bool = MISSING
-    epochs: float = number(above=0)
 
 
 @dataclass
@@ -106,8 +104,8 @@ class MaxoutDiscriminator(Target):
     units: list[int] = number(1)
     pieces: int = number(1)
     irange: list[float] = number(above=0)
-    keep_input: float = number(high=1, above=0)
-    keep_hidden: float = number(high=1, above=0)
+    keep_prob_input: float = number(high=1, above=0)
+    keep_prob_hidden: float = number(high=1, above=0)
     scale_kept: bool = MISSING
     max_col_norm: float | None = number(above=0)
 
@@ -118,7 +116,7 @@ class Discriminator(Target):
     widths: list[int] = number(1)
     activations: list[str] = choice(*ACTIVATIONS)
     batch_norm: list[bool] = MISSING
-    keep: float = number(high=1, above=0)
+    keep_prob: float = number(high=1, above=0)
 
 
 @dataclass
@@ -218,9 +216,8 @@ class UniformPrior(Prior):
 
 
 @dataclass
-class MomentumOptimizer(Target):
+class MomentumRates:
     lr: float = number(above=0)
-    g_lr: float | None = number(above=0)
     lr_decay: float = number(1)
     lr_min: float = number(above=0)
     momentum: float = number(0, 1)
@@ -229,13 +226,34 @@ class MomentumOptimizer(Target):
 
 
 @dataclass
-class AdamOptimizer(Target):
+class PlayersMomentum(Target, MomentumRates):
+    pass
+
+
+@dataclass
+class Momentum(MomentumRates):
+    generator: PlayersMomentum = MISSING
+    discriminator: PlayersMomentum = MISSING
+
+
+@dataclass
+class AdamRates:
     lr: float = number(above=0)
-    g_lr: float | None = number(above=0)
     lr_decay: float = number(1)
     lr_min: float = number(0)
     beta1: float = number(0, 0.9999999)
     beta2: float = number(0, 0.9999999)
+
+
+@dataclass
+class PlayersAdam(Target, AdamRates):
+    pass
+
+
+@dataclass
+class Adam(AdamRates):
+    generator: PlayersAdam = MISSING
+    discriminator: PlayersAdam = MISSING
 
 
 @dataclass
@@ -249,8 +267,8 @@ class Schedule:
 
 @dataclass
 class Log:
-    every: int = number(1)
-    grid_every: int = number(1)
+    every_steps: int = number(1)
+    grid_every_steps: int = number(1)
     grid: int = number(1, 10_000)
 
 
@@ -264,7 +282,7 @@ class Checkpoint:
 
 @dataclass
 class Monitor:
-    every: float | None = number(above=0)
+    every_epochs: float | None = number(above=0)
     weights: str = choice("raw", "ema")
     samples: int = number(2)
     valid: int = number(2)
@@ -359,7 +377,6 @@ class Report(Command):
 @dataclass
 class Table1(Command):
     runs: list[str] = MISSING
-    others: list[str] = MISSING
     results: str | None = MISSING
     data_dir: str = MISSING
     seed: int = number(0, 2**63 - 1)
@@ -443,6 +460,6 @@ SCHEMAS = {
     "objective/smoothed": SmoothedObjective,
     "prior": Prior,
     "prior/uniform": UniformPrior,
-    "optimizer/momentum": MomentumOptimizer,
-    "optimizer/adam": AdamOptimizer,
+    "optimizer/momentum": Momentum,
+    "optimizer/adam": Adam,
 }

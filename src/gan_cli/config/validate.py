@@ -1,13 +1,11 @@
 """Makes the schemas known to Hydra, and checks that values are in their declared ranges."""
 
 import difflib
-import errno
 import functools
 import math
 import re
 from collections.abc import Iterator
 from dataclasses import Field, fields, is_dataclass
-from pathlib import Path
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
@@ -15,10 +13,8 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from gan_cli import interrupts
 from gan_cli.config.schemas import SCHEMAS
 from gan_cli.errors import UserError
-from gan_cli.runs import outputs, sweeps
 
 # What to do about errors of Hydra's that don't say it.
 HINTS = {
@@ -36,24 +32,17 @@ HINTS = {
 }
 
 
-# What a disk says that takes no more.
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-
 # Of numbers without an upper bound of their own: what is larger overflows somewhere.
 LARGEST = 1e15
 
 
-@functools.cache  # Hydra's search for plugins runs a module of theirs twice
+@functools.cache
 def register() -> None:
-    """Make the schemas known to Hydra, as `/schema/...`, and the directories to its configs."""
+    """Make the schemas known to Hydra, as `/schema/...`."""
     for path, schema in SCHEMAS.items():
         *groups, name = path.split("/")
         ConfigStore.instance().store(group="/".join(["schema", *groups]), name=name, node=schema)
     OmegaConf.register_new_resolver("logspace", _logspace, replace=True)
-    OmegaConf.register_new_resolver("run_dir", outputs.directory, replace=True)
-    OmegaConf.register_new_resolver("record_dir", outputs.record_directory, replace=True)
-    OmegaConf.register_new_resolver("sweep_dir", _sweep_dir, replace=True, use_cache=True)
-    OmegaConf.register_new_resolver("one_gpu", _one_gpu, replace=True)
 
 
 def _logspace(start: float, stop: float, n: int) -> list[float]:
@@ -61,28 +50,15 @@ def _logspace(start: float, stop: float, n: int) -> list[float]:
     return [10 ** (start + (stop - start) * i / max(n - 1, 1)) for i in range(n)]
 
 
-def _sweep_dir(given: str, name: str | None = None) -> str:
-    """Return where a sweep's jobs go, as workers elsewhere find it too."""
-    return str(Path(sweeps.directory(given, name)).absolute())
-
-
-def _one_gpu() -> int:
-    """Return how many GPUs a job is to have here: 1, or 0 where there is none."""
-    with interrupts.importing():
-        import torch
-
-    return min(torch.cuda.device_count(), 1)
-
-
 def complaint(error: Exception) -> str:
     """Return Hydra's error, of composing a config or recording it, as one line.
 
     With the setting that was near, where one is not known.
     """
-    if isinstance(error, OSError) and error.errno in FULL:
+    if isinstance(error, OSError):
         return (
-            f"The record of this command can't be written: {error.strerror}; make room, or choose "
-            "another place with outputs=DIRECTORY."
+            f"Cannot write to the output directory, {error.filename or 'of this command'}: "
+            f"{error.strerror or error}; choose another place with outputs=DIRECTORY."
         )
     text = re.split(r"\n(?:Config search path|See https|To append)", str(error))[0]
     parts = [" ".join(line.split()) for line in text.splitlines() if line.strip()]

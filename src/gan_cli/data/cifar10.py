@@ -7,7 +7,6 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from gan_cli import interrupts
 from gan_cli.data.source import Data, Source, Split, remove_empty
 from gan_cli.errors import MissingDataError, UserError
 
@@ -47,8 +46,7 @@ class CIFAR10(Source):
         return Data(Split(x[:cut], y[:cut]), Split(x[cut:], y[cut:]), Split(*self._read(False)))
 
     def _read(self, train: bool) -> tuple[Tensor, Tensor]:
-        with interrupts.importing():
-            import torchvision
+        import torchvision
 
         read = torchvision.datasets.CIFAR10
         try:

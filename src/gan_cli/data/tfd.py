@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gan_cli import interrupts
 from gan_cli.data.source import Data, Source, Split
 from gan_cli.errors import MissingDataError, UserError
 
@@ -59,8 +58,7 @@ class TFD(Source):
 
     def _read(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         # Imported here: it costs a fifth of a second.
-        with interrupts.importing():
-            from scipy.io import loadmat
+        from scipy.io import loadmat
 
         if not self.path.is_file():
             raise MissingDataError(

@@ -9,19 +9,22 @@ import torch
 from torch import Tensor
 
 from gan_cli.game.state import State
-from gan_cli.game.updates import Game
+from gan_cli.game.updates import Game, Update
+
+Take = Callable[[torch.optim.Optimizer, Tensor], None]
 
 
 class Captured(ABC):
     """`update`, a step function, captured at its first call and replayed from then on.
 
     What changes from step to step a replay finds in tensors: the minibatches, and the rates, which
-    `optimizer` reads by `take`. Random streams go on in it as in the update itself. Python runs at
-    the capture alone: a network that decides by a step counter of its own would decide so for good.
+    `take(optimizer, rates)` sets from a tensor (2,) of learning rate and momentum. Random streams
+    go on in it as in the update itself. Python runs at the capture alone: a network that decides by
+    a step counter of its own would decide so for good.
     """
 
-    def __init__(self, update: Callable[..., Tensor], optimizer: Any) -> None:
-        self._update, self._optimizer = update, optimizer
+    def __init__(self, update: Update, take: Take) -> None:
+        self._update, self._take = update, take
         self._of: tuple[Any, ...] = ()
 
     def __call__(self, state: State, game: Game, xs: Sequence[Tensor]) -> Tensor:
@@ -56,7 +59,7 @@ class Captured(ABC):
         rows = iter(rates)
 
         def take(optimizer: torch.optim.Optimizer, _t: int) -> None:
-            self._optimizer.take(optimizer, next(rows))
+            self._take(optimizer, next(rows))
 
         return self._update(state, replace(game, set_rates=take), xs)
 

@@ -1,6 +1,7 @@
 """The update as one compiled program: on a CPU, what lies between the products in few loops."""
 
 import logging
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -11,11 +12,10 @@ from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from gan_cli.engines.captured import Captured, keep, tensors_of
-from gan_cli.engines.fused import PLAIN
+from gan_cli.engines.captured import Captured, Take, keep, tensors_of
 from gan_cli.errors import UserError
 from gan_cli.game.state import State
-from gan_cli.game.updates import Game
+from gan_cli.game.updates import Game, Update
 
 log = logging.getLogger(__name__)
 ATEN = torch.ops.aten
@@ -28,8 +28,8 @@ class Compiled(Captured):
     Random numbers are drawn before each replay, in the update's order, and handed to the program.
     """
 
-    def __init__(self, update: Callable[..., Tensor], optimizer: Any) -> None:
-        super().__init__(update, optimizer)
+    def __init__(self, update: Update, take: Take) -> None:
+        super().__init__(update, take)
         self._program: Callable[..., Tensor] | None = None
         self._tensors: list[Tensor] = []
         self._casts: dict[int, torch.dtype] = {}
@@ -191,3 +191,45 @@ def _reason(error: BaseException) -> str:
     """Return the line of an error of the compiler's that says why."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return next((line for line in lines if "error:" in line), lines[0] if lines else repr(error))
+
+
+# PyTorch's fused optimizers in plain operations, which its compiler fuses with others.
+
+
+def _sgd(
+    parameters: list[Tensor], gradients: list[Tensor], buffers: list[Tensor], *,
+    weight_decay: float, momentum: float, lr: Tensor, dampening: float, nesterov: bool,
+    maximize: bool, **_: Any,
+) -> None:  # fmt: skip
+    """Do as `torch._fused_sgd_` does, once the buffers are there."""
+    for i, (theta, g) in enumerate(zip(parameters, gradients, strict=True)):
+        g = (-g if maximize else g) + weight_decay * theta
+        if momentum:
+            b = buffers[i].mul_(momentum).add_(g, alpha=1 - dampening)
+            g = g + momentum * b if nesterov else b
+        theta.sub_(lr * g)
+
+
+def _adam(
+    parameters: list[Tensor], gradients: list[Tensor], means: list[Tensor], squares: list[Tensor],
+    _largest: list[Tensor], steps: list[Tensor], *, lr: Tensor, beta1: float, beta2: float,
+    weight_decay: float, eps: float, amsgrad: bool, maximize: bool, **_: Any,
+) -> None:  # fmt: skip
+    """Do as `torch._fused_adam_` does, where all parameters have moved as often.
+
+    Raises NotImplementedError for `amsgrad`.
+    """
+    if amsgrad:
+        raise NotImplementedError("Adam with amsgrad")
+    # One exponential for all: the compiler works it out once, and a power for every number.
+    t, logs = steps[0].double(), (math.log(b) if b else -math.inf for b in (beta1, beta2))
+    unbias1, unbias2 = (1 - (t * log_b).exp() for log_b in logs)
+    rate, root = lr / unbias1, unbias2.sqrt()
+    for theta, g, m, v in zip(parameters, gradients, means, squares, strict=True):
+        g = (-g if maximize else g) + weight_decay * theta
+        m.lerp_(g, 1 - beta1)
+        v.mul_(beta2).addcmul_(g, g, value=1 - beta2)
+        theta.sub_(rate * m / (v.sqrt() / root + eps))
+
+
+PLAIN = {ATEN._fused_sgd_.tensor_lr: _sgd, ATEN._fused_adam_.tensor_lr: _adam}

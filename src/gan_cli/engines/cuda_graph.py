@@ -1,15 +1,14 @@
 """The update as one CUDA graph: hundreds of small kernels at the cost of launching one thing."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from gan_cli.engines.captured import Captured, keep
+from gan_cli.engines.captured import Captured, Take, keep
 from gan_cli.errors import UserError
 from gan_cli.game.state import State
-from gan_cli.game.updates import Game
+from gan_cli.game.updates import Game, Update
 
 # Plays before the capture: cuBLAS, cuDNN and the optimizers set themselves up in the first ones.
 WARM_UP = 3
@@ -18,8 +17,8 @@ WARM_UP = 3
 class Graph(Captured):
     """A CUDA graph. Random streams are registered with it, so that a replay goes on in them."""
 
-    def __init__(self, update: Callable[..., Tensor], optimizer: Any) -> None:
-        super().__init__(update, optimizer)
+    def __init__(self, update: Update, take: Take) -> None:
+        super().__init__(update, take)
         self._graph = torch.cuda.CUDAGraph()
         self._xs: list[Tensor] = []
         self._rates = self._logits = torch.empty(0)

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 
-def judges_each_alone(discriminator: nn.Module, x: Tensor) -> bool:
-    """Say whether D's logit of an example is the same whatever else is in the minibatch (m, ...).
+def is_per_sample(discriminator: nn.Module, x: Tensor) -> bool:
+    """Return whether D's logit of an example is the same in any minibatch, such as x (m, ...).
 
     Tried on a copy in training mode, with the same masks each time, so that it holds for any
     network; D must be as it was built, its dropout still drawing from PyTorch's global stream.

@@ -11,7 +11,6 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
-from gan_cli import interrupts
 from gan_cli.files import printable, write_atomically
 
 Picture = np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]
@@ -92,9 +91,8 @@ def save_gif(path: Path, frames: Sequence[Picture], origin: Mapping[str, object]
 
 def _scatter(points: Tensor) -> Picture:
     # Imported here: it costs half a second, and images don't need it.
-    with interrupts.importing():
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
 
     figure = Figure(figsize=(5, 5), dpi=100, layout="constrained")
     canvas, axes = FigureCanvasAgg(figure), figure.subplots()

@@ -4,8 +4,22 @@ With s the sigmoid, D(x) = s(real_logits) and D(G(z)) = s(fake_logits); log s(a)
 log(1 - s(a)) = -softplus(a). All logits are float32 (m,); losses are means over the minibatch.
 """
 
+from typing import Protocol
+
 from torch import Tensor
 from torch.nn.functional import softplus
+
+
+class Objective(Protocol):
+    """What the players minimise, as functions of D's logits (m,), which are float32."""
+
+    def discriminator_loss(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:
+        """Return D's loss, a scalar."""
+        ...
+
+    def generator_loss(self, fake_logits: Tensor) -> Tensor:
+        """Return G's loss, a scalar."""
+        ...
 
 
 class NonSaturating:

@@ -1,7 +1,7 @@
 """Distributions p_z of the noise. A prior has a dimension and gives (n, dim) float32 draws."""
 
 import math
-from abc import ABC, abstractmethod
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -9,28 +9,26 @@ from torch import Tensor
 from gan_cli.errors import UserError
 
 
-class Prior(ABC):
+class Prior(Protocol):
     """A distribution over z of dimension `dim`."""
 
-    def __init__(self, dim: int) -> None:
-        self.dim = dim
+    dim: int
 
-    @abstractmethod
     def __call__(self, n: int, rng: torch.Generator) -> Tensor:
-        """Draw (n, dim) on `rng`'s device."""
+        """Draw (n, dim) on the device of `rng`."""
+        ...
 
 
-class Uniform(Prior):
+class Uniform:
     """U(low, high) in each dimension; U(-sqrt 3, sqrt 3) has mean 0 and variance 1.
 
     Raises UserError where `high` is not above `low`.
     """
 
     def __init__(self, dim: int, low: float = -math.sqrt(3), high: float = math.sqrt(3)) -> None:
-        super().__init__(dim)
         if not low < high:
             raise UserError(f"low is {low:g} and high is {high:g}; high must be more than low.")
-        self.low, self.high = low, high
+        self.dim, self.low, self.high = dim, low, high
 
     def __call__(self, n: int, rng: torch.Generator) -> Tensor:
         """Draw (n, dim)."""
@@ -38,8 +36,11 @@ class Uniform(Prior):
         return z.mul_(self.high - self.low).add_(self.low)
 
 
-class Gaussian(Prior):
+class Gaussian:
     """N(0, I)."""
+
+    def __init__(self, dim: int) -> None:
+        self.dim = dim
 
     def __call__(self, n: int, rng: torch.Generator) -> Tensor:
         """Draw (n, dim)."""

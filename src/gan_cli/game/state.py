@@ -1,8 +1,10 @@
-"""All that changes while the game is played; save it and the run goes on bit for bit."""
+"""All that changes while the players are trained: saved and loaded, a run goes on bit for bit."""
 
 import copy
+import functools
 import logging
 import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +18,8 @@ from gan_cli.rng import stream_seed
 
 log = logging.getLogger(__name__)
 
+BuildOptimizer = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
+
 # How many steps' logits are kept: a megabyte or so.
 LOGITS = 1000
 
@@ -27,8 +31,8 @@ class State:
     `rng`, a function of the run's `seed`, gives z and our own layers' masks; networks of the user's
     may draw from PyTorch's global stream. Of the steps since the last row of metrics, `logits` are
     what the latest returned, (3, m) each and LOGITS at most, and `earlier` the mean metrics of the
-    `n_earlier` before them. `best` is the monitor's best estimate so far, in nats, `most` the most
-    that each measure of variety has been and `collapsed` whether one has fallen far below it.
+    `n_earlier` before them. `best` is the monitor's best estimate so far, in nats, `maxima` are the
+    running maxima of the measures of diversity, `collapsed` whether one has fallen far below.
     `restored` counts how often the random streams were started anew.
     """
 
@@ -44,7 +48,7 @@ class State:
     n_earlier: int = 0
     step: int = 0
     best: float = -math.inf
-    most: dict[str, float] = field(default_factory=dict)
+    maxima: dict[str, float] = field(default_factory=dict)
     collapsed: bool = False
     restored: int = 0
 
@@ -114,11 +118,17 @@ class State:
             setattr(self, name, saved[name])
 
 
-_NUMBERS = ("step", "n_earlier", "best", "most", "collapsed", "restored")
+_NUMBERS = ("step", "n_earlier", "best", "maxima", "collapsed", "restored")
 _STATEFUL = ("generator", "discriminator", "g_optimizer", "d_optimizer", "average")
 
 
-def bound(network: nn.Module) -> None:
+def parameters(optimizer: torch.optim.Optimizer) -> list[Tensor]:
+    """Return the parameters that an optimizer trains."""
+    # Not by walking the network's modules, which takes a fiftieth of a small pair's update.
+    return [p for group in optimizer.param_groups for p in group["params"] if p.requires_grad]
+
+
+def bound(network: nn.Module, *_: object) -> None:
     """Bring a network's weights within its `max_col_norm`, where it has one."""
     c = getattr(network, "max_col_norm", None)
     if c is not None:
@@ -128,17 +138,21 @@ def bound(network: nn.Module) -> None:
 def new_state(
     generator: nn.Module,
     discriminator: nn.Module,
-    optimizer: Any,
+    build_optimizers: tuple[BuildOptimizer, BuildOptimizer],
     seed: int,
     device: torch.device,
 ) -> State:
     """Return the state before the first step, all of it on `device`.
 
-    `optimizer` builds one for each player.
+    `build_optimizers` make those of G and of D from their parameters. Each is followed by the bound
+    on its network's weights, `max_col_norm`, at every step.
     """
     generator, discriminator = generator.to(device), discriminator.to(device)
-    for network in (generator, discriminator):
+    optimizers = []
+    for network, build in zip((generator, discriminator), build_optimizers, strict=True):
         bound(network)
+        optimizers.append(build(network.parameters()))
+        optimizers[-1].register_step_post_hook(functools.partial(bound, network))
     rng = torch.Generator(device)
     for network in (generator, discriminator):
         for layer in network.modules():
@@ -147,8 +161,8 @@ def new_state(
     state = State(
         generator,
         discriminator,
-        optimizer.build(generator.parameters()),
-        optimizer.build(discriminator.parameters()),
+        optimizers[0],
+        optimizers[1],
         copy.deepcopy(generator).requires_grad_(False),
         rng,
         seed,

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gan_cli import interrupts
 from gan_cli.files import write_atomically
 from gan_cli.rng import stream, stream_seed
 
@@ -54,8 +53,7 @@ def centroids(train: Tensor, k: int, seed: int, cache: Path) -> Tensor:
 
 def _kmeans(x: np.ndarray, k: int, seed: int) -> np.ndarray:
     # Imported here: it costs a second, and the cache usually spares it.
-    with interrupts.importing():
-        from sklearn.cluster import KMeans
+    from sklearn.cluster import KMeans
 
     kmeans = KMeans(
         k, init="random", n_init=1, max_iter=30, random_state=stream_seed(seed, "kmeans") % 2**32

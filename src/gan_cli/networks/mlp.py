@@ -11,7 +11,6 @@ from gan_cli.networks.layers import (
     ACTIVATIONS,
     OUTPUTS,
     Dropout,
-    Maxout,
     init_sparse,
     init_uniform,
     one_each,
@@ -85,7 +84,7 @@ class Discriminator(nn.Module):
     """D: images (m, C, H, W) -> logits (m,), through hidden layers of the given `widths`.
 
     `activations` and `batch_norm` are one for all hidden layers or one for each; every hidden
-    unit is kept with probability `keep`. Weights are as PyTorch draws them.
+    unit is kept with probability `keep_prob`. Weights are as PyTorch draws them.
     """
 
     def __init__(
@@ -94,11 +93,11 @@ class Discriminator(nn.Module):
         widths: Sequence[int],
         activations: Sequence[str] = ("leaky_relu",),
         batch_norm: Sequence[bool] = (False,),
-        keep: float = 1.0,
+        keep_prob: float = 1.0,
     ) -> None:
         super().__init__()
         inputs = math.prod(shape)
-        self.hidden = hidden_layers(inputs, widths, activations, batch_norm, keep)
+        self.hidden = hidden_layers(inputs, widths, activations, batch_norm, keep_prob)
         self.output = nn.Linear(([inputs, *widths])[-1], 1)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -106,49 +105,12 @@ class Discriminator(nn.Module):
         return self.output(self.hidden(x.flatten(1))).squeeze(1)
 
 
-class MaxoutDiscriminator(nn.Module):
-    """D of the paper: images (m, C, H, W) -> logits (m,), through maxout layers with dropout.
-
-    Layer i has `units[i]` units of `pieces` affine maps each. The first layer's input keeps a unit
-    with probability `keep_input`, every other layer's, the last one's too, with `keep_hidden`;
-    with `scale_kept` kept units are scaled by 1 over that. Weights come from U(-irange, irange),
-    one irange for all layers or one for each; biases are 0. `max_col_norm` bounds each unit's
-    incoming weights.
-    """
-
-    def __init__(
-        self,
-        shape: Sequence[int],
-        units: Sequence[int],
-        pieces: int,
-        irange: Sequence[float],
-        keep_input: float = 0.8,
-        keep_hidden: float = 0.5,
-        scale_kept: bool = True,
-        max_col_norm: float | None = None,
-    ) -> None:
-        super().__init__()
-        self.max_col_norm = max_col_norm
-        sizes = [math.prod(shape), *units]
-        keeps = [keep_input] + [keep_hidden] * len(units)
-        layers: list[nn.Module] = []
-        for inputs, outputs, keep in zip(sizes[:-1], units, keeps[:-1], strict=True):
-            layers += [Dropout(keep, scale_kept), Maxout(inputs, outputs, pieces)]
-        last = Dropout(keeps[-1], scale_kept)
-        self.layers = nn.Sequential(*layers, last, nn.Linear(sizes[-1], 1))
-        init_uniform(self, irange)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the logit of D(x)."""
-        return self.layers(x.flatten(1)).squeeze(1)
-
-
 def hidden_layers(
     inputs: int,
     widths: Sequence[int],
     activations: Sequence[str],
     batch_norm: Sequence[bool],
-    keep: float = 1.0,
+    keep_prob: float = 1.0,
 ) -> nn.Sequential:
     """Return linear layers of the given widths, each with its activation, (m, inputs) -> (m, w)."""
     layers: list[nn.Module] = []
@@ -162,8 +124,8 @@ def hidden_layers(
         if norm:
             layers.append(nn.BatchNorm1d(width))
         layers.append(ACTIVATIONS[activation]())
-        if keep < 1:
-            layers.append(Dropout(keep))
+        if keep_prob < 1:
+            layers.append(Dropout(keep_prob))
         inputs = width
     return nn.Sequential(*layers)
 

@@ -9,10 +9,9 @@ from typing import Any, NamedTuple
 
 from omegaconf import DictConfig, OmegaConf
 
-from gan_cli.config.build import relative
 from gan_cli.config.differences import flatten
 from gan_cli.errors import UserError
-from gan_cli.files import HYDRA
+from gan_cli.files import HYDRA, relative
 from gan_cli.runs import directory as runs
 from gan_cli.runs import sweeps
 from gan_cli.training.trainer import BEST_BY
@@ -137,22 +136,18 @@ def _job(name: str, path: Path) -> Job:
 def _overrides(path: Path) -> dict[str, str]:
     """Return the overrides that made a run what it is, by the settings that they are for.
 
-    That is what it was begun with, and what was told in addition when it went on: Hydra records
-    commands that were refused as well.
+    Those that it was begun with, and what each later session added; of what has not begun, those
+    that Hydra recorded.
     """
     sessions = runs.Run(path).sessions() if runs.Run.exists(path) else []
-    played = [session["record"] for session in sessions if session.get("record")]
-    # Sessions of older versions don't say.
-    played = played or [f"{HYDRA}/{p.name}" for p in sorted((path / HYDRA).glob("resumed-*"))]
-    told: dict[str, str] = {}
-    for record in dict.fromkeys([HYDRA, *played]):
-        # As they were told: what ${...} in them stands for is not known here.
-        overrides = list(_recorded(path / record / "overrides.yaml"))
+    given = [session["overrides"] for session in sessions if "overrides" in session]
+    merged: dict[str, str] = {}
+    for overrides in given or [list(_recorded(path / HYDRA / "overrides.yaml"))]:
         new = {override.partition("=")[0].lstrip("+"): override for override in overrides}
         # An experiment takes the place of all that the run's own config was.
-        told = new if "experiment" in new else {**told, **new}
-    told.pop("resume", None)
-    return told
+        merged = new if "experiment" in new else {**merged, **new}
+    merged.pop("resume", None)
+    return merged
 
 
 def _command(path: Path, overrides: list[str]) -> str | None:

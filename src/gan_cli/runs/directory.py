@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import platform
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,12 +14,10 @@ from omegaconf import DictConfig, OmegaConf
 from yaml import YAMLError
 
 from gan_cli.errors import UserError
-from gan_cli.files import unfinished, write_atomically
+from gan_cli.files import HYDRA, unfinished, write_atomically
 
 LOCK = ".lock"
 STATUS = "status.json"
-# Settings of the game that came later, as runs before them played.
-EARLIER = {"ema_power": 8.0, "cuda_graph": False, "compile": False}
 
 
 class Run:
@@ -57,7 +56,6 @@ class Run:
         whole = ("dataset", "network", "prior", "seed", "optimizer", "schedule")
         if not isinstance(config, DictConfig) or any(config.get(key) is None for key in whole):
             raise UserError(f"{self.config_path} is not the config of a run: it needs {whole}.")
-        config.update({name: config.get(name, value) for name, value in EARLIER.items()})
         return config
 
     def rows(self) -> list[dict[str, float]]:
@@ -167,6 +165,12 @@ def lock(path: Path) -> FileLock:
             f"{path} is being written by process {status.get('process', '?')} on "
             f"{status.get('host', '?')}; stop that one first, or choose another directory."
         ) from None
+
+
+def remove_record(out: Path, command: str) -> None:
+    """Remove a directory that has nothing but Hydra's record of a command, which wrote nothing."""
+    if {path.name for path in out.iterdir()} <= {HYDRA, f"{command}.log"} and out != Path.cwd():
+        shutil.rmtree(out)
 
 
 def read_json(path: Path, kind: type) -> Any:

@@ -12,9 +12,10 @@ import torch
 from omegaconf import DictConfig
 from torch import Tensor, nn
 
-from gan_cli.config.build import build_generator, build_source, relative
+from gan_cli.config.build import build_generator, build_source
 from gan_cli.config.instantiate import build
 from gan_cli.data.source import Data
+from gan_cli.files import relative
 from gan_cli.runs import directory as runs
 from gan_cli.sampling.samples import draw_z, generate, sample_blocks
 from gan_cli.training import checkpoints

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from gan_cli.config.build import relative
 from gan_cli.figures.curves import AXES, STYLES, draw, over_seeds
 from gan_cli.figures.page import Chart, Grid, Page, Rerun, Row, Table, render, within
+from gan_cli.files import relative
 from gan_cli.runs import directory as runs
 from gan_cli.runs import sweeps
 from gan_cli.runs.aggregate import Group, different

@@ -11,6 +11,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, Quote, QuotedString
+from hydra.types import RunMode
 from omegaconf import OmegaConf
 
 from gan_cli.errors import UserError
@@ -27,6 +28,16 @@ def named() -> str | None:
     """Return the name, or preset, that the command line gives a sweep, or None."""
     name: str | None = HydraConfig.get().runtime.choices["sweep"]
     return name
+
+
+def refuse_lone() -> None:
+    """Raise UserError where a sweep is named without -m, which alone makes one."""
+    name = named()
+    if HydraConfig.get().mode != RunMode.MULTIRUN and name is not None:
+        raise UserError(
+            f"sweep is {name}, but without -m this is a single run; "
+            f"`gan train -m sweep={name} ...` is a sweep."
+        )
 
 
 def directory(outputs: str, name: str | None = None) -> str:

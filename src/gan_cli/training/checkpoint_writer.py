@@ -9,10 +9,11 @@ from typing import Any
 
 import torch
 
+from gan_cli.game.state import State
 from gan_cli.training import checkpoints
 
 
-class Keeper:
+class CheckpointWriter:
     """Writes checkpoints into `directory`, in the background, and says when one is due.
 
     One is due every so many steps, for each number in `every_steps`, and after `minutes` without
@@ -41,9 +42,9 @@ class Keeper:
         self._best: dict[str, Any] | None = None
 
     def due(self, step: int) -> bool:
-        """Say whether to save after `step`. Raises UserError where the last could not be written.
+        """Return whether to save after `step`. What is due while it costs too much stays due.
 
-        What is wanted while it would cost too much stays wanted.
+        Raises UserError where the last could not be written.
         """
         now = time.monotonic()
         self._wanted |= any(step % n == 0 for n in self._every_steps)
@@ -55,14 +56,14 @@ class Keeper:
         cheap = self._share is None or self.spent + self._last <= self._share * (now - self._began)
         return self._wanted and cheap and self._writing is None
 
-    def keep_best(self, state: Any) -> None:
-        """Keep the state as it is now as the best so far, to be written with the next checkpoint.
+    def set_best(self, state: State) -> None:
+        """Take the state as it is now for the best so far, to be written with the next checkpoint.
 
         Should that never come, a resumed run finds it again.
         """
         self._best, self._wanted = _copy(state.state_dict()), True
 
-    def save(self, state: Any) -> None:
+    def save(self, state: State) -> None:
         """Have the state as it is now written, with the best one if there is a new one.
 
         Raises UserError where the one before could not be written.
@@ -92,7 +93,7 @@ class Keeper:
         checkpoints.save(self._directory, content)
         return time.monotonic() - began
 
-    def __enter__(self) -> "Keeper":
+    def __enter__(self) -> "CheckpointWriter":
         return self
 
     def __exit__(

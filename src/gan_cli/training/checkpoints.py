@@ -131,7 +131,7 @@ def load_chosen(directory: Path, which: str) -> dict[str, Any]:
     if not (directory / BEST).exists():
         raise UserError(
             f"checkpoint is best, but {directory.parent} has no best one yet: it takes a run with "
-            "monitor.every set, past its first estimate. checkpoint=newest is there in any run."
+            "monitor.every_epochs set, past its first estimate; checkpoint=newest is in any run."
         )
     return load(directory / BEST)
 

@@ -9,34 +9,34 @@ from gan_cli.game.state import State
 
 log = logging.getLogger(__name__)
 
-# Measures of samples' variety; each is 1 for samples as varied as the data.
+# Measures of samples' diversity; each is 1 for samples as diverse as the data.
 MEASURES = ("spread", "coverage")
-# A G that was never more varied than this has not learned yet, and has nothing to lose.
+# A G whose samples were never more diverse than this has not learned yet: it can't collapse.
 LEAST = 0.1
 
 
 @dataclass(frozen=True)
-class Variety:
-    """G has collapsed where a measure falls below `share` of the most that it was in this run.
+class CollapseDetector:
+    """G has collapsed where a measure falls below `share` of its running maximum.
 
-    `stops` says that the run then ends; or else it is warned of, once.
+    With `stops` the run then ends; otherwise a warning is logged, once.
     """
 
     share: float
     stops: bool
 
-    def judge(self, state: State, estimates: Mapping[str, float]) -> str | None:
-        """Return what has just collapsed, in a sentence, or None; keep in `state` what was seen."""
+    def check(self, state: State, estimates: Mapping[str, float]) -> str | None:
+        """Return what has just collapsed, in a sentence, or None; `state` has the maxima."""
         measured = {name: estimates[name] for name in MEASURES if name in estimates}
         if not measured:
             return None
         fallen = []
         for name, now in measured.items():
-            most = state.most.get(name, 0.0)
-            if most > LEAST and now < self.share * most:
-                fallen.append(f"their {name} is {now:.3f} of the data's, after {most:.3f}")
-            # Samples more varied than the data have that to lose.
-            state.most[name] = max(most, min(now, 1.0))
+            maximum = state.maxima.get(name, 0.0)
+            if maximum > LEAST and now < self.share * maximum:
+                fallen.append(f"their {name} is {now:.3f} of the data's, after {maximum:.3f}")
+            # More diversity than the data's is no virtue.
+            state.maxima[name] = max(maximum, min(now, 1.0))
         was, state.collapsed = state.collapsed, bool(fallen)
         if was or not fallen:
             return None
@@ -46,7 +46,7 @@ class Variety:
             "keep it from happening."
         )
 
-    def tell(self, sentence: str) -> None:
+    def report(self, sentence: str) -> None:
         """Warn, or raise UserError where the run is to stop."""
         if self.stops:
             raise UserError(sentence)

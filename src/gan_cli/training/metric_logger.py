@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from gan_cli import interrupts
 from gan_cli.errors import UserError
 from gan_cli.figures.grid import Picture
 from gan_cli.files import printable, write_atomically
 from gan_cli.game.updates import METRICS
+from gan_cli.metrics import registry
 from gan_cli.training.collapse import MEASURES
 
 if TYPE_CHECKING:
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 COLUMNS = (
-    "step", "epoch", *METRICS, "learning_rate", "momentum", "images_per_second", "parzen_valid",
-    *MEASURES,
+    "step", "epoch", *METRICS, "learning_rate", "momentum", "images_per_second",
+    *(metric.name for metric in registry.METRICS),
 )  # fmt: skip
 
 
-class Logbook:
+class MetricLogger:
     """Writes rows of metrics and grids of samples; goes on after `step` where a run is resumed.
 
     `settings` are what the run is known by in TensorBoard's table of hyperparameters. `csv_path`
@@ -72,9 +72,8 @@ class Logbook:
         """
         if self._writer is None:
             began = time.perf_counter()
-            with interrupts.importing():
-                from torch.utils.tensorboard import SummaryWriter
-                from torch.utils.tensorboard.summary import hparams
+            from torch.utils.tensorboard import SummaryWriter
+            from torch.utils.tensorboard.summary import hparams
 
             # Not by the step: a run may have been stopped before its first row.
             first = not self._directory.exists()
@@ -148,7 +147,7 @@ class Logbook:
 
 _GROUPS = {
     **dict.fromkeys(("learning_rate", "momentum", "images_per_second"), "rates/"),
-    **dict.fromkeys(MEASURES, "variety/"),
+    **dict.fromkeys(MEASURES, "diversity/"),
 }
 
 

@@ -1,47 +1,52 @@
-"""The monitor: a small Parzen estimate on validation, and how varied samples are."""
+"""The monitor: a small Parzen estimate on validation, and how diverse samples are."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Sequence
 
-from omegaconf import DictConfig
 from torch import Tensor
 
-from gan_cli.data.source import Data
-from gan_cli.metrics.diversity import reached, spread
-from gan_cli.metrics.parzen import log_likelihood
+from gan_cli.data.source import Data, Source
+from gan_cli.game.priors import Prior
+from gan_cli.game.state import State
+from gan_cli.metrics.registry import METRICS, Reference
 from gan_cli.sampling.samples import draw_z, generate
 from gan_cli.training.averaging import current_average
-from gan_cli.training.trainer import BEST_BY, Training
-
-# Points whose mean distance is taken: 1000 tell it to a percent, at a cost that goes by the square.
-DISTANT = 1000
 
 
-def build_monitor(
-    cfg: DictConfig, training: Training, source: Any, data: Data
-) -> Callable[[], dict[str, float]]:
-    """Return what measures samples of G, or of its average, each time from the same z."""
-    state, device = training.state, training.state.rng.device
-    z = draw_z(training.game.prior, cfg.monitor.samples, cfg.seed)
+class Monitor:
+    """Measures samples of G, or with `weights` "ema" of its average, each time from the same z.
 
-    def measured(x: Tensor) -> Tensor:
-        return source.to_measure(x).to(device)
+    `samples` of them, against `valid` points of the validation set, in the space that the paper
+    measures in; `sigmas` are the widths that Parzen windows try.
+    """
 
-    points = measured(source.to_model(data.valid.x[: cfg.monitor.valid]))
-    among = reached(measured(source.to_model(data.train.x[: cfg.monitor.samples])), points)
+    def __init__(
+        self,
+        state: State,
+        prior: Prior,
+        source: Source,
+        data: Data,
+        seed: int,
+        weights: str,
+        samples: int,
+        valid: int,
+        sigmas: Sequence[float],
+        ema_decay: float,
+        ema_power: float,
+    ) -> None:
+        self.state, self.source, self.seed, self.weights = state, source, seed, weights
+        self.ema = ema_decay, ema_power
+        self.z = draw_z(prior, samples, seed)
+        points = self._measured(source.to_model(data.valid.x[:valid]))
+        train = self._measured(source.to_model(data.train.x[:samples]))
+        self.reference = Reference(points, train, sigmas)
 
-    def monitor() -> dict[str, float]:
-        network = state.generator
-        if cfg.monitor.weights == "ema":
-            network = current_average(
-                state.average, network, state.step, cfg.ema_decay, cfg.ema_power
-            )
-        samples = measured(generate(network, z, cfg.seed, device))
-        likelihoods = log_likelihood(points, samples, list(cfg.monitor.sigmas))
-        return {
-            BEST_BY: likelihoods.mean(1).max().item(),
-            "spread": spread(samples[: len(points)][:DISTANT], points[:DISTANT]),
-            "coverage": reached(samples, points) / among,
-        }
+    def __call__(self) -> dict[str, float]:
+        """Return the value of each of METRICS by its name."""
+        network, step = self.state.generator, self.state.step
+        if self.weights == "ema":
+            network = current_average(self.state.average, network, step, *self.ema)
+        samples = self._measured(generate(network, self.z, self.seed, self.state.rng.device))
+        return {metric.name: metric(samples, self.reference) for metric in METRICS}
 
-    return monitor
+    def _measured(self, x: Tensor) -> Tensor:
+        return self.source.to_measure(x).to(self.state.rng.device)

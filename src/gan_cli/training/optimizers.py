@@ -1,26 +1,48 @@
 """Optimizers: each builds a torch optimizer and sets its rates, pure functions of the time."""
 
 from collections.abc import Iterable
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
 from gan_cli.errors import UserError
+from gan_cli.game.schedules import learning_rate, momentum
 
 
-def learning_rate(t: int, lr: float, decay: float, floor: float) -> float:
-    """Return the rate after t minibatches, max(lr / decay**t, floor), as in the released code."""
-    return max(lr * decay**-t, floor)
+class Optimizer(Protocol):
+    """A player's optimizer, as its config describes it.
+
+    `slots` counts the numbers that it keeps for each parameter.
+    """
+
+    slots: int
+
+    def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        """Return PyTorch's optimizer of `parameters`."""
+        ...
+
+    def rates(self, t: int, epoch: int) -> tuple[float, float]:
+        """Return learning rate and momentum after t minibatches, in `epoch` (from 1)."""
+        ...
+
+    def set(self, optimizer: torch.optim.Optimizer, t: int, epoch: int) -> None:
+        """Set the rates of the update that follows t minibatches."""
+        ...
+
+
+@runtime_checkable
+class CapturableOptimizer(Optimizer, Protocol):
+    """One whose update can be compiled, or captured as a CUDA graph."""
+
+    def take(self, optimizer: torch.optim.Optimizer, rates: Tensor) -> None:
+        """Have the update at hand use learning rate and momentum from `rates` (2,), a tensor."""
+        ...
 
 
 def _refuse_floor_above(lr: float, lr_min: float) -> None:
     if lr < lr_min:
         raise UserError(f"lr is {lr:g} and lr_min is {lr_min:g}; lr must be at least lr_min.")
-
-
-def momentum(epoch: int, start: float, end: float, epochs: int) -> float:
-    """Return the momentum in `epoch`, counted from 1: a ramp from start to end over `epochs`."""
-    return start + (end - start) * min((epoch - 1) / max(epochs - 1, 1), 1)
 
 
 class Momentum:

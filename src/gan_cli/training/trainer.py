@@ -1,55 +1,112 @@
-"""The training loop."""
+"""The training of a pair: update after update, and what is measured and written between them."""
 
 import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from gan_cli.data.minibatches import Minibatches
-from gan_cli.engines.captured import Captured
 from gan_cli.errors import DivergedError
 from gan_cli.figures.grid import Picture
 from gan_cli.game.state import LOGITS, State
-from gan_cli.game.updates import METRICS, Game, metrics
+from gan_cli.game.updates import METRICS, Game, Update, metrics
 from gan_cli.training.averaging import AVERAGE_EVERY, update_average
-from gan_cli.training.checkpoint_writer import Keeper
-from gan_cli.training.collapse import Variety
-from gan_cli.training.metric_logger import Logbook
+from gan_cli.training.checkpoint_writer import CheckpointWriter
+from gan_cli.training.collapse import CollapseDetector
+from gan_cli.training.metric_logger import MetricLogger
+from gan_cli.training.optimizers import Optimizer
 from gan_cli.training.signals import Stop
 
 log = logging.getLogger(__name__)
 
-# The monitor's estimate that says which checkpoint is the best: the most is best.
+# The monitor's estimate by which the best checkpoint is chosen: the highest is best.
 BEST_BY = "parzen_valid"
 # After so many iterations logits that all lie in [0, 1] are no accident of the initial weights.
 FIRST = 50
 
 
 @dataclass(frozen=True)
-class Training:
-    """A game set up to be played: `update` is the step function, with `k` minibatches a step.
+class Observers:
+    """What looks at a run while it trains; intervals are in iterations.
 
-    `optimizer` says at which rates D plays; `captured` is the update as a CUDA graph or a compiled
-    program, or None.
+    `monitor` estimates how good samples are: BEST_BY, and diversity, which `collapse` watches.
+    `draw` makes a picture of samples. A search gets each estimate, with its number from 1, by
+    `prune`, which raises PrunedError to end the run. The run ends once BEST_BY is `target` (nats).
+    """
+
+    metric_logger: MetricLogger
+    checkpoints: CheckpointWriter
+    monitor: Callable[[], dict[str, float]]
+    collapse: CollapseDetector
+    draw: Callable[[], Picture]
+    prune: Callable[[int, float], None]
+    log_every: int
+    grid_every: int
+    monitor_every: int | None
+    target: float = math.inf
+
+
+@dataclass
+class Trainer:
+    """Trains `state` by `update`, on `k` of the minibatches an iteration.
+
+    `d_optimizer` says which learning rate and momentum a row of metrics reports. `ema_decay` and
+    `ema_power` are those of the average of G's weights, as `update_average` takes them.
     """
 
     state: State
     game: Game
-    update: Callable[..., Tensor]
-    k: int
+    update: Update
     minibatches: Minibatches
-    optimizer: Any
-    captured: Captured | None = None
+    k: int
+    d_optimizer: Optimizer
+    ema_decay: float = 0.0
+    ema_power: float = 8.0
 
-    def step(self) -> None:
-        """Play one iteration."""
+    def train(self, steps: int, observers: Observers, stop: Stop) -> None:
+        """Train up to iteration `steps`, until `observers.target` is reached, or `stop` is asked.
+
+        Raises DivergedError at the first row or checkpoint at which a metric or a weight is NaN or
+        infinite, and UserError for what can't be written and for a collapse that is to end the run.
+        """
+        state, logged, unsure = self.state, self.state.step, not self.state.step
+        while not is_over(state, steps, observers.target) and stop.signal is None:
+            self.train_step()
+            observers.metric_logger.advance()
+
+            # The monitor's estimates go into a row of their own iteration.
+            every = observers.monitor_every
+            best = state.best
+            estimates = self.validate(observers) if every and self._is_due(every, steps) else {}
+            last = is_over(state, steps, observers.target)
+            if state.step % observers.log_every == 0 or estimates or last:
+                unsure = unsure and self._warn_of_probabilities()
+                self.log(observers, estimates, state.step - logged)
+                logged = state.step
+            if state.step % observers.grid_every == 0 or last:
+                observers.metric_logger.grid(state.step, observers.draw())
+
+            if state.best > best:
+                observers.checkpoints.set_best(state)
+            collapse = observers.collapse.check(state, estimates)
+            if last or collapse or stop.save or observers.checkpoints.due(state.step):
+                self.save(observers)
+                stop.save = False
+            if collapse:
+                observers.collapse.report(collapse)
+            if every and BEST_BY in estimates and not last:
+                observers.prune(state.step // every, estimates[BEST_BY])
+
+        if stop.signal is not None:
+            self.save(observers)
+
+    def train_step(self) -> None:
+        """Do one iteration: an update of both players, and of the average when it is due."""
         state, t = self.state, self.state.step * self.k
-        xs = [self.minibatches[t + i] for i in range(self.k)]
-        logits = (self.captured or self.update)(state, self.game, xs)
+        logits = self.update(state, self.game, [self.minibatches[t + i] for i in range(self.k)])
         if len(state.logits) == LOGITS:
             # On the device, without waiting for it.
             state.earlier = self.means()
@@ -59,117 +116,64 @@ class Training:
         state.step += 1
         if state.step % AVERAGE_EVERY == 0:
             update_average(
-                state.average, state.generator, state.step, AVERAGE_EVERY, self.game.ema_decay,
-                self.game.ema_power,
+                state.average, state.generator, state.step, AVERAGE_EVERY, self.ema_decay,
+                self.ema_power,
             )  # fmt: skip
 
     def means(self) -> Tensor:
-        """Return METRICS as means over the steps since the last row."""
+        """Return METRICS as means over the iterations since the last row."""
         state, n = self.state, len(self.state.logits)
         latest = metrics(self.game.objective, torch.stack(state.logits))
         if state.earlier is None:
             return latest
         return state.earlier.lerp(latest, n / (state.n_earlier + n))
 
+    def validate(self, observers: Observers) -> dict[str, float]:
+        """Return the monitor's estimates, of which the state has the best so far."""
+        estimates = observers.monitor()
+        self.state.best = max(self.state.best, estimates.get(BEST_BY, -math.inf))
+        return estimates
 
-@dataclass(frozen=True)
-class Intervals:
-    """How often, in steps, something is written; all of it at the end as well."""
+    def log(self, observers: Observers, estimates: dict[str, float], iterations: int) -> None:
+        """Write a row of means over the last `iterations`; this is a sync point."""
+        self.state.refuse_diverged()
+        images = iterations * self.k * self.minibatches.batch_size
+        observers.metric_logger.row({**self._row(), **estimates}, images)
 
-    log_every: int
-    grid_every: int
-    monitor_every: int | None
+    def save(self, observers: Observers) -> None:
+        """Have a checkpoint written, in the background."""
+        self.state.refuse_diverged()
+        observers.checkpoints.save(self.state)
 
+    def _is_due(self, every: int, steps: int) -> bool:
+        return self.state.step % every == 0 or self.state.step == steps
 
-def train(
-    training: Training,
-    steps: int,
-    intervals: Intervals,
-    logbook: Logbook,
-    draw: Callable[[], Picture],
-    monitor: Callable[[], dict[str, float]],
-    variety: Variety,
-    judge: Callable[[int, float], None],
-    target: float,
-    keeper: Keeper,
-    stop: Stop,
-) -> None:
-    """Play up to step `steps`, or until `stop` is told to or BEST_BY is at least `target`, in nats.
+    def _row(self) -> dict[str, float]:
+        state, t = self.state, self.state.step * self.k
+        means = dict(zip(METRICS, self.means().tolist(), strict=True))
+        state.logits.clear()
+        state.earlier, state.n_earlier = None, 0
+        for name, value in means.items():
+            if not math.isfinite(value):
+                raise DivergedError(f"{name} is {value} at step {state.step}")
+        per_epoch = self.minibatches.per_epoch
+        lr, momentum = self.d_optimizer.rates(t - 1, (t - 1) // per_epoch + 1)
+        times = {"step": state.step, "epoch": t / per_epoch}
+        return {**times, **means, "learning_rate": lr, "momentum": momentum}
 
-    `draw` pictures samples from the z that are watched. `monitor` measures samples: BEST_BY, which
-    says what checkpoint is the best, and their variety, which `variety` judges; a search is told
-    each estimate and its number by `judge`, and may give the run up. `keeper` says when a
-    checkpoint is due, and writes it. Raises DivergedError at the first row or checkpoint at which
-    a metric or a weight is NaN or infinite, and UserError for what can't be written and for a
-    collapse that is to stop the run.
-    """
-    state, told = training.state, training.state.step
-    like_probabilities = not state.step
-    while not over(state, steps, target) and stop.signal is None:
-        training.step()
-        logbook.advance()
-
-        # The monitor's estimates go into a row of their own step.
-        every = intervals.monitor_every
-        watched = every and (state.step % every == 0 or state.step == steps)
-        estimates = monitor() if watched else {}
-        best = estimates.get(BEST_BY, -math.inf)
-        new_best = best > state.best
-        state.best = max(state.best, best)
-        last = over(state, steps, target)
-
-        # Write down the means since the last row; this is a sync point.
-        if state.step % intervals.log_every == 0 or watched or last:
-            images = (state.step - told) * training.k * training.minibatches.batch_size
-            state.refuse_diverged()
-            if like_probabilities:
-                low, high = torch.stack(state.logits).aminmax()
-                like_probabilities = low.item() >= 0 and high.item() <= 1
-                if like_probabilities and state.step >= FIRST:
-                    log.warning(
-                        "All that network.discriminator gave in the first %d steps is in [0, 1], "
-                        "as if it ended in a sigmoid: it must give logits, so the sigmoid must go.",
-                        state.step,
-                    )
-                    like_probabilities = False
-            logbook.row({**_row(training), **estimates}, images)
-            told = state.step
-
-        if state.step % intervals.grid_every == 0 or last:
-            logbook.grid(state.step, draw())
-
-        if new_best:
-            keeper.keep_best(state)
-        collapse = variety.judge(state, estimates)
-        if last or collapse or stop.save or keeper.due(state.step):
-            state.refuse_diverged()
-            keeper.save(state)
-            stop.save = False
-        if collapse:
-            variety.tell(collapse)
-        if every and BEST_BY in estimates and not last:
-            judge(state.step // every, estimates[BEST_BY])
-
-    if stop.signal is not None:
-        state.refuse_diverged()
-        keeper.save(state)
+    def _warn_of_probabilities(self) -> bool:
+        """Warn where all logits so far are in [0, 1]; return whether they may still be found to."""
+        low, high = torch.stack(self.state.logits).aminmax()
+        found = low.item() >= 0 and high.item() <= 1
+        if found and self.state.step >= FIRST:
+            log.warning(
+                "All that network.discriminator gave in the first %d steps is in [0, 1], as if it "
+                "ended in a sigmoid: it must give logits, so the sigmoid must go.", self.state.step,
+            )  # fmt: skip
+            return False
+        return found
 
 
-def over(state: State, steps: int, target: float) -> bool:
-    """Say whether a run is as long as it should be, or as good."""
+def is_over(state: State, steps: int, target: float) -> bool:
+    """Return whether a run is as long as it should be, or as good."""
     return state.step >= steps or state.best >= target
-
-
-def _row(training: Training) -> dict[str, float]:
-    """Return the row for the steps since the last."""
-    state, t = training.state, training.state.step * training.k
-    means = dict(zip(METRICS, training.means().tolist(), strict=True))
-    state.logits.clear()
-    state.earlier, state.n_earlier = None, 0
-    for name, value in means.items():
-        if not math.isfinite(value):
-            raise DivergedError(f"{name} is {value} at step {state.step}")
-    per_epoch = training.minibatches.per_epoch
-    lr, momentum = training.optimizer.rates(t - 1, (t - 1) // per_epoch + 1)
-    times = {"step": state.step, "epoch": t / per_epoch}
-    return {**times, **means, "learning_rate": lr, "momentum": momentum}

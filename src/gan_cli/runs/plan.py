@@ -1,25 +1,23 @@
 """`gan train dry_run=true`: what would be trained, by shapes alone."""
 
 import logging
-from typing import Any
 
 import torch
 from omegaconf import DictConfig
 
-from gan_cli.config.build import build_networks, build_optimizers, pick_arithmetic
+from gan_cli.config.build import build_networks, build_optimizers, length, pick_arithmetic
 from gan_cli.config.instantiate import build
 from gan_cli.data.minibatches import Minibatches
-from gan_cli.data.source import Data, Split
-from gan_cli.errors import MissingDataError, UserError
-from gan_cli.runs.length import in_steps
-from gan_cli.training import plan
+from gan_cli.data.source import Data, Source, Split
+from gan_cli.errors import UserError
+from gan_cli.training import summary
 
 log = logging.getLogger(__name__)
 
 META = torch.device("meta")
 
 
-def show_plan(cfg: DictConfig, source: Any, data: Data | None) -> None:
+def show_plan(cfg: DictConfig, source: Source, data: Data | None) -> None:
     """Log the data, both networks layer by layer, the length of the run and its memory.
 
     The networks are built on the device `meta`, which has sizes and no numbers: the plan of a run
@@ -30,7 +28,7 @@ def show_plan(cfg: DictConfig, source: Any, data: Data | None) -> None:
     m, k = cfg.schedule.batch_size, cfg.schedule.k
     train = data.train if data else Split(torch.zeros(m, *source.shape, dtype=torch.uint8), None)
     minibatches = Minibatches(train, m, cfg.seed, source.to_model, META)
-    steps = in_steps(cfg, minibatches.per_epoch / k)
+    steps = length(cfg, minibatches.per_epoch / k)
     build(cfg, "objective")
     for name, part in (data._asdict() if data else {}).items():
         labels = "no labels" if part.y is None else f"{len(part.y.unique())} classes"
@@ -40,8 +38,8 @@ def show_plan(cfg: DictConfig, source: Any, data: Data | None) -> None:
             cfg, source, torch.empty(min(m, 8), *source.shape, device=META)
         )
         z = build(cfg, "prior")(m, torch.Generator()).to(META)
-        g_rows = plan.layers(generator, z)
-        d_rows = plan.layers(discriminator, torch.empty(2 * m, *source.shape, device=META))
+        g_rows = summary.layers(generator, z)
+        d_rows = summary.layers(discriminator, torch.empty(2 * m, *source.shape, device=META))
     except (NotImplementedError, RuntimeError) as error:
         if "meta" not in str(error):
             raise
@@ -49,7 +47,7 @@ def show_plan(cfg: DictConfig, source: Any, data: Data | None) -> None:
             "dry_run is true, which passes shapes through the networks, and one of them asks for "
             f"numbers ({str(error).splitlines()[0]}); to see how it trains, leave dry_run away."
         ) from error
-    for line in [*plan.table("Generator", g_rows), *plan.table("Discriminator", d_rows)]:
+    for line in [*summary.table("Generator", g_rows), *summary.table("Discriminator", d_rows)]:
         log.info("%s", line)
     if data:
         log.info(
@@ -58,18 +56,6 @@ def show_plan(cfg: DictConfig, source: Any, data: Data | None) -> None:
             minibatches.per_epoch,
         )  # fmt: skip
     activations = sum(row[-1] for row in g_rows + d_rows)
-    slots = build_optimizers(cfg)[1].slots
-    size = plan.memory(generator, discriminator, slots, activations, minibatches.x.nbytes)
+    slots = max(rule.slots for rule in build_optimizers(cfg))
+    size = summary.memory(generator, discriminator, slots, activations, minibatches.x.nbytes)
     log.info("About %.0f MB on %s beside PyTorch itself.", size / 1e6, device)
-
-
-def load(cfg: DictConfig, source: Any) -> Data | None:
-    """Return the data, or None where a dry run finds them missing: it shows the networks still."""
-    try:
-        data: Data = source.load()
-    except MissingDataError as error:
-        if not (cfg.dry_run and source.shape):
-            raise
-        log.warning("%s Until then, the plan is without data.", error)
-        return None
-    return data

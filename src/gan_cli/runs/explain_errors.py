@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 from omegaconf import DictConfig
 
-from gan_cli.config.build import relative
 from gan_cli.errors import UserError
+from gan_cli.files import relative
 from gan_cli.game.state import State
 from gan_cli.runs import directory as runs
 from gan_cli.training.device import device_name
@@ -21,7 +21,7 @@ SIZES = ("n", "n_samples", "rows", "points", "steps", "valid_limit", "test_limit
 
 
 @contextlib.contextmanager
-def memory_told(cfg: DictConfig) -> Iterator[None]:
+def explain_out_of_memory(cfg: DictConfig) -> Iterator[None]:
     """Make one sentence of memory that is not enough, with the settings that ask for it."""
     try:
         yield
@@ -45,7 +45,7 @@ def memory_told(cfg: DictConfig) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def full_disk_told(run: runs.Run, state: State) -> Iterator[None]:
+def explain_full_disk(run: runs.Run, state: State) -> Iterator[None]:
     """Make one sentence of what can't be written, by whichever thread."""
 
     def note(failed: threading.ExceptHookArgs) -> None:

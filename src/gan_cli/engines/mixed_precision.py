@@ -1,0 +1,42 @@
+"""Matrix products in fewer bits than the weights have."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from gan_cli.game.state import State
+from gan_cli.game.updates import Game, Update
+
+
+class Autocast(nn.Module):
+    """`network` with its matrix products in `dtype`, and `as_float32` its output in float32."""
+
+    def __init__(self, network: nn.Module, dtype: torch.dtype, as_float32: bool) -> None:
+        super().__init__()
+        self.network, self.dtype, self.as_float32 = network, dtype, as_float32
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return what the network gives for x."""
+        with torch.autocast(x.device.type, self.dtype):
+            output: Tensor = self.network(x)
+        return output.float() if self.as_float32 else output
+
+
+def in_precision(update: Update, state: State, dtype: torch.dtype) -> Update:
+    """Return `update` of `state` with both networks' matrix products in `dtype`.
+
+    Weights, their updates, logits and losses stay float32.
+    """
+    players = replace(
+        state,
+        generator=Autocast(state.generator, dtype, as_float32=False),
+        discriminator=Autocast(state.discriminator, dtype, as_float32=True),
+    )
+
+    def updated(state: State, game: Game, minibatches: Sequence[Tensor]) -> Tensor:
+        players.step = state.step
+        return update(players, game, minibatches)
+
+    return updated

@@ -1,0 +1,21 @@
+"""How long a run is, and which rates an update has: pure functions of the time."""
+
+import math
+
+
+def iterations(steps: int | None, epochs: float | None, per_epoch: float) -> int | None:
+    """Return how many iterations a run has: `steps`, or else `epochs` of `per_epoch` iterations."""
+    if steps is not None or epochs is None:
+        return steps
+    # 0.07 epochs of 100 iterations are 7, though 0.07 * 100 > 7.
+    return max(math.ceil(round(epochs * per_epoch, 6)), 1)
+
+
+def learning_rate(t: int, lr: float, decay: float, floor: float) -> float:
+    """Return the rate after t minibatches, max(lr / decay**t, floor), as in the released code."""
+    return max(lr * decay**-t, floor)
+
+
+def momentum(epoch: int, start: float, end: float, epochs: int) -> float:
+    """Return the momentum in `epoch`, counted from 1: a ramp from start to end over `epochs`."""
+    return start + (end - start) * min((epoch - 1) / max(epochs - 1, 1), 1)
