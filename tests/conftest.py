@@ -1,6 +1,5 @@
 """Fixtures: the command in this process, and real data where they are."""
 
-import gc
 import logging
 import os
 import signal
@@ -32,7 +31,6 @@ def gan(
     from hydra.core.hydra_config import HydraConfig
 
     from gan_cli import cli
-    from gan_cli.runs import outputs
 
     monkeypatch.chdir(tmp_path)
     # TensorBoard reads event files of one second and process in the order of their names, in which
@@ -43,8 +41,6 @@ def gan(
     monkeypatch.setattr(Hydra, "get_mode", lambda *_args, **_settings: None)
 
     def run(*arguments: str) -> Result:
-        outputs.directory.cache_clear()
-        outputs.record_directory.cache_clear()
         HydraConfig.instance().cfg = None  # what it knows of the command before
         threads = torch.get_num_threads()
         handlers = {number: signal.getsignal(number) for number in SIGNALS}
@@ -58,8 +54,6 @@ def gan(
         torch.set_num_threads(threads)
         for number, handler in handlers.items():
             signal.signal(number, handler)
-        gc.unfreeze()
-        gc.enable()
         # The command's log, which a later record would open again, and no one close.
         for handler in logging.root.handlers[:]:
             if type(handler) is logging.FileHandler:

@@ -12,12 +12,12 @@ from omegaconf import DictConfig
 from torch import Tensor, nn
 
 from gan_cli.config import validate as config
-from gan_cli.config.build import assemble, build_source
+from gan_cli.config.build import build_source, build_trainer
 from gan_cli.data.source import Data, Split
 from gan_cli.networks import layers
 from gan_cli.networks.layers import Dropout, UntiedBias
 from gan_cli.networks.maxout import Maxout, MaxoutConv
-from gan_cli.training.trainer import Training
+from gan_cli.training.trainer import Trainer
 
 M = 4
 FC = ["network.generator.widths=[12,14]", "network.discriminator.units=[25,26]"]
@@ -63,12 +63,12 @@ def compose_reduced(recipe: str, *overrides: str) -> DictConfig:
         return compose("train", [f"experiment={recipe}", *reduced, *RECIPES[recipe], *overrides])
 
 
-def reduced_training(recipe: str, *overrides: str) -> Training:
+def reduced_training(recipe: str, *overrides: str) -> Trainer:
     cfg = compose_reduced(recipe, *overrides)
     rng = torch.Generator().manual_seed(0)
     x = torch.randint(0, 256, (3 * M, *cfg.dataset.shape), dtype=torch.uint8, generator=rng)
     part = Split(x, None)
-    t = assemble(cfg, build_source(cfg), Data(part, part, part))
+    t = build_trainer(cfg, build_source(cfg), Data(part, part, part))
     for network in (t.state.generator, t.state.discriminator, t.state.average):
         network.double()
     to_model = t.minibatches.to_model
@@ -148,7 +148,7 @@ def test_two_updates_equal_numpy(
     g, d = layer_by_layer(state.generator), layer_by_layer(state.discriminator)
     for step in range(2):
         masks.clear()
-        t.step()
+        t.train_step()
         x = t.minibatches[step].numpy()
         fake = ref.forward(g, t.game.prior.drawn.numpy()).reshape(x.shape)
         both = np.concatenate([x, fake])
@@ -196,7 +196,7 @@ def test_every_recipe_starts_alive(recipe: str) -> None:
     rng = torch.Generator().manual_seed(0)
     x = torch.randint(0, 256, (40, *source.shape), dtype=torch.uint8, generator=rng)
     part = source.load().train if recipe == "ring" else Split(x, None)
-    state = (t := assemble(cfg, source, Data(part, part, part))).state
+    state = (t := build_trainer(cfg, source, Data(part, part, part))).state
     hidden: dict[str, Tensor] = {}
     for player, network in (("G", state.generator), ("D", state.discriminator)):
         for name, layer in network.named_modules():

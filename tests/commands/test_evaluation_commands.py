@@ -14,7 +14,7 @@ from PIL import Image
 from gan_cli.data.digits import Digits
 from gan_cli.errors import UserError
 from gan_cli.metrics.parzen import log_likelihood
-from gan_cli.runs.trouble import memory_told
+from gan_cli.runs.explain_errors import explain_out_of_memory
 
 Gan = Callable[..., Result]
 
@@ -429,7 +429,7 @@ def test_a_full_gpu_is_reported_without_using_it(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("torch.empty", full)
     cfg = OmegaConf.create({"device": "auto", "n": 7})
     words = r"Out of memory on cuda, .* 2.00 GiB, with n=7"
-    with pytest.raises(UserError, match=words), memory_told(cfg):
+    with pytest.raises(UserError, match=words), explain_out_of_memory(cfg):
         full()
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from gan_cli.runs.elsewhere import join, recipe
 from helpers.command import SMALL, Result, rows
 from omegaconf import OmegaConf
 from PIL import Image
@@ -17,7 +18,6 @@ from gan_cli.data.digits import Digits
 from gan_cli.figures.table1 import markdown
 from gan_cli.metrics.classifier import classify, histogram, total_variation, train_classifier
 from gan_cli.metrics.likeness import compare
-from gan_cli.runs.elsewhere import join, recipe
 
 Gan = Callable[..., Result]
 SWEEP = [

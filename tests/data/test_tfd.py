@@ -70,7 +70,8 @@ def test_both_stages_from_end_to_end(gan: Callable[..., Result], tmp_path: Path)
     """Trains through both stages, samples, and is evaluated over five folds."""
     write(tmp_path)
     small = (
-        "schedule.epochs=2", "schedule.batch_size=10", "data_dir=.", "threads=1", "monitor.every_epochs=1",
+        "schedule.epochs=2", "schedule.batch_size=10", "data_dir=.", "threads=1",
+        "monitor.every_epochs=1",
         "network.discriminator.units=[10,10]",
     )  # fmt: skip
     first = ("network.generator.widths=[30,40]", "network.generator.sparse=20")

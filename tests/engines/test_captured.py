@@ -4,7 +4,6 @@ As a CUDA graph, which needs a GPU or a stand-in, and compiled, which needs a C+
 its time.
 """
 
-import copy
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,26 +12,22 @@ import pytest
 import torch
 from helpers.command import SMALL, Result, assert_same, needs_compiler, weights
 from helpers.cpu_graph import stand_in
+from helpers.trainers import ONE_PASS, PLAIN, small_trainer
 from torch import Tensor, nn
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from gan_cli.data.minibatches import Minibatches
-from gan_cli.data.source import Split
 from gan_cli.engines.captured import Captured
 from gan_cli.engines.compiled import Compiled, _keep_casts, _Replace
 from gan_cli.engines.cuda_graph import Graph
 from gan_cli.errors import UserError
-from gan_cli.game.objectives import NonSaturating
 from gan_cli.game.priors import Uniform
-from gan_cli.game.state import new_state
-from gan_cli.game.updates import Game, alternating, simultaneous
 from gan_cli.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from gan_cli.networks.maxout import MaxoutDiscriminator
 from gan_cli.networks.mlp import Generator
 from gan_cli.training import checkpoints
 from gan_cli.training.device import pick_device
 from gan_cli.training.optimizers import Adam, Momentum
-from gan_cli.training.trainer import Training
+from gan_cli.training.trainer import Trainer
 
 Gan = Callable[..., Result]
 SLOW = pytest.mark.slow
@@ -41,14 +36,14 @@ pytestmark = pytest.mark.usefixtures("compilers_cache")
 SHAPE = (1, 32, 32)
 MOMENTUM = Momentum(0.1, lr_decay=1.01, lr_min=1e-6, momentum=0.5, momentum_end=0.9)
 ADAM = Adam(1e-3)
-UPDATES = [(alternating, 1), (alternating, 3), (simultaneous, 1)]
+UPDATES = [("alternating", 1), ("alternating", 3), ("simultaneous", 1)]
 GAMES = [
     (pair, optimizer, update, k)
     for pair in ("maxout", "dcgan")
     for optimizer in (MOMENTUM, ADAM)
     for update, k in UPDATES
 ]
-QUICK = ("maxout", MOMENTUM, simultaneous, 1)  # All of them take minutes to compile.
+QUICK = ("maxout", MOMENTUM, "simultaneous", 1)  # All of them take minutes to compile.
 
 
 @pytest.fixture
@@ -61,7 +56,7 @@ def _each(kind: type[Captured], device: str, *marks: pytest.MarkDecorator) -> li
     return [
         pytest.param(
             kind, device, pair, optimizer, update, k,
-            id=f"{kind.__name__}-{device}-{pair}-{type(optimizer).__name__}-{update.__name__}-{k}",
+            id=f"{kind.__name__}-{device}-{pair}-{type(optimizer).__name__}-{update}-{k}",
             marks=[m for m in marks if m is not SLOW or (pair, optimizer, update, k) != QUICK],
         )
         for pair, optimizer, update, k in GAMES
@@ -129,43 +124,33 @@ def training(
     update,
     k: int,
     pair: str = "maxout",
-    kind: type[Captured] | None = None,
+    engine: type[Captured] | None = None,
     device: str = "cpu",
     dtype: torch.dtype = torch.float32,
-) -> Training:
+) -> Trainer:
     torch.manual_seed(0)
     on = pick_device(device)
-    images = torch.randint(0, 256, (200, *SHAPE), dtype=torch.uint8)
-    minibatches = Minibatches(Split(images, None), 50, 1, lambda x: x.to(dtype) / 255, on)
-
-    of_g = copy.copy(optimizer)
-    of_g.lr *= 2
-
-    def set_rates(torch_optimizer: torch.optim.Optimizer, t: int) -> None:
-        at = of_g if torch_optimizer is state.g_optimizer else optimizer
-        at.set(torch_optimizer, t, t // 3 + 1)
-
     if pair == "maxout":
         networks = (Generator(10, SHAPE, [60, 70], irange=[0.1]), Noisy())
     elif pair in JUDGES:
         networks = (Generator(10, SHAPE, [60, 70]), JUDGES[pair]())
     else:
         networks = (DCGANGenerator(10, SHAPE, 8), DCGANDiscriminator(SHAPE, 8))
-    state = new_state(*(network.to(dtype) for network in networks), optimizer, 0, on)
-    joint = pair == "maxout"
+    form = ONE_PASS if pair == "maxout" else PLAIN
     prior = Uniform(10)
 
     def z(m: int, rng: torch.Generator) -> Tensor:
         return prior(m, rng).to(dtype)
 
-    game = Game(NonSaturating(), z, set_rates, joint=joint, ema_decay=0.9)
-    captured = kind(update, optimizer) if kind else None
-    return Training(state, game, update, k, minibatches, optimizer, captured)
+    return small_trainer(
+        *networks, optimizer, form[update], k, shape=SHAPE, n=200, m=50, prior=z, g_rate=2,
+        dtype=dtype, device=on, engine=engine, ema_decay=0.9,
+    )  # fmt: skip
 
 
-def play(t: Training, steps: int) -> dict:
+def play(t: Trainer, steps: int) -> dict:
     for _ in range(steps):
-        t.step()
+        t.train_step()
     return t.state.state_dict()
 
 
@@ -324,10 +309,10 @@ def test_what_cannot_be_compiled_is_told(
         )
 
     monkeypatch.setattr(torch._inductor, "compile", fail)
-    play(training(MOMENTUM, simultaneous, 1, pair), 2)
-    t = training(MOMENTUM, simultaneous, 1, pair, Compiled)
+    play(training(MOMENTUM, "simultaneous", 1, pair), 2)
+    t = training(MOMENTUM, "simultaneous", 1, pair, Compiled)
     with pytest.raises(UserError, match=rf"can't be compiled \({reason}.*\); compile=false"):
-        t.step()
+        t.train_step()
 
 
 # The last one: CUDA's global stream is of no use after it.
@@ -343,9 +328,9 @@ def test_what_cannot_be_captured_is_told(
 ) -> None:
     if device == "cpu":
         request.getfixturevalue("cpu_graphs")
-    play(training(MOMENTUM, simultaneous, 1, "impatient", None, device), 2)
-    t = training(MOMENTUM, simultaneous, 1, "impatient", Graph, device)
+    play(training(MOMENTUM, "simultaneous", 1, "impatient", None, device), 2)
+    t = training(MOMENTUM, "simultaneous", 1, "impatient", Graph, device)
     with pytest.raises(
         UserError, match=rf"can't be captured as a CUDA graph \({reason}\); cuda_graph=false"
     ):
-        t.step()
+        t.train_step()

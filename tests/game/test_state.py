@@ -1,24 +1,20 @@
 """The state is everything: saved and loaded, the game goes on bit for bit."""
 
-import copy
 from pathlib import Path
 
 import pytest
 import torch
+from helpers.trainers import small_trainer
 from torch import nn
 
-from gan_cli.data.minibatches import Minibatches
-from gan_cli.data.source import Split
+from gan_cli.engines.one_pass import alternating, simultaneous
 from gan_cli.errors import UserError
-from gan_cli.game.objectives import NonSaturating
-from gan_cli.game.priors import Uniform
 from gan_cli.game.state import new_state
-from gan_cli.game.updates import Game, alternating, simultaneous
 from gan_cli.networks.maxout import MaxoutDiscriminator
 from gan_cli.networks.mlp import Generator
 from gan_cli.training import checkpoints
 from gan_cli.training.optimizers import Adam, Momentum
-from gan_cli.training.trainer import Training
+from gan_cli.training.trainer import Trainer
 
 SHAPE, CPU = (1, 3, 3), torch.device("cpu")
 MOMENTUM = Momentum(0.1, lr_decay=1.01, lr_min=1e-6, momentum=0.5, momentum_end=0.9)
@@ -35,22 +31,12 @@ class Noisy(MaxoutDiscriminator):
         return super().forward(self.noise(x))
 
 
-def training(optimizer: Momentum | Adam, update, ema_decay: float) -> Training:
+def training(optimizer: Momentum | Adam, update, ema_decay: float) -> Trainer:
     torch.manual_seed(0)
-    images = torch.randint(0, 256, (20, *SHAPE), dtype=torch.uint8)
-    minibatches = Minibatches(Split(images, None), 6, 1, lambda x: x.float() / 255, CPU)
-
-    of_g = copy.copy(optimizer)
-    of_g.lr *= 2
-
-    def set_rates(torch_optimizer: torch.optim.Optimizer, t: int) -> None:
-        at = of_g if torch_optimizer is state.g_optimizer else optimizer
-        at.set(torch_optimizer, t, t // 3 + 1)
-
     generator = Generator(4, SHAPE, [5, 7], batch_norm=[True])
-    state = new_state(generator, Noisy(), optimizer, 0, CPU)
-    game = Game(NonSaturating(), Uniform(4), set_rates, joint=True, ema_decay=ema_decay)
-    return Training(state, game, update, 1, minibatches, optimizer)
+    return small_trainer(
+        generator, Noisy(), optimizer, update, shape=SHAPE, g_rate=2, ema_decay=ema_decay
+    )
 
 
 @pytest.mark.parametrize("optimizer", [MOMENTUM, Adam(1e-3)], ids=["momentum", "adam"])
@@ -61,20 +47,20 @@ def test_a_saved_game_goes_on_bit_for_bit(
 ) -> None:
     whole = training(optimizer, update, ema_decay)
     for _ in range(7):
-        whole.step()
-    whole.state.best, whole.state.most, whole.state.restored = 1.5, {"spread": 0.5}, 2
+        whole.train_step()
+    whole.state.best, whole.state.maxima, whole.state.restored = 1.5, {"spread": 0.5}, 2
     checkpoints.save(tmp_path, whole.state.state_dict())
     for _ in range(8):
-        whole.step()
+        whole.train_step()
 
     resumed = training(optimizer, update, ema_decay)
     for _ in range(3):
-        resumed.step()  # whatever happened before loading must leave no trace
+        resumed.train_step()  # whatever happened before loading must leave no trace
     checkpoints.restore(resumed.state, tmp_path)
     assert (resumed.state.step, len(resumed.state.logits), resumed.state.best) == (7, 7, 1.5)
-    assert (resumed.state.most, resumed.state.restored) == ({"spread": 0.5}, 2)
+    assert (resumed.state.maxima, resumed.state.restored) == ({"spread": 0.5}, 2)
     for _ in range(8):
-        resumed.step()
+        resumed.train_step()
 
     def flat(value: object) -> list[object]:
         if isinstance(value, dict):
@@ -145,7 +131,7 @@ def test_a_run_goes_on_on_another_device(
 ) -> None:
     here = training(MOMENTUM, simultaneous, 0.9)
     for _ in range(3):
-        here.step()
+        here.train_step()
     on_cpu = here.state.state_dict()
     on_gpu = {**on_cpu, "rng": OtherDevice().get_state(), "global_cuda_rng": torch.zeros(16)}
 

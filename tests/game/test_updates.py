@@ -1,4 +1,4 @@
-"""The game is right: it moves as the paper's formulas say, in plain float64 NumPy."""
+"""Both updates against the paper's formulas, in plain float64 NumPy."""
 
 import copy
 from collections.abc import Iterator
@@ -9,32 +9,23 @@ import pytest
 import torch
 from helpers import reference as ref
 from helpers.command import assert_same, needs_compiler
+from helpers.trainers import ONE_PASS, PLAIN, small_trainer
 from torch import Tensor, nn
 
-from gan_cli.data.minibatches import Minibatches
-from gan_cli.data.source import Split
 from gan_cli.engines.compiled import Compiled
 from gan_cli.engines.per_sample import is_per_sample
 from gan_cli.game.objectives import Minimax, NonSaturating
-from gan_cli.game.priors import Gaussian, Uniform
-from gan_cli.game.state import new_state
-from gan_cli.game.updates import (
-    METRICS,
-    Game,
-    alternating,
-    metrics,
-    simultaneous,
-)
+from gan_cli.game.priors import Uniform
+from gan_cli.game.updates import METRICS, metrics
 from gan_cli.networks import layers
 from gan_cli.networks.maxout import MaxoutDiscriminator
 from gan_cli.networks.mlp import Discriminator, Generator
 from gan_cli.training.averaging import current_average
 from gan_cli.training.optimizers import Momentum
-from gan_cli.training.trainer import Training
+from gan_cli.training.trainer import Trainer
 
 M, Z, SHAPE, PIECES, KEEPS = 6, 4, (1, 3, 3), 3, [0.8, 0.5, 0.5]
 OBJECTIVES = {"non_saturating": NonSaturating(), "minimax": Minimax()}
-UPDATES = {"alternating": alternating, "simultaneous": simultaneous}
 
 
 class DoublePrior(Uniform):
@@ -55,37 +46,21 @@ def training(
     updates: str = "alternating",
     k: int = 1,
     discriminator: nn.Module | None = None,
-    **game: object,
-) -> Training:
+    plain: bool = False,
+    **settings: object,
+) -> Trainer:
     torch.manual_seed(0)
     # Larger weights than the paper's, so that every path through the pair matters.
     generator = Generator(Z, SHAPE, [5, 7], irange=[0.8]).double()
-    discriminator = discriminator or MaxoutDiscriminator(SHAPE, [4, 6], PIECES, [0.8]).double()
-    images = torch.randint(0, 256, (20, *SHAPE), dtype=torch.uint8)
-    device = torch.device("cpu")
-    minibatches = Minibatches(
-        Split(images, None), M, seed=1, to_model=lambda x: x.double() / 255, device=device
-    )
-    joint = is_per_sample(discriminator, minibatches[0])
+    discriminator = discriminator or MaxoutDiscriminator(SHAPE, [4, 6], PIECES, [0.8])
     optimizer = Momentum(
         lr=0.5, lr_decay=1.2, lr_min=0.1, momentum=0.3, momentum_end=0.9, momentum_epochs=4
     )
-    return Training(
-        new_state(generator, discriminator, optimizer, 0, device),
-        Game(
-            **{
-                "objective": OBJECTIVES.get(objective, objective),
-                "prior": DoublePrior(Z),
-                "set_rates": lambda o, t: optimizer.set(o, t, t // minibatches.per_epoch + 1),
-                "joint": joint,
-                **game,
-            }
-        ),
-        UPDATES[updates],
-        k,
-        minibatches,
-        optimizer,
-    )
+    return small_trainer(
+        generator, discriminator, optimizer, (PLAIN if plain else ONE_PASS)[updates], k,
+        shape=SHAPE, m=M, prior=DoublePrior(Z), objective=OBJECTIVES.get(objective, objective),
+        dtype=torch.float64, **settings,
+    )  # fmt: skip
 
 
 def linear_layers(network: nn.Module) -> ref.Layers:
@@ -124,8 +99,9 @@ def test_updates_equal_numpy(
 ) -> None:
     """Six steps, over two epochs, with momentum, rates that change, and dropout."""
     t = training(objective, updates, k)
+    eager = t.update
     if compiled:
-        t = replace(t, captured=Compiled(t.update, t.optimizer))
+        t.update = Compiled(eager, t.d_optimizer.take)
     g, d = (
         ref.Player(linear_layers(t.state.generator)),
         ref.Player(linear_layers(t.state.discriminator)),
@@ -133,16 +109,16 @@ def test_updates_equal_numpy(
 
     for step in range(6):
         # What the step is going to draw, told by one like it: a program draws by its own means.
-        like = copy.deepcopy(replace(t, captured=None))
+        like = copy.deepcopy(replace(t, update=eager))
         masks.clear()
         like.game.prior.drawn.clear()
-        like.step()
+        like.train_step()
         mask: Iterator[np.ndarray] = iter(masks.copy())
         z: Iterator[np.ndarray] = iter(like.game.prior.drawn)
-        t.step()
+        t.train_step()
         for i in range(k):
             n = step * k + i
-            lr, momentum = t.optimizer.rates(n, n // t.minibatches.per_epoch + 1)
+            lr, momentum = t.d_optimizer.rates(n, n // t.minibatches.per_epoch + 1)
             x = t.minibatches[n].flatten(1).numpy()
             fake, inputs = ref.generate(g.layers, next(z))
             both = np.concatenate([x, fake])
@@ -181,7 +157,7 @@ def test_alternating_moves_one_player_at_a_time() -> None:
         g_step()
 
     t.state.g_optimizer.step = snapshot
-    t.step()
+    t.train_step()
     after = linear_layers(t.state.generator), linear_layers(t.state.discriminator)
     same = np.testing.assert_array_equal
     for i in range(3):
@@ -204,12 +180,12 @@ def without_dropout() -> MaxoutDiscriminator:
 def test_one_backward_pass_equals_two(objective: str, bias: float) -> None:
     """Whatever D's logits: G's gradient is exact where D's own has all but vanished."""
     results = []
-    for joint in (True, False):
-        t = training(objective, "simultaneous", discriminator=without_dropout(), joint=joint)
+    for plain in (True, False):
+        t = training(objective, "simultaneous", discriminator=without_dropout(), plain=plain)
         with torch.no_grad():
             t.state.discriminator.layers[-1].bias.fill_(bias)
         before = linear_layers(t.state.generator)
-        t.step()
+        t.train_step()
         results.append(linear_layers(t.state.generator) + linear_layers(t.state.discriminator))
         moved = [a[0] - b[0] for a, b in zip(results[-1], before, strict=False)]
         results[-1] += [(m / max(np.abs(m).max(), 1e-300), m[0]) for m in moved]
@@ -227,9 +203,9 @@ class Reversed(NonSaturating):
 
 def test_one_backward_pass_keeps_the_slopes_sign() -> None:
     moved = []
-    for joint in (True, False):
-        t = training(Reversed(), "simultaneous", discriminator=without_dropout(), joint=joint)
-        t.step()
+    for plain in (True, False):
+        t = training(Reversed(), "simultaneous", discriminator=without_dropout(), plain=plain)
+        t.train_step()
         moved.append(linear_layers(t.state.generator) + linear_layers(t.state.discriminator))
     for one, two in zip(*moved, strict=True):
         np.testing.assert_allclose(one[0], two[0], rtol=1e-9, atol=1e-12)
@@ -247,44 +223,13 @@ def test_batch_norm_in_d_is_found_and_kept_apart() -> None:
     batches = []
     discriminator = Discriminator(SHAPE, [8], batch_norm=[True]).double()
     discriminator.register_forward_pre_hook(lambda _, args: batches.append(len(args[0])))
-    t = training("non_saturating", "simultaneous", discriminator=discriminator)
+    t = training("non_saturating", "simultaneous", discriminator=discriminator, plain=True)
     batches.clear()
-    t.step()
+    t.train_step()
     assert batches == [M, M]
 
 
-@pytest.mark.parametrize("updates", UPDATES)
-def test_a_condition_reaches_both_players(updates: str) -> None:
-    class ConditionalG(Generator):
-        def forward(self, z: Tensor, y: Tensor) -> Tensor:
-            seen.append(("g", len(z), y.tolist()))
-            return super().forward(z)
-
-    class ConditionalD(MaxoutDiscriminator):
-        def forward(self, x: Tensor, y: Tensor) -> Tensor:
-            seen.append(("d", len(x), y.tolist()))
-            return super().forward(x)
-
-    seen: list[tuple[str, int, list[int]]] = []
-    optimizer = Momentum(lr=0.1)
-    state = new_state(
-        ConditionalG(Z, SHAPE, [5]),
-        ConditionalD(SHAPE, [4], PIECES, [0.1]),
-        optimizer,
-        0,
-        torch.device("cpu"),
-    )
-    y = torch.tensor([3, 1, 2])
-    game = Game(NonSaturating(), Gaussian(Z), lambda *_: None, joint=True)
-    UPDATES[updates](state, game, [torch.rand(3, *SHAPE)], y)
-    assert {(who, tuple(labels)) for who, _, labels in seen} == {
-        ("g", (3, 1, 2)),
-        ("d", (3, 1, 2, 3, 1, 2)),
-        *([("d", (3, 1, 2))] if updates == "alternating" else []),
-    }
-
-
-def told(t: Training) -> dict[str, float]:
+def told(t: Trainer) -> dict[str, float]:
     """The metrics of one step."""
     logits = t.update(t.state, t.game, [t.minibatches[0]])
     return dict(zip(METRICS, metrics(t.game.objective, logits[None]).tolist(), strict=True))
@@ -317,7 +262,7 @@ def test_metrics_of_several_steps_are_the_mean_of_theirs() -> None:
     torch.testing.assert_close(metrics(NonSaturating(), logits), mean)
 
 
-@pytest.mark.parametrize("updates", UPDATES)
+@pytest.mark.parametrize("updates", ONE_PASS)
 def test_a_step_returns_the_logits_that_were_judged_by(updates: str) -> None:
     seen: list[Tensor] = []
     t = training(updates=updates)
@@ -333,7 +278,7 @@ def test_average_follows_the_generator(power: float) -> None:
     t = training(ema_decay=0.9, ema_power=power)
     average = [w.detach().clone() for w in t.state.average.parameters()]
     for step in range(41):
-        t.step()
+        t.train_step()
         if step % 10 != 9:
             continue
         decay = min(0.9, (1 + step) / (2 + power + step)) ** 10
@@ -348,8 +293,8 @@ def test_the_average_is_never_older_than_the_generator(decay: float) -> None:
     """Looked at after any step it has that step in it, and to look changes nothing."""
     t, unseen = training(ema_decay=decay), training(ema_decay=decay)
     for _ in range(13):
-        t.step()
-        unseen.step()
+        t.train_step()
+        unseen.train_step()
         state = t.state
         seen = current_average(state.average, state.generator, state.step, decay, 8.0)
         pairs = zip(
@@ -364,52 +309,49 @@ def test_the_average_is_never_older_than_the_generator(decay: float) -> None:
     assert_same(t.state.state_dict(), unseen.state.state_dict())
 
 
-def test_bf16_plays_the_same_game() -> None:
-    """One step in bf16 differs from fp32 by rounding alone."""
-    rows = []
-    for autocast in (None, torch.bfloat16):
+def test_bf16_differs_by_rounding_alone() -> None:
+    """Weights after an iteration, and its logits, in bf16 and in fp32."""
+    results = []
+    for precision in (None, torch.bfloat16):
         torch.manual_seed(0)
-        optimizer = Momentum(lr=0.1)
-        state = new_state(
+        t = small_trainer(
             Generator(16, (1, 8, 8), [64], irange=[0.1]),
             MaxoutDiscriminator((1, 8, 8), [32], 5, [0.1]),
-            optimizer,
-            0,
-            torch.device("cpu"),
-        )
-        game = Game(NonSaturating(), Uniform(16), lambda *_: None, joint=True, autocast=autocast)
-        x = torch.rand(50, 1, 8, 8, generator=torch.Generator().manual_seed(1))
-        rows.append(simultaneous(state, game, [x]))
-        moved = torch.cat([p.detach().flatten() for p in state.generator.parameters()])
-        rows.append(moved)
-    torch.testing.assert_close(rows[0], rows[2], rtol=0.02, atol=0.02)
-    torch.testing.assert_close(rows[1], rows[3], rtol=0.02, atol=2e-4)
-    assert not torch.equal(rows[1], rows[3])
+            Momentum(lr=0.1), shape=(1, 8, 8), n=50, m=50, prior=Uniform(16), precision=precision,
+        )  # fmt: skip
+        t.train_step()
+        moved = torch.cat([p.detach().flatten() for p in t.state.generator.parameters()])
+        results += [t.state.logits[0], moved]
+    torch.testing.assert_close(results[0], results[2], rtol=0.02, atol=0.02)
+    torch.testing.assert_close(results[1], results[3], rtol=0.02, atol=2e-4)
+    assert results[2].dtype == torch.float32
+    assert not torch.equal(results[1], results[3])
 
 
-@pytest.mark.parametrize("autocast", [None, torch.bfloat16])
+@pytest.mark.parametrize("precision", [None, torch.bfloat16])
 @pytest.mark.parametrize("k", [1, 3])
-def test_d_judges_as_it_is_by_then(autocast: torch.dtype | None, k: int) -> None:
-    """Each D-step, and the G-step, is by the weights that the update before it left."""
-    state = new_state(
+@pytest.mark.parametrize("form", [PLAIN, ONE_PASS], ids=["plain", "one_pass"])
+def test_d_scores_with_the_weights_that_the_update_before_left(
+    form: dict, precision: torch.dtype | None, k: int
+) -> None:
+    t = small_trainer(
         Generator(16, (1, 8, 8), [64], irange=[0.1]),
         MaxoutDiscriminator((1, 8, 8), [32], 5, [0.1], keep_prob_input=1, keep_prob_hidden=1),
-        Momentum(lr=1.0),
-        0,
-        torch.device("cpu"),
-    )
-    game = Game(NonSaturating(), Uniform(16), lambda *_: None, joint=True, autocast=autocast)
-    weights, judged = [], []
+        Momentum(lr=1.0), form["alternating"], k, shape=(1, 8, 8), n=200, m=50,
+        prior=Uniform(16), precision=precision,
+    )  # fmt: skip
+    discriminator = t.state.discriminator
+    weights, scored = [], []
 
     def record(network: nn.Module, inputs: tuple[Tensor], logits: Tensor) -> None:
         weights.append({name: x.clone() for name, x in network.state_dict().items()})
-        judged.append((inputs[0].detach(), logits.detach()))
+        scored.append((inputs[0].detach(), logits.detach()))
 
-    hook = state.discriminator.register_forward_hook(record)
-    alternating(state, game, list(torch.rand(k, 50, 1, 8, 8)))
+    hook = discriminator.register_forward_hook(record)
+    t.train_step()
     hook.remove()
-    assert len(judged) == k + 1
-    for before, (x, logits) in zip(weights, judged, strict=True):
-        state.discriminator.load_state_dict(before)
-        with torch.autocast("cpu", dtype=autocast, enabled=autocast is not None):
-            assert torch.equal(state.discriminator(x), logits)
+    assert len(scored) == (2 * k if form is PLAIN else k) + 1
+    for before, (x, logits) in zip(weights, scored, strict=True):
+        discriminator.load_state_dict(before)
+        with torch.autocast("cpu", dtype=precision, enabled=precision is not None):
+            assert torch.equal(discriminator(x), logits)

@@ -12,7 +12,7 @@ from helpers.command import SMALL, Result, rows
 from gan_cli.errors import UserError
 from gan_cli.metrics.summary import summarise
 from gan_cli.runs.directory import Run
-from gan_cli.training.trainer import Training
+from gan_cli.training.trainer import Trainer
 
 Gan = Callable[..., Result]
 SWEEP = [
@@ -81,15 +81,15 @@ def test_groups_over_seeds(gan: Gan, tmp_path: Path) -> None:
 def test_what_is_interrupted_or_not_begun_is_listed(
     gan: Gan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    step, steps = Training.step, []
+    step, steps = Trainer.train_step, []
 
-    def play(self: Training) -> None:
+    def play(self: Trainer) -> None:
         step(self)
         steps.append(self.state.step)
         if len(steps) == 9:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(Training, "step", play)
+    monkeypatch.setattr(Trainer, "train_step", play)
     assert gan("train", "-m", *SWEEP, "seed=range(4)").code == 130
     result = gan("report", f"sweep={tmp_path}/outputs/sweep/study")
     assert result.code == 0, result.err

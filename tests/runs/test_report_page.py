@@ -26,7 +26,8 @@ Gan = Callable[..., Result]
 RATES = ("0.05", "0.2")
 # A value with markup, on all jobs, and one that is refused, on half of them.
 TOLD = [
-    *SMALL, "schedule.steps=8", "log.every_steps=3", "log.grid_every_steps=3", "monitor.every_epochs=0.03",
+    *SMALL, "schedule.steps=8", "log.every_steps=3", "log.grid_every_steps=3",
+    "monitor.every_epochs=0.03",
     "monitor.samples=50", "monitor.valid=20", "sweep=study", "data_dir='<b>x</b>&'",
 ]  # fmt: skip
 GRID = ["on_nan=stop,'<i>&'", "optimizer.lr=0.05,0.2", "seed=range(2)"]

@@ -15,7 +15,7 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from gan_cli.training import checkpoints
-from gan_cli.training.trainer import Training
+from gan_cli.training.trainer import Trainer
 
 Gan = Callable[..., Result]
 
@@ -47,9 +47,9 @@ class Crash(BaseException):
 @pytest.fixture
 def stop_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, int | None], None]:
     """Have the step of the given number send a signal to its process, or crash for None."""
-    step, planned = Training.step, {}
+    step, planned = Trainer.train_step, {}
 
-    def play(self: Training) -> None:
+    def play(self: Trainer) -> None:
         step(self)
         if self.state.step in planned:
             number = planned.pop(self.state.step)
@@ -57,7 +57,7 @@ def stop_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, int | None], None
                 raise Crash
             os.kill(os.getpid(), number)
 
-    monkeypatch.setattr(Training, "step", play)
+    monkeypatch.setattr(Trainer, "train_step", play)
     return planned.__setitem__
 
 
@@ -80,7 +80,8 @@ def test_stopped_and_resumed_is_never_stopped(
         request.getfixturevalue("mnist_dir")
     arguments = [
         *SMALL, f"dataset={dataset}", f"schedule={schedule}", f"optimizer={optimizer}",
-        f"ema_decay={ema_decay}", "schedule.steps=40", "log.every_steps=7", "log.grid_every_steps=10",
+        f"ema_decay={ema_decay}", "schedule.steps=40", "log.every_steps=7",
+        "log.grid_every_steps=10",
         "checkpoint.every_steps=6", "checkpoint.share=null", "monitor.samples=300",
         "monitor.valid=50", f"monitor.every_epochs={0.2 if dataset == 'digits' else 0.005}",
     ]  # fmt: skip

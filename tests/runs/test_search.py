@@ -8,7 +8,7 @@ from helpers.command import SMALL, Result, rows
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from gan_cli.errors import UserError
-from gan_cli.training.trainer import Training
+from gan_cli.training.trainer import Trainer
 
 optuna = pytest.importorskip("optuna")
 from hydra_plugins import gan_optuna  # noqa: E402
@@ -16,7 +16,8 @@ from hydra_plugins import gan_optuna  # noqa: E402
 Gan = Callable[..., Result]
 SEARCH = [
     *SMALL, "hydra/sweeper=optuna", "sweep=study", "schedule.steps=6", "log.every_steps=2",
-    "monitor.every_epochs=0.03", "monitor.samples=50", "monitor.valid=20", "checkpoint.every_steps=2",
+    "monitor.every_epochs=0.03", "monitor.samples=50", "monitor.valid=20",
+    "checkpoint.every_steps=2",
 ]  # fmt: skip
 SPACE = ["optimizer.lr=tag(log, interval(0.01, 10))", "prior=uniform,gaussian"]
 
@@ -42,16 +43,16 @@ def test_stopped_in_the_fourth_of_seven_and_taken_up_again(
     assert set(states) == {"COMPLETE", "PRUNED"}
     assert len(states) == 7
 
-    step, steps = Training.step, []
+    step, steps = Trainer.train_step, []
 
-    def play(self: Training) -> None:
+    def play(self: Trainer) -> None:
         step(self)
         steps.append(self.state.step)
         if steps.count(1) == 4:
             raise Crash
 
     with monkeypatch.context() as patch:
-        patch.setattr(Training, "step", play)
+        patch.setattr(Trainer, "train_step", play)
         with pytest.raises(Crash):
             gan("train", "-m", *seven)
     assert [trial.state.name for trial in study(tmp_path / "outputs").trials][-1] == "RUNNING"

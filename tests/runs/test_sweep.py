@@ -13,11 +13,12 @@ from gan_cli.config import validate as config
 from gan_cli.config.differences import flatten
 from gan_cli.errors import UserError
 from gan_cli.runs import sweeps
-from gan_cli.training.trainer import Training
+from gan_cli.training.trainer import Trainer
 
 Gan = Callable[..., Result]
 SWEEP = [
-    *SMALL, "schedule.steps=6", "log.every_steps=2", "checkpoint.every_steps=2", "checkpoint.share=null",
+    *SMALL, "schedule.steps=6", "log.every_steps=2", "checkpoint.every_steps=2",
+    "checkpoint.share=null",
     "monitor.every_epochs=null", "sweep=study",
 ]  # fmt: skip
 GRID = ["optimizer.lr=0.05,0.1", "seed=range(3)"]
@@ -44,15 +45,15 @@ def test_killed_in_the_middle_and_started_again(
     gan: Gan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert gan("train", "-m", *SWEEP, *GRID, "outputs=whole").code == 0
-    step, steps = Training.step, []
+    step, steps = Trainer.train_step, []
 
-    def play(self: Training) -> None:
+    def play(self: Trainer) -> None:
         step(self)
         steps.append(self.state.step)
         if len(steps) == 3 * 6 + 5:
             raise Crash
 
-    monkeypatch.setattr(Training, "step", play)
+    monkeypatch.setattr(Trainer, "train_step", play)
     with pytest.raises(Crash):
         gan("train", "-m", *SWEEP, *GRID)
     assert len(jobs(tmp_path)) == 4

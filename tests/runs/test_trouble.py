@@ -15,7 +15,7 @@ from torch import nn
 
 from gan_cli.game.state import State
 from gan_cli.runs import outputs
-from gan_cli.training.trainer import Training
+from gan_cli.training.trainer import Trainer
 
 Gan = Callable[..., Result]
 SHORT = [
@@ -30,14 +30,14 @@ SHORT = [
 @pytest.fixture
 def at_step(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, Callable[[State], object]], None]:
     """Have something done to the state after the step of the given number."""
-    step, planned = Training.step, {}
+    step, planned = Trainer.train_step, {}
 
-    def play(self: Training) -> None:
+    def play(self: Trainer) -> None:
         step(self)
         if self.state.step in planned:
             planned[self.state.step](self.state)
 
-    monkeypatch.setattr(Training, "step", play)
+    monkeypatch.setattr(Trainer, "train_step", play)
     return planned.__setitem__
 
 

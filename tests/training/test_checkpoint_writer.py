@@ -9,7 +9,7 @@ import torch
 
 from gan_cli.errors import UserError
 from gan_cli.training import checkpoints
-from gan_cli.training.checkpoint_writer import Keeper
+from gan_cli.training.checkpoint_writer import CheckpointWriter
 
 
 class State:
@@ -50,9 +50,9 @@ def nothing() -> None: ...
 def test_what_is_written_is_the_state_as_it_was(tmp_path: Path) -> None:
     go = threading.Event()
     state = State()
-    with Keeper(tmp_path, [], None, None, sync=go.wait) as keeper:
+    with CheckpointWriter(tmp_path, [], None, None, sync=go.wait) as writer:
         state.go_on()
-        keeper.save(state)
+        writer.save(state)
         state.go_on()  # while it is being written
         go.set()
     saved = checkpoints.load_newest(tmp_path)
@@ -62,20 +62,22 @@ def test_what_is_written_is_the_state_as_it_was(tmp_path: Path) -> None:
 
 def test_rows_are_on_disk_before_the_checkpoint(tmp_path: Path) -> None:
     seen = []
-    with Keeper(tmp_path, [], None, None, lambda: seen.append(list(tmp_path.iterdir()))) as keeper:
-        keeper.save(State())
+    with CheckpointWriter(
+        tmp_path, [], None, None, lambda: seen.append(list(tmp_path.iterdir()))
+    ) as writer:
+        writer.save(State())
     assert seen == [[]]
     assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_the_best_is_written_with_the_next(tmp_path: Path) -> None:
     state = State()
-    with Keeper(tmp_path, [5], None, None, nothing) as keeper:
+    with CheckpointWriter(tmp_path, [5], None, None, nothing) as writer:
         state.go_on()
-        keeper.keep_best(state)
+        writer.set_best(state)
         state.go_on()
-        assert keeper.due(2)
-        keeper.save(state)
+        assert writer.due(2)
+        writer.save(state)
     assert checkpoints.load_chosen(tmp_path, "best")["step"] == 1
     assert checkpoints.load_newest(tmp_path)["step"] == 2
 
@@ -95,13 +97,13 @@ def test_whichever_comes_first(
     clock: Clock,
 ) -> None:  # fmt: skip
     state, saved = State(), []
-    with Keeper(tmp_path, every, minutes, None, nothing) as keeper:
+    with CheckpointWriter(tmp_path, every, minutes, None, nothing) as writer:
         for step in range(1, steps + 1):
             clock.now += 10
-            if keeper.due(step):
+            if writer.due(step):
                 saved.append(step)
-                keeper.save(state)
-                keeper.wait()
+                writer.save(state)
+                writer.wait()
     assert saved == expected
 
 
@@ -110,20 +112,20 @@ def test_no_more_than_its_share_of_the_time(tmp_path: Path, clock: Clock) -> Non
         clock.now += 3
 
     state, saved = State(), []
-    with Keeper(tmp_path, [1], None, 0.1, slow) as keeper:
-        keeper.save(state)
-        keeper.wait()
+    with CheckpointWriter(tmp_path, [1], None, 0.1, slow) as writer:
+        writer.save(state)
+        writer.wait()
         for step in range(1, 201):
             clock.now += 1
-            if keeper.due(step):
+            if writer.due(step):
                 saved.append(step)
-                keeper.save(state)
-                keeper.wait()
+                writer.save(state)
+                writer.wait()
         # Two of 3 s are a tenth of the first 60 s, 3 of which the first one took.
         assert saved[0] == 57
-        assert keeper.written == len(saved) + 1 == 7
-        assert keeper.share() == pytest.approx(7 * 3 / (200 + 7 * 3))
-        assert keeper.share() < 0.1
+        assert writer.written == len(saved) + 1 == 7
+        assert writer.share() == pytest.approx(7 * 3 / (200 + 7 * 3))
+        assert writer.share() < 0.1
 
 
 @pytest.mark.parametrize(("share", "expected"), [(None, True), (1.0, False)])
@@ -131,19 +133,19 @@ def test_the_last_is_waited_for_only_where_there_is_no_limit(
     share: float | None, expected: bool, tmp_path: Path
 ) -> None:
     go = threading.Event()
-    with Keeper(tmp_path, [1], None, share, sync=go.wait) as keeper:
-        keeper.save(State())
+    with CheckpointWriter(tmp_path, [1], None, share, sync=go.wait) as writer:
+        writer.save(State())
         if expected:  # or else there would be nothing to wait for
             threading.Timer(0.1, go.set).start()
-        assert keeper.due(1) is expected
+        assert writer.due(1) is expected
         go.set()
 
 
-@pytest.mark.parametrize("notice", [Keeper.wait, lambda keeper: keeper.save(State())])
+@pytest.mark.parametrize("notice", [CheckpointWriter.wait, lambda writer: writer.save(State())])
 def test_what_can_not_be_written_is_raised(
-    notice: Callable[[Keeper], None], tmp_path: Path
+    notice: Callable[[CheckpointWriter], None], tmp_path: Path
 ) -> None:
-    keeper = Keeper(tmp_path / "nowhere", [], None, None, nothing)
-    keeper.save(State())
+    writer = CheckpointWriter(tmp_path / "nowhere", [], None, None, nothing)
+    writer.save(State())
     with pytest.raises(UserError, match="Cannot write"):
-        notice(keeper)
+        notice(writer)

@@ -11,7 +11,7 @@ import pytest
 from torch.utils import tensorboard
 
 from gan_cli.game.updates import METRICS
-from gan_cli.training.metric_logger import Logbook, truncate
+from gan_cli.training.metric_logger import MetricLogger, truncate
 
 WHOLE = "step,epoch,d_loss\n10,1,0.5\n20,2,0.4\n30,3,0.3\n"
 
@@ -40,26 +40,28 @@ def test_no_file_no_rows(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def logbook(tmp_path: Path) -> Iterator[Logbook]:
+def logger(tmp_path: Path) -> Iterator[MetricLogger]:
     with closing(
-        Logbook(tmp_path / "metrics.csv", tmp_path / "events", lambda *_: None, {"seed": 0}, 0, 9)
+        MetricLogger(
+            tmp_path / "metrics.csv", tmp_path / "events", lambda *_: None, {"seed": 0}, 0, 9
+        )
     ) as book:
         yield book
 
 
 def test_nothing_for_tensorboard_before_there_is_something_to_tell(
-    logbook: Logbook, tmp_path: Path
+    logger: MetricLogger, tmp_path: Path
 ) -> None:
-    logbook.advance()
-    logbook.sync()
+    logger.advance()
+    logger.sync()
     assert not (tmp_path / "events").exists()
-    logbook.grid(1, np.zeros((4, 4, 3), np.uint8))
-    logbook.sync()
+    logger.grid(1, np.zeros((4, 4, 3), np.uint8))
+    logger.sync()
     assert len(list((tmp_path / "events").iterdir())) == 1
 
 
 def test_no_row_counts_the_making_of_the_writer(
-    logbook: Logbook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    logger: MetricLogger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now, make = time.perf_counter(), tensorboard.SummaryWriter
 
@@ -73,10 +75,10 @@ def test_no_row_counts_the_making_of_the_writer(
 
     monkeypatch.setattr(time, "perf_counter", lambda: now)
     monkeypatch.setattr(tensorboard, "SummaryWriter", slow)
-    logbook._since = now
+    logger._since = now
     for step in (1, 2):
         pass_by(2)
-        logbook.row({"step": step, "epoch": 1.0, **dict.fromkeys(METRICS, 0.5)}, images=10)
+        logger.row({"step": step, "epoch": 1.0, **dict.fromkeys(METRICS, 0.5)}, images=10)
     with (tmp_path / "metrics.csv").open() as file:
         assert [row["images_per_second"] for row in csv.DictReader(file)] == ["5", "5"]
 
@@ -85,7 +87,9 @@ def test_tensorboard_is_told_the_settings_once(tmp_path: Path) -> None:
     """By a run that was stopped before its first row as well, at step 2."""
     for step in (2, 5):
         with closing(
-            Logbook(tmp_path / "csv", tmp_path / "events", lambda *_: None, {"seed": 7}, step, 9)
+            MetricLogger(
+                tmp_path / "csv", tmp_path / "events", lambda *_: None, {"seed": 7}, step, 9
+            )
         ) as book:
             book.grid(step + 1, np.zeros((4, 4, 3), np.uint8))
     files = [path.read_bytes() for path in sorted((tmp_path / "events").iterdir())]

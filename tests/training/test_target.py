@@ -6,18 +6,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from gan_cli.runs.length import in_steps
 from helpers.command import SMALL, Result, rows
 from omegaconf import OmegaConf
 
 from gan_cli.data.digits import Digits
 from gan_cli.metrics.parzen import log_likelihood
-from gan_cli.runs.length import in_steps
 from gan_cli.training import checkpoints
 
 Gan = Callable[..., Result]
 
 RUN = (
-    "train", *SMALL, "optimizer=adam", "optimizer.lr=0.01", "ema_decay=0.9", "monitor.every_epochs=0.5",
+    "train", *SMALL, "optimizer=adam", "optimizer.lr=0.01", "ema_decay=0.9",
+    "monitor.every_epochs=0.5",
     "monitor.samples=200", "monitor.valid=40", "checkpoint.share=null", "hydra.run.dir=run",
 )  # fmt: skip
 

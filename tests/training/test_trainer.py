@@ -3,16 +3,26 @@ import math
 import numpy as np
 import pytest
 import torch
-from test_state import MOMENTUM, training
+from helpers.trainers import small_trainer
 
-from gan_cli.game.updates import simultaneous
-from gan_cli.training.collapse import Variety
+from gan_cli.networks.maxout import MaxoutDiscriminator
+from gan_cli.networks.mlp import Generator
+from gan_cli.training.collapse import CollapseDetector
+from gan_cli.training.optimizers import Momentum
 from gan_cli.training.signals import Stop
-from gan_cli.training.trainer import Intervals, train
+from gan_cli.training.trainer import Observers, Trainer
+
+SHAPE = (1, 3, 3)
+
+
+def trainer() -> Trainer:
+    torch.manual_seed(0)
+    pair = Generator(4, SHAPE, [5, 7]), MaxoutDiscriminator(SHAPE, [4, 6], 3, [0.5])
+    return small_trainer(*pair, Momentum(0.1), shape=SHAPE)
 
 
 class Rows:
-    """A logbook that keeps what it is told."""
+    """A metric logger that remembers what it got."""
 
     def __init__(self) -> None:
         self.images: list[int] = []
@@ -26,7 +36,7 @@ class Rows:
 
 
 class Saves:
-    """A keeper that is never due."""
+    """A checkpoint writer that is never due."""
 
     def due(self, _: int) -> bool:
         return False
@@ -35,14 +45,15 @@ class Saves:
 
 
 def test_a_row_counts_the_images_since_the_last_in_this_session() -> None:
-    t = training(MOMENTUM, simultaneous, 0.0)
+    t = trainer()
     for _ in range(3):
-        t.step()  # by an earlier session, whose time is not this one's
+        t.train_step()  # by an earlier session, whose time is not this one's
     rows = Rows()
-    train(
-        t, 12, Intervals(5, 100, None), rows, lambda: np.zeros((1, 1, 3), np.uint8), dict,
-        Variety(0.25, stops=True), lambda *_: None, math.inf, Saves(), Stop(),
+    observers = Observers(
+        rows, Saves(), dict, CollapseDetector(0.25, stops=True),
+        lambda: np.zeros((1, 1, 3), np.uint8), lambda *_: None, 5, 100, None, math.inf,
     )  # fmt: skip
+    t.train(12, observers, Stop())
     m = t.minibatches.batch_size
     assert rows.images == [2 * m, 5 * m, 2 * m]
     assert not t.state.logits
@@ -50,19 +61,19 @@ def test_a_row_counts_the_images_since_the_last_in_this_session() -> None:
 
 def test_a_row_is_the_mean_over_all_its_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """However few steps' logits are kept."""
-    whole = training(MOMENTUM, simultaneous, 0.0)
+    whole = trainer()
     for _ in range(11):
-        whole.step()
+        whole.train_step()
     assert len(whole.state.logits) == 11
 
     monkeypatch.setattr("gan_cli.training.trainer.LOGITS", 3)
-    parts = training(MOMENTUM, simultaneous, 0.0)
+    parts = trainer()
     for _ in range(8):
-        parts.step()
+        parts.train_step()
     assert len(parts.state.logits) <= 3
     saved = parts.state.state_dict()
-    resumed = training(MOMENTUM, simultaneous, 0.0)
+    resumed = trainer()
     resumed.state.load_state_dict(saved)
     for _ in range(3):
-        resumed.step()
+        resumed.train_step()
     torch.testing.assert_close(resumed.means(), whole.means())

@@ -1,0 +1,66 @@
+"""One builder of a small trainer, for tests of whatever stands around it."""
+
+import copy
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from gan_cli.data.minibatches import Minibatches
+from gan_cli.data.source import Split
+from gan_cli.engines import one_pass
+from gan_cli.engines.captured import Captured
+from gan_cli.engines.mixed_precision import in_precision
+from gan_cli.game import updates
+from gan_cli.game.objectives import NonSaturating, Objective
+from gan_cli.game.priors import Prior, Uniform
+from gan_cli.game.state import new_state
+from gan_cli.game.updates import Game, Update
+from gan_cli.training.optimizers import Optimizer
+from gan_cli.training.trainer import Trainer
+
+# Each update in its plain form, and in one pass through D.
+PLAIN = {"alternating": updates.alternating, "simultaneous": updates.simultaneous}
+ONE_PASS = {"alternating": one_pass.alternating, "simultaneous": one_pass.simultaneous}
+
+
+def small_trainer(
+    generator: nn.Module,
+    discriminator: nn.Module,
+    optimizer: Optimizer,
+    update: Update = one_pass.simultaneous,
+    k: int = 1,
+    *,
+    shape: tuple[int, int, int],
+    n: int = 20,
+    m: int = 6,
+    prior: Prior | Callable[[int, torch.Generator], Tensor] | None = None,
+    objective: Objective | None = None,
+    g_rate: float = 1.0,
+    dtype: torch.dtype = torch.float32,
+    precision: torch.dtype | None = None,
+    device: torch.device = torch.device("cpu"),  # noqa: B008
+    engine: type[Captured] | None = None,
+    ema_decay: float = 0.0,
+    ema_power: float = 8.0,
+) -> Trainer:
+    """Return a trainer on noise (n, *shape); G's learning rate is `g_rate` times D's."""
+    images = torch.randint(0, 256, (n, *shape), dtype=torch.uint8)
+    minibatches = Minibatches(Split(images, None), m, 1, lambda x: x.to(dtype) / 255, device)
+    of_g = copy.copy(optimizer)
+    of_g.lr *= g_rate
+    builds = (of_g.build, optimizer.build)
+    state = new_state(generator.to(dtype), discriminator.to(dtype), builds, 0, device)
+
+    def rule(torch_optimizer: torch.optim.Optimizer) -> Optimizer:
+        return of_g if torch_optimizer is state.g_optimizer else optimizer
+
+    def set_rates(torch_optimizer: torch.optim.Optimizer, t: int) -> None:
+        rule(torch_optimizer).set(torch_optimizer, t, t // minibatches.per_epoch + 1)
+
+    game = Game(objective or NonSaturating(), prior or Uniform(4), set_rates)
+    if precision is not None:
+        update = in_precision(update, state, precision)
+    if engine is not None:
+        update = engine(update, lambda o, rates: rule(o).take(o, rates))
+    return Trainer(state, game, update, minibatches, k, optimizer, ema_decay, ema_power)
