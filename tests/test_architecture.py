@@ -16,7 +16,7 @@ LAYERS = [
     {"engines"},
     {"game"},
     {"networks", "data"},
-    {"errors", "files", "rng", "garbage", "interrupts", "preload"},
+    {"errors", "files", "rng", "interrupts"},
 ]
 
 
@@ -60,25 +60,6 @@ def test_only_the_top_knows_hydra() -> None:
         if part(path) not in top:
             known = {name.split(".")[0] for name in imports(path)}
             assert not known & {"hydra", "omegaconf"}, path
-
-
-def test_no_interrupt_is_lost_in_a_late_import() -> None:
-    """Of a library with parts in C++; what is imported at the top `cli` guards."""
-    late = set()
-    for path in modules():
-        tree = ast.parse(path.read_text())
-        functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
-        guarded = [
-            node for node in ast.walk(tree)
-            if isinstance(node, ast.With) and "importing()" in ast.unparse(node.items[0])
-        ]  # fmt: skip
-        for node in (node for function in functions for node in ast.walk(function)):
-            if isinstance(node, ast.Import | ast.ImportFrom):
-                name = (getattr(node, "module", None) or node.names[0].name).split(".")[0]
-                if name in {"matplotlib", "numpy", "scipy", "sklearn", "torch", "torchvision"}:
-                    assert any(node in block.body for block in guarded), f"{path}: {name}"
-                    late.add(name)
-    assert len(late) > 3
 
 
 def test_nothing_reads_a_pickle() -> None:

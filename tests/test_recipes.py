@@ -98,7 +98,7 @@ def layer_by_layer(network: nn.Module) -> list[ref.Layer]:
             case nn.Identity():
                 result.append(ref.Linear())
             case Dropout():
-                result.append(ref.Drop(module.keep))
+                result.append(ref.Drop(module.keep_prob))
             case Maxout():
                 result.append(ref.Dense(*numpy(module.linear.weight, module.linear.bias)))
                 result.append(ref.MaxPieces(module.pieces))
@@ -142,7 +142,7 @@ def test_two_updates_equal_numpy(
         return torch.from_numpy(masks[-1]).bool()
 
     monkeypatch.setattr(layers, "keep_mask", record)
-    own = [f"optimizer.g_lr={0.1 * times_for_g}"] if times_for_g != 1 else []
+    own = [f"optimizer.generator.lr={0.1 * times_for_g}"] if times_for_g != 1 else []
     t = reduced_training(recipe, *own, "optimizer.lr_decay=1.5")
     state = t.state
     g, d = layer_by_layer(state.generator), layer_by_layer(state.discriminator)
@@ -164,7 +164,7 @@ def test_two_updates_equal_numpy(
         ref.backward(g, at_x.reshape(fake.shape) if deconvolved else at_x.reshape(M, -1))
         slope = np.concatenate([d_slope(logits[:M], True), d_slope(logits[M:], False)])
         ref.backward(d, slope[:, None])
-        lr, momentum = t.optimizer.rates(step, 1)
+        lr, momentum = t.d_optimizer.rates(step, 1)
         for layer in g:
             layer.update(times_for_g * lr, momentum, state.generator.max_col_norm)
         for layer in d:
@@ -270,8 +270,7 @@ def test_a_gradient_penalty_is_felt(recipe: str, monkeypatch: pytest.MonkeyPatch
 
     ours = penalty()
     plain = lambda a, pieces: a.unflatten(1, (pieces, -1)).amax(1)  # noqa: E731
-    for module in ("layers", "convolutional"):
-        monkeypatch.setattr(f"gan_cli.networks.{module}.max_of_pieces", plain)
+    monkeypatch.setattr("gan_cli.networks.maxout.max_of_pieces", plain)
     for a, b in zip(ours, penalty(), strict=True):
         assert a.abs().max() > 0
         torch.testing.assert_close(a, b)

@@ -189,7 +189,6 @@ def perform(command: str, cfg: "DictConfig") -> Any:
             returned = module.run(cfg, out)
     except UserError as error:
         if not swept:
-            remove_record(out, command)
             sys.exit(str(error))  # Hydra would put lines of its own around it.
         # The other jobs go on, and the sweeper reports failures at their end only.
         log.error("%s: %s", out.name, error)
@@ -204,6 +203,9 @@ def perform(command: str, cfg: "DictConfig") -> Any:
         log.exception("%s: a bug of gan's, or of a class of yours", out.name)
         sweeps.note(out, f"failed: {type(error).__name__}: {error}")
         raise CompactHydraException(f"{out.name}: {type(error).__name__}: {error}") from error
+    finally:
+        if not swept or cfg.get("dry_run"):
+            remove_record(out, hydra.job.name, Path(cfg.get("outputs") or "outputs"))
     if swept:
         sweeps.note(out, "shown only, by dry_run=true" if cfg.get("dry_run") else "finished")
     return returned

@@ -16,6 +16,7 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
+from gan_cli import interrupts
 from gan_cli.config.validate import complaint
 from gan_cli.errors import PrunedError, UserError
 from gan_cli.files import write_atomically
@@ -46,6 +47,7 @@ class Jobs(Sweeper):
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
         """Take what Hydra gives."""
+        interrupts.unwind()  # which a launcher needs, to end its workers
         self.config, self.loader = config, hydra_context.config_loader
         self.launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config

@@ -82,7 +82,10 @@ Gan = Callable[..., Result]
         ),
         ("dataset=folder dataset.path=", ["path is empty"]),
         ("optimizer.lr=1e-8 optimizer=momentum", ["lr is 1e-08 and lr_min is 1e-06"]),
-        ("optimizer.lr=0.1 optimizer.g_lr=0.01 optimizer.lr_min=0.05", ["lr is 0.01 and lr_min"]),
+        (
+            "optimizer.lr=0.1 optimizer.generator.lr=0.01 optimizer.lr_min=0.05",
+            ["lr is 0.01 and lr_min"],
+        ),
         ("monitor.sigmas=[]", ["monitor.sigmas is empty"]),
         ("monitor.sigmas=[1e-300]", ["monitor.sigmas is [1e-300]", "at least 1e-06"]),
         ("schedule.epochs=1e308", ["schedule.epochs is 1e+308", "at most 1e+15"]),

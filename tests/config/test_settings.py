@@ -138,4 +138,4 @@ def _defaults() -> list[dict[str, Any]]:
 
     text = files("gan_cli.conf").joinpath("train.yaml").read_text()
     entries = OmegaConf.create(text).defaults
-    return [dict(entry) for entry in entries if isinstance(entry, DictConfig)]
+    return [OmegaConf.to_container(entry) for entry in entries if isinstance(entry, DictConfig)]

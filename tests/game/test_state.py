@@ -84,7 +84,7 @@ def test_a_checkpoint_of_another_version_is_told_as_such(tmp_path: Path) -> None
 def test_weights_are_within_their_bound_from_the_start() -> None:
     generator = Generator(4, SHAPE, [5, 7], irange=[3.0], max_col_norm=0.5)
     discriminator = MaxoutDiscriminator(SHAPE, [4, 6], 3, [3.0], max_col_norm=0.25)
-    new_state(generator, discriminator, MOMENTUM, 0, CPU)
+    new_state(generator, discriminator, (MOMENTUM.build, MOMENTUM.build), 0, CPU)
     for network, c in ((generator, 0.5), (discriminator, 0.25)):
         for layer in network.modules():
             if isinstance(layer, nn.Linear):

@@ -214,7 +214,7 @@ def test_one_backward_pass_keeps_the_slopes_sign() -> None:
 def test_batch_norm_in_d_is_found_and_kept_apart() -> None:
     x = torch.randn(8, *SHAPE)
     assert is_per_sample(MaxoutDiscriminator(SHAPE, [4, 6], PIECES, [0.005]), x)
-    assert is_per_sample(Discriminator(SHAPE, [8], keep=0.5), x)
+    assert is_per_sample(Discriminator(SHAPE, [8], keep_prob=0.5), x)
     assert not is_per_sample(Discriminator(SHAPE, [8], batch_norm=[True]), x)
     assert not is_per_sample(Discriminator(SHAPE, [8]), x[:1])
     # Not even where all images are black.

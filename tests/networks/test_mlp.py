@@ -66,7 +66,7 @@ def test_lists_hold_for_all_layers_or_for_each() -> None:
 
 
 def test_dropout_of_the_plain_discriminator() -> None:
-    d = Discriminator((1, 2, 2), [50, 50], keep=0.5)
+    d = Discriminator((1, 2, 2), [50, 50], keep_prob=0.5)
     x = torch.rand(1, 1, 2, 2)
     assert d(x) != d(x)
     d.eval()

@@ -139,15 +139,13 @@ def test_single_runs(gan: Gan) -> None:
 
 
 def test_commands_that_were_refused_are_not_reported(gan: Gan, tmp_path: Path) -> None:
-    """Hydra records them all the same; what was played is what counts."""
+    """What a run was trained with is in its own record of each session."""
     for name, seed in (("a", 0), ("b", 1)):
         assert gan("train", *SWEEP[:-1], f"seed={seed}", f"hydra.run.dir={name}").code == 0
     assert gan("train", "resume=a", "optimizer.lr=0.5").code == 1
     assert gan("train", "resume=a", "schedule.steps=50", "dry_run=true").code == 0
     assert gan("train", *SWEEP[:-1], "optimizer.lr=0.5", "hydra.run.dir=a").code == 1
-    assert len(list((tmp_path / "a/.hydra").glob("resumed-*"))) == 0
     assert gan("train", "resume=a", "schedule.steps=8", "log.every_steps=1").code == 0
-    assert len(list((tmp_path / "a/.hydra").glob("resumed-*"))) == 1
     result = gan("report", "runs=[a,b]")
     assert result.code == 0, result.err
     assert result.out.startswith("| schedule.steps | n |")

@@ -23,7 +23,7 @@ from gan_cli.figures.grid import Picture, picture, save_png
 from gan_cli.files import printable, relative
 from gan_cli.game.state import State
 from gan_cli.runs import search, sweeps
-from gan_cli.runs.directory import Run, lock
+from gan_cli.runs.directory import Run, lock, logging_to
 from gan_cli.runs.environment import compare, environment
 from gan_cli.runs.explain_errors import explain_full_disk
 from gan_cli.runs.plan import show_plan
@@ -80,7 +80,7 @@ def run(cfg: DictConfig, out: Path) -> float | None:
             "wants it; choose another with outputs=DIRECTORY."
         )
     out.mkdir(parents=True, exist_ok=True)
-    with lock(out), stop_signals() as stop:
+    with lock(out), stop_signals() as stop, logging_to(out / "train.log"):
         directory = Run(out) if Run.exists(out) else Run.create(out, cfg)
         if not resume(cfg, directory, state, steps, fingerprint):
             _conclude(cfg, directory, state, None)

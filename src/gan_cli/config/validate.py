@@ -55,9 +55,9 @@ def complaint(error: Exception) -> str:
 
     With the setting that was near, where one is not known.
     """
-    if isinstance(error, OSError):
+    if isinstance(error, OSError) and error.errno is not None:  # Hydra has some of its own
         return (
-            f"Cannot write to the output directory, {error.filename or 'of this command'}: "
+            f"Cannot write to the output directory {error.filename or 'of this command'}: "
             f"{error.strerror or error}; choose another place with outputs=DIRECTORY."
         )
     text = re.split(r"\n(?:Config search path|See https|To append)", str(error))[0]

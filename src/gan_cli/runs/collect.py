@@ -81,7 +81,7 @@ class Job(NamedTuple):
         best = max((row[BEST_BY] for row in self.rows if BEST_BY in row), default=-math.inf)
         if self.status != "finished" or target is None or best >= float(target):
             return None
-        return f"monitor.target is {float(target):g}, and {best:.1f} is the most that was reached"
+        return f"monitor.target is {float(target):g}, and the best estimate was {best:.1f}"
 
 
 def find(cfg: DictConfig) -> tuple[list[Job], list[str]]:

@@ -1,10 +1,13 @@
 """The run directory: the one place that knows its file names."""
 
+import contextlib
 import csv
 import json
+import logging
 import os
 import platform
 import shutil
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -167,10 +170,33 @@ def lock(path: Path) -> FileLock:
         ) from None
 
 
-def remove_record(out: Path, command: str) -> None:
-    """Remove a directory that has nothing but Hydra's record of a command, which wrote nothing."""
-    if {path.name for path in out.iterdir()} <= {HYDRA, f"{command}.log"} and out != Path.cwd():
+@contextlib.contextmanager
+def logging_to(path: Path) -> Iterator[None]:
+    """Log to the file `path` as well, where Hydra's own log of the command is another."""
+    files = [h for h in logging.root.handlers if isinstance(h, logging.FileHandler)]
+    if not files or Path(files[0].baseFilename) == path.absolute():
+        yield
+        return
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(files[0].formatter)
+    logging.root.addHandler(handler)
+    try:
+        yield
+    finally:
+        logging.root.removeHandler(handler)
+        handler.close()
+
+
+def remove_record(out: Path, job: str, outputs: Path) -> None:
+    """Remove what Hydra wrote for a command that wrote nothing, and empty directories above."""
+    out, outputs = out.absolute(), outputs.absolute()
+    names = {path.name for path in out.iterdir()} if out.is_dir() else {""}
+    if names <= {HYDRA, f"{job}.log"} and out != Path.cwd():
         shutil.rmtree(out)
+        for path in (p for p in out.parents if p == outputs or outputs in p.parents):
+            if any(path.iterdir()):
+                break
+            path.rmdir()
 
 
 def read_json(path: Path, kind: type) -> Any:

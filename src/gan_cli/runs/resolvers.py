@@ -3,32 +3,18 @@
 import functools
 from pathlib import Path
 
-import torch
 from omegaconf import OmegaConf
 
 from gan_cli.config import validate
-from gan_cli.errors import UserError
 from gan_cli.runs import sweeps
-from gan_cli.runs.directory import find
 
 
 @functools.cache  # Hydra's search for plugins runs a module of theirs twice
 def register() -> None:
     """Make schemas and resolvers known to Hydra."""
     validate.register()
-    OmegaConf.register_new_resolver("run_dir", _run_dir, replace=True)
     OmegaConf.register_new_resolver("sweep_dir", _sweep_dir, replace=True, use_cache=True)
     OmegaConf.register_new_resolver("one_gpu", _one_gpu, replace=True)
-
-
-def _run_dir(outputs: str, command: str, now: str, resume: str | None) -> str:
-    """Return where a command writes: the run that it resumes, or a directory named by the time."""
-    if resume is not None:
-        try:
-            return str(find(resume, outputs).path)
-        except UserError:  # refused by the command itself
-            pass
-    return str(Path(outputs) / command / now)
 
 
 def _sweep_dir(given: str, name: str | None = None) -> str:
@@ -38,4 +24,6 @@ def _sweep_dir(given: str, name: str | None = None) -> str:
 
 def _one_gpu() -> int:
     """Return how many GPUs a job is to have here: 1, or 0 where there is none."""
+    import torch  # which takes a second, and few need
+
     return min(torch.cuda.device_count(), 1)

@@ -174,7 +174,8 @@ def _check(own: DictConfig, cfg: DictConfig, run: Run) -> None:
 
     Of groups, whose types their options choose, `cfg` has none.
     """
-    if gone := [str(key) for key in cfg if key not in own]:
+    known = flatten(own)
+    if gone := [k for k in flatten(cfg) if k not in known and k.split(".")[0] not in GROUPS]:
         raise UserError(
             f"{run.config_path} has no {gone[0]}: the run is of an earlier version of gan, which "
             "alone can go on with it."
