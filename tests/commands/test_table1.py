@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from gan_cli.runs.elsewhere import join, recipe
 from helpers.command import SMALL, Result, rows
 from omegaconf import OmegaConf
 from PIL import Image
 
 from gan_cli.commands import eval_parzen, table1
+from gan_cli.commands.table1 import recipe
 from gan_cli.data.digits import Digits
 from gan_cli.figures.table1 import markdown
 from gan_cli.metrics.classifier import classify, histogram, total_variation, train_classifier
@@ -101,60 +101,6 @@ def test_three_seeds(gan: Gan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(table1, "git_commit", lambda: "another")
     with pytest.raises(AssertionError):
         gan("table1", "sweep=study", "results=again", "draws=3", *LIMITS)
-
-
-def test_seeds_of_several_machines_make_one_table(gan: Gan, tmp_path: Path) -> None:
-    assert gan("train", "-m", *SWEEP, "seed=range(3)").code == 0
-    assert gan("table1", "sweep=study", "results=whole", "draws=2", *LIMITS).code == 0
-    whole = json.loads((tmp_path / "whole/table1.json").read_text())
-    jobs = {seed: f"'outputs/sweep/study/seed={seed}'" for seed in range(3)}
-    middle = whole["draws"]["seed"]
-    apart = ",".join(job for seed, job in jobs.items() if seed != middle)
-    assert gan("table1", f"runs=[{apart}]", "results=there", "draws=2", *LIMITS).code == 0
-
-    def joined(*arguments: str) -> Result:
-        return gan("table1", f"runs=[{jobs[middle]}]", "draws=2", "results=here", *arguments)
-
-    assert joined("others=[there/table1.json]", *LIMITS).code == 0
-    here = json.loads((tmp_path / "here/table1.json").read_text())
-    for name in ("runs", "over_seeds", "references", "neighbors", "classes", "draws", "recipe"):
-        assert here[name] == whole[name]
-    assert (tmp_path / "here/table1.md").read_text().count("| mean |") == 1
-
-    # What is missing elsewhere is missing here, once, unless it is here.
-    there = json.loads((tmp_path / "there/table1.json").read_text())
-    lost = ["a=1,seed=9,b=2: failed: NaN", "seed=9: running", f"seed={middle}: running"]
-    (tmp_path / "less.json").write_text(json.dumps(there | {"missing": lost}))
-    assert joined("others=[less.json]", *LIMITS).code == 0
-    missing = json.loads((tmp_path / "here/table1.json").read_text())["missing"]
-    assert missing == lost[:1]
-    assert f"Not in the table: {lost[0]}." in (tmp_path / "here/table1.md").read_text()
-
-    # Nothing is written for what does not go together.
-    text = (tmp_path / "here/table1.json").read_bytes()
-    other = json.loads((tmp_path / "there/table1.json").read_text())
-    other["recipe"]["optimizer.lr"] = 7
-    (tmp_path / "lr.json").write_text(json.dumps(other))
-    (tmp_path / "half.json").write_bytes(text[: len(text) // 2])
-    (tmp_path / "empty.json").write_text(json.dumps(there | {"runs": [{}]}))
-    cut = [run | {"ema": {"n": 60}} for run in there["runs"]]
-    (tmp_path / "cut.json").write_text(json.dumps(there | {"runs": cut}))
-    for arguments, words in (
-        (["others=[lr.json]"], "another recipe (optimizer.lr: 7 there, 0.001 here)"),
-        (["others=[there/table1.json]", "n_samples=149"], "n_samples: 150 there, 149 here"),
-        (["others=[whole/table1.json]"], "is here already"),
-        (["others=[there/table1.json,there/table1.json]"], "is here already"),
-        (["others=[half.json]"], "can't be read"),
-        (["others=[none.json]"], "can't be read"),
-        (["others=[empty.json]"], "can't be read"),
-        (["others=[cut.json]"], "can't be read"),
-        (["results=half.json/x"], "half.json/x can't be made a directory (Not a directory)"),
-        (["results=half.json"], "results is half.json, but half.json can't be made a directory"),
-    ):
-        result = joined(*LIMITS, *arguments)
-        assert result.code == 1
-        assert words in result.err
-        assert (tmp_path / "here/table1.json").read_bytes() == text
 
 
 def test_one_run_with_all_there_is_to_choose_sigma_on(gan: Gan, tmp_path: Path) -> None:
@@ -254,20 +200,3 @@ def test_shares_and_their_distance() -> None:
     assert total_variation(shares, shares) == 0
     assert total_variation([1.0, 0.0], [0.0, 1.0]) == 1
     assert total_variation(shares, [0.2] * 5) == pytest.approx(0.4)
-
-
-def test_joined_seeds_stand_in_order() -> None:
-    def table(*seeds: int) -> dict:
-        samples = {f"seed {s}{of}": s for s in seeds for of in ("", ", average")}
-        return {
-            "runs": [{"seed": s} for s in seeds],
-            "neighbors": {"test images": 0, **samples},
-            "classes": {"samples": samples},
-            "missing": [],
-        }
-
-    content, whole = table(2), table(0, 1, 2, 10)
-    join(content, [table(10, 1), table(0)])
-    assert content == whole
-    assert list(content["neighbors"]) == list(whole["neighbors"])
-    assert list(content["classes"]["samples"]) == list(whole["classes"]["samples"])
