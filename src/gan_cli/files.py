@@ -23,6 +23,20 @@ def printable(name: str) -> str:
     return name.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
+def make_directory(path: Path, told: str) -> None:
+    """Make a directory, and those above it, where they are missing.
+
+    Raises UserError, which begins with `told`, "setting is value", where that can't be done.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"{told}, but {error.filename} can't be made a directory ({error.strerror}); it must "
+            "be one, or a place for one."
+        ) from error
+
+
 def write_atomically(path: Path, content: bytes) -> None:
     """Write `content` to `path`: the old file stays until the new one is whole and on disk.
 
