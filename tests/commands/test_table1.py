@@ -16,7 +16,7 @@ from gan_cli.data.digits import Digits
 from gan_cli.figures.table1 import markdown
 from gan_cli.metrics.classifier import classify, histogram, total_variation, train_classifier
 from gan_cli.metrics.comparison import compare
-from gan_cli.runs.seeds import recipe
+from gan_cli.runs.table1 import recipe
 
 Gan = Callable[..., Result]
 SWEEP = [

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import sys
 from pathlib import Path
 
 import torch
@@ -14,20 +13,14 @@ from gan_cli.figures.interpolation import save_interpolation
 from gan_cli.figures.neighbors import figure2
 from gan_cli.figures.table1 import markdown
 from gan_cli.files import make_directory, relative, write_atomically
-from gan_cli.metrics.comparison import COMPARED, compare
+from gan_cli.metrics.comparison import COMPARED
 from gan_cli.runs.collect import find, missing
-from gan_cli.runs.directory import Run
-from gan_cli.runs.evaluation import evaluated
-from gan_cli.runs.load import Trained, load_data, load_weights
-from gan_cli.runs.seeds import finished_by_seed, median, numbers, over_seeds, recipe, row, seed_of
+from gan_cli.runs.load import Trained, load_data
+from gan_cli.runs.table1 import finished_by_seed, load_generators, table
 from gan_cli.sampling.paths import path, random_points
 from gan_cli.training.device import pick_device
 
 log = logging.getLogger(__name__)
-
-# Which weights of G, and what the table calls those of a seed.
-WEIGHTS = {"raw": "", "ema": ", average"}
-PROTOCOL = ("seed", "n_samples", "valid_limit", "test_limit")
 
 
 def run(cfg: DictConfig, out: Path) -> None:
@@ -38,9 +31,8 @@ def run(cfg: DictConfig, out: Path) -> None:
     # Before anything is written, so that what can't be read leaves nothing half done.
     jobs, absent = find(cfg)
     finished = finished_by_seed(jobs)
-    trained = [load_weights(Run(job.path), list(WEIGHTS), device) for job in finished]
-    first = trained[0]["raw"]
-    folds = load_data(cfg.data_dir, first)
+    trained = load_generators(finished, device)
+    folds = load_data(cfg.data_dir, trained[0]["raw"])
     if folds[0].train.x.dtype != torch.uint8:
         raise UserError("gan table1 is of images, and these runs' data are none.")
     where = Path(cfg.results or out)
@@ -48,39 +40,12 @@ def run(cfg: DictConfig, out: Path) -> None:
     for place in places.values():
         make_directory(place, f"results is {cfg.results}")
 
-    # The paper's protocol: every run, references beside the first, more draws of the median one.
-    references = evaluated(cfg, first, folds, references=["train", "kmeans"])
-    scores = [{w: evaluated(cfg, one[w], folds) for w in WEIGHTS} for one in trained]
-    rows = [row(job, by) for job, by in zip(finished, scores, strict=True)]
-    middle = median(rows)
-    drawn = {w: evaluated(cfg, trained[middle][w], folds, draws=cfg.draws) for w in WEIGHTS}
-    samples = {
-        f"seed {seed_of(job)}{of}": one[w].samples(cfg.n_samples, cfg.seed)
-        for job, one in zip(finished, trained, strict=True)
-        for w, of in WEIGHTS.items()
-    }
-    content = {
-        "dataset": finished[0].settings["dataset._target_"],
-        "train": finished[0].command,
-        "recipe": recipe(first.config),
-        "protocol": {key: cfg[key] for key in PROTOCOL},
-        "runs": rows,
-        "references": {k: numbers(score) for k, score in references["references"].items()},
-        "quoted": references["quoted"],
-        "draws": {
-            "seed": seed_of(finished[middle]),
-            **{w: [draw["log_likelihood"] for draw in drawn[w]["draws"]] for w in WEIGHTS},
-        },
-        **compare(samples, first.source, folds[0], cfg.seed, device),
-        "missing": missing(jobs, absent),
-        "command": " ".join(sys.argv),
-        "over_seeds": {w: over_seeds(rows, w) for w in WEIGHTS},
-    }
+    content, median = table(cfg, finished, trained, folds, missing(jobs, absent))
     text = markdown(content)
     for line in text.splitlines():
         log.info("%s", line)
     for which, place in places.items():
-        _draw(cfg, trained[middle][which], folds[0], place)
+        _draw(cfg, trained[median][which], folds[0], place)
     write_atomically(where / "table1.json", json.dumps(content, indent=2).encode())
     write_atomically(where / "table1.md", text.encode())
     log.info("Results: %s, with table1.json and figures beside it.", relative(where / "table1.md"))
