@@ -81,7 +81,8 @@ def table(
 
     By the paper's protocol: every run is scored, the references beside the first one, and more
     draws of the median one; evaluations kept with the runs are used again. trained: each job's
-    generators by their weights. missing: what is not in the table and why. Log-likelihoods are in nats, times in hours.
+    generators by their weights. missing: what is not in the table and why. Log-likelihoods are
+    in nats, times in hours.
     """
     first = trained[0]["raw"]
     beside = evaluated(cfg, first, folds, references=["train", "kmeans"])
