@@ -23,17 +23,17 @@ def printable(name: str) -> str:
     return name.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
-def make_directory(path: Path, told: str) -> None:
+def make_directory(path: Path, setting: str) -> None:
     """Make a directory, and those above it, where they are missing.
 
-    Raises UserError, which begins with `told`, "setting is value", where that can't be done.
+    Raises UserError, which begins with `setting`, as in "results is a/b", where that can't be done.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(
-            f"{told}, but {error.filename} can't be made a directory ({error.strerror}); it must "
-            "be one, or a place for one."
+            f"{setting}, but {error.filename} can't be made a directory ({error.strerror}); it "
+            "must be a directory, or a path that can become one."
         ) from error
 
 

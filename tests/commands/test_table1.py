@@ -13,10 +13,12 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from gan_cli.data.digits import Digits
+from gan_cli.data.source import Data
 from gan_cli.figures.table1 import markdown
 from gan_cli.metrics.classifier import classify, histogram, total_variation, train_classifier
 from gan_cli.metrics.comparison import compare
 from gan_cli.runs.table1 import recipe
+from gan_cli.training import checkpoints
 
 Gan = Callable[..., Result]
 SWEEP = [
@@ -132,6 +134,39 @@ def test_one_run_with_all_there_is_to_choose_sigma_on(gan: Gan, tmp_path: Path) 
     result = gan("table1", "runs=[copy]", "results=twice")
     assert (result.code, (tmp_path / "twice").exists()) == (1, False)
     assert "copy is finished, but its metrics.csv is missing or empty" in result.err
+
+    (tmp_path / "half.json").write_text("{")
+    for place in ("half.json", "half.json/x"):
+        result = gan("table1", "runs=[run]", f"results={place}", *LIMITS)
+        assert result.code == 1
+        assert f"results is {place}, but half.json" in result.err
+        assert "can't be made a directory" in result.err
+    assert (tmp_path / "half.json").read_text() == "{"
+
+
+def test_each_checkpoint_and_the_data_are_read_once(
+    gan: Gan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert gan("train", "-m", *SWEEP, "seed=range(2)").code == 0
+    read: list[str] = []
+    load, load_digits = checkpoints.load, Digits.load
+
+    def counted_load(path: Path) -> dict:
+        read.append(path.parent.parent.name)
+        return load(path)
+
+    def counted_data(source: Digits) -> Data:
+        read.append("data")
+        return load_digits(source)
+
+    monkeypatch.setattr(checkpoints, "load", counted_load)
+    monkeypatch.setattr(Digits, "load", counted_data)
+    asked = ("table1", "sweep=study", "results=results", "draws=2", *LIMITS)
+    assert gan(*asked, "figure2.rows=2", "figure2.columns=3", "figure3.rows=2").code == 0
+    assert read == ["seed=0", "seed=1", "data"]
+    for name, columns in (("figure2", 4), ("interpolation", 11)):
+        with Image.open(tmp_path / f"results/{name}.png") as png:
+            assert png.size == (columns * 58 + 2, 2 * 58 + 2)
 
 
 def refuse(constant: str) -> None:

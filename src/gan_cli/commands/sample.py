@@ -11,7 +11,7 @@ from gan_cli.errors import UserError
 from gan_cli.figures.grid import picture, save_png, side_by_side
 from gan_cli.figures.neighbors import figure2
 from gan_cli.files import relative
-from gan_cli.metrics.comparison import COMPARED
+from gan_cli.metrics.neighbors import COMPARED
 from gan_cli.rng import stream
 from gan_cli.runs.load import Trained, load_data, load_trained
 from gan_cli.sampling.arrays import write_samples

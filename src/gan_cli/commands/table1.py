@@ -13,7 +13,7 @@ from gan_cli.figures.interpolation import save_interpolation
 from gan_cli.figures.neighbors import figure2
 from gan_cli.figures.table1 import markdown
 from gan_cli.files import make_directory, relative, write_atomically
-from gan_cli.metrics.comparison import COMPARED
+from gan_cli.metrics.neighbors import COMPARED
 from gan_cli.runs.collect import find, missing
 from gan_cli.runs.load import Trained, load_data
 from gan_cli.runs.table1 import finished_by_seed, load_generators, table

@@ -11,8 +11,7 @@ from torch import Tensor
 from gan_cli.data.source import Data, Source
 from gan_cli.figures.grid import Picture, picture_with_neighbors, save_png
 from gan_cli.files import write_atomically
-from gan_cli.metrics.comparison import COMPARED
-from gan_cli.metrics.neighbors import nearest, quantiles
+from gan_cli.metrics.neighbors import COMPARED, nearest, quantiles
 
 
 @dataclass(frozen=True)

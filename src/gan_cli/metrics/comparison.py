@@ -8,10 +8,7 @@ from torch import Tensor
 
 from gan_cli.data.source import Data, Source
 from gan_cli.metrics.classifier import classify, histogram, total_variation, train_classifier
-from gan_cli.metrics.neighbors import nearest, quantiles
-
-# Samples, and test images, whose distances to the training set are compared.
-COMPARED = 1000
+from gan_cli.metrics.neighbors import COMPARED, nearest, quantiles
 
 
 def compare(
