@@ -54,6 +54,12 @@ def test_imports_point_one_way() -> None:
                 assert layer(part(path)) <= layer(there), f"{path} imports {name}"
 
 
+def test_commands_never_call_commands() -> None:
+    for path in modules():
+        if part(path) != "cli":
+            assert not any(name.startswith("gan_cli.commands") for name in imports(path)), path
+
+
 def test_only_the_top_knows_hydra() -> None:
     top = ("cli", "config", "commands", "runs")
     for path in modules():

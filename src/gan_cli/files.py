@@ -23,6 +23,20 @@ def printable(name: str) -> str:
     return name.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
+def make_directory(path: Path, setting: str) -> None:
+    """Make a directory, and those above it, where they are missing.
+
+    Raises UserError, which begins with `setting`, as in "results is a/b", where that can't be done.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"{setting}, but {error.filename} can't be made a directory ({error.strerror}); it "
+            "must be a directory, or a path that can become one."
+        ) from error
+
+
 def write_atomically(path: Path, content: bytes) -> None:
     """Write `content` to `path`: the old file stays until the new one is whole and on disk.
 

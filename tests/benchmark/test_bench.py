@@ -106,10 +106,10 @@ def test_what_is_told_of_the_turns(
         known = [[10.0, 40, 20, 50], [10, 60, 30, 20], [10, 50, 25, 40]]
         return np.array(known)[:, : len(players)] if len(players) > 1 else np.array([[1.0]])
 
-    monkeypatch.setattr("gan_cli.commands.bench.rates", rates)
-    monkeypatch.setattr("gan_cli.commands.bench.plain_apart", lambda *_: nullcontext())
+    monkeypatch.setattr("gan_cli.benchmark.timings.rates", rates)
+    monkeypatch.setattr("gan_cli.benchmark.timings.plain_apart", lambda *_: nullcontext())
     monkeypatch.setattr("gan_cli.config.build.Compiled", lambda update, _: update)
-    monkeypatch.setattr("gan_cli.commands.bench.timeit", lambda *_, **__: 6.0)
+    monkeypatch.setattr("gan_cli.benchmark.timings.timeit", lambda *_, **__: 6.0)
     result = gan("bench", "recipes=[tutorial]", "precisions=[fp32]", "threads=1")
     assert result.code == 0, result.err
     (path,) = tmp_path.glob("outputs/bench/*/bench.json")

@@ -133,7 +133,8 @@ def test_the_order_of_sigmas_is_nothing(gan: Gan, trained: Path) -> None:
 
 def test_folds_are_told_with_an_error_across_them(gan: Gan, tmp_path: Path) -> None:
     (tmp_path / "folded.py").write_text(
-        "from gan_cli.data.source import Data, Digits, Split\n"
+        "from gan_cli.data.digits import Digits\n"
+        "from gan_cli.data.source import Data, Split\n"
         "class Folded(Digits):\n"
         "    def folds(self):\n"
         "        train, valid, test = self.load()\n"

@@ -8,16 +8,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from gan_cli.runs.elsewhere import join, recipe
 from helpers.command import SMALL, Result, rows
 from omegaconf import OmegaConf
 from PIL import Image
 
-from gan_cli.commands import eval_parzen, table1
 from gan_cli.data.digits import Digits
+from gan_cli.data.source import Data
 from gan_cli.figures.table1 import markdown
 from gan_cli.metrics.classifier import classify, histogram, total_variation, train_classifier
-from gan_cli.metrics.likeness import compare
+from gan_cli.metrics.comparison import compare
+from gan_cli.runs.table1 import recipe
+from gan_cli.training import checkpoints
 
 Gan = Callable[..., Result]
 SWEEP = [
@@ -81,10 +82,10 @@ def test_three_seeds(gan: Gan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
     # What was evaluated before is not evaluated again, unless something else is asked, or another
     # commit asks.
-    def never(*_: object) -> None:
+    def never(*_: object, **__: object) -> None:
         raise AssertionError
 
-    monkeypatch.setattr(eval_parzen, "run", never)
+    monkeypatch.setattr("gan_cli.runs.evaluation.evaluate", never)
     assert gan("table1", "sweep=study", "results=again", "draws=3", *LIMITS).code == 0
     again = json.loads((tmp_path / "again/table1.json").read_text())
     assert {**again, "command": ""} == {**content, "command": ""}
@@ -98,63 +99,9 @@ def test_three_seeds(gan: Gan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         with pytest.raises(AssertionError):
             gan("table1", "sweep=study", "results=again", "draws=3", *LIMITS)
         (first / "parzen.json").write_text(known)
-    monkeypatch.setattr(table1, "git_commit", lambda: "another")
+    monkeypatch.setattr("gan_cli.runs.evaluation.git_commit", lambda: "another")
     with pytest.raises(AssertionError):
         gan("table1", "sweep=study", "results=again", "draws=3", *LIMITS)
-
-
-def test_seeds_of_several_machines_make_one_table(gan: Gan, tmp_path: Path) -> None:
-    assert gan("train", "-m", *SWEEP, "seed=range(3)").code == 0
-    assert gan("table1", "sweep=study", "results=whole", "draws=2", *LIMITS).code == 0
-    whole = json.loads((tmp_path / "whole/table1.json").read_text())
-    jobs = {seed: f"'outputs/sweep/study/seed={seed}'" for seed in range(3)}
-    middle = whole["draws"]["seed"]
-    apart = ",".join(job for seed, job in jobs.items() if seed != middle)
-    assert gan("table1", f"runs=[{apart}]", "results=there", "draws=2", *LIMITS).code == 0
-
-    def joined(*arguments: str) -> Result:
-        return gan("table1", f"runs=[{jobs[middle]}]", "draws=2", "results=here", *arguments)
-
-    assert joined("others=[there/table1.json]", *LIMITS).code == 0
-    here = json.loads((tmp_path / "here/table1.json").read_text())
-    for name in ("runs", "over_seeds", "references", "neighbors", "classes", "draws", "recipe"):
-        assert here[name] == whole[name]
-    assert (tmp_path / "here/table1.md").read_text().count("| mean |") == 1
-
-    # What is missing elsewhere is missing here, once, unless it is here.
-    there = json.loads((tmp_path / "there/table1.json").read_text())
-    lost = ["a=1,seed=9,b=2: failed: NaN", "seed=9: running", f"seed={middle}: running"]
-    (tmp_path / "less.json").write_text(json.dumps(there | {"missing": lost}))
-    assert joined("others=[less.json]", *LIMITS).code == 0
-    missing = json.loads((tmp_path / "here/table1.json").read_text())["missing"]
-    assert missing == lost[:1]
-    assert f"Not in the table: {lost[0]}." in (tmp_path / "here/table1.md").read_text()
-
-    # Nothing is written for what does not go together.
-    text = (tmp_path / "here/table1.json").read_bytes()
-    other = json.loads((tmp_path / "there/table1.json").read_text())
-    other["recipe"]["optimizer.lr"] = 7
-    (tmp_path / "lr.json").write_text(json.dumps(other))
-    (tmp_path / "half.json").write_bytes(text[: len(text) // 2])
-    (tmp_path / "empty.json").write_text(json.dumps(there | {"runs": [{}]}))
-    cut = [run | {"ema": {"n": 60}} for run in there["runs"]]
-    (tmp_path / "cut.json").write_text(json.dumps(there | {"runs": cut}))
-    for arguments, words in (
-        (["others=[lr.json]"], "another recipe (optimizer.lr: 7 there, 0.001 here)"),
-        (["others=[there/table1.json]", "n_samples=149"], "n_samples: 150 there, 149 here"),
-        (["others=[whole/table1.json]"], "is here already"),
-        (["others=[there/table1.json,there/table1.json]"], "is here already"),
-        (["others=[half.json]"], "can't be read"),
-        (["others=[none.json]"], "can't be read"),
-        (["others=[empty.json]"], "can't be read"),
-        (["others=[cut.json]"], "can't be read"),
-        (["results=half.json/x"], "half.json/x can't be made a directory (Not a directory)"),
-        (["results=half.json"], "results is half.json, but half.json can't be made a directory"),
-    ):
-        result = joined(*LIMITS, *arguments)
-        assert result.code == 1
-        assert words in result.err
-        assert (tmp_path / "here/table1.json").read_bytes() == text
 
 
 def test_one_run_with_all_there_is_to_choose_sigma_on(gan: Gan, tmp_path: Path) -> None:
@@ -188,6 +135,39 @@ def test_one_run_with_all_there_is_to_choose_sigma_on(gan: Gan, tmp_path: Path) 
     assert (result.code, (tmp_path / "twice").exists()) == (1, False)
     assert "copy is finished, but its metrics.csv is missing or empty" in result.err
 
+    (tmp_path / "half.json").write_text("{")
+    for place in ("half.json", "half.json/x"):
+        result = gan("table1", "runs=[run]", f"results={place}", *LIMITS)
+        assert result.code == 1
+        assert f"results is {place}, but half.json" in result.err
+        assert "can't be made a directory" in result.err
+    assert (tmp_path / "half.json").read_text() == "{"
+
+
+def test_each_checkpoint_and_the_data_are_read_once(
+    gan: Gan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert gan("train", "-m", *SWEEP, "seed=range(2)").code == 0
+    read: list[str] = []
+    load, load_digits = checkpoints.load, Digits.load
+
+    def counted_load(path: Path) -> dict:
+        read.append(path.parent.parent.name)
+        return load(path)
+
+    def counted_data(source: Digits) -> Data:
+        read.append("data")
+        return load_digits(source)
+
+    monkeypatch.setattr(checkpoints, "load", counted_load)
+    monkeypatch.setattr(Digits, "load", counted_data)
+    asked = ("table1", "sweep=study", "results=results", "draws=2", *LIMITS)
+    assert gan(*asked, "figure2.rows=2", "figure2.columns=3", "figure3.rows=2").code == 0
+    assert read == ["seed=0", "seed=1", "data"]
+    for name, columns in (("figure2", 4), ("interpolation", 11)):
+        with Image.open(tmp_path / f"results/{name}.png") as png:
+            assert png.size == (columns * 58 + 2, 2 * 58 + 2)
+
 
 def refuse(constant: str) -> None:
     raise ValueError(f"{constant} is no JSON")
@@ -204,11 +184,11 @@ def test_images_without_a_class_are_in_no_class() -> None:
     source = Digits((1, 8, 8))
     data = source.load()
     some = data.train._replace(y=torch.where(data.train.y == 3, -1, data.train.y))
-    cfg = OmegaConf.create({"device": "cpu", "seed": 0})
-    assert "classes" not in compare(cfg, source, data._replace(train=some), {})
+    device = torch.device("cpu")
+    assert "classes" not in compare({}, source, data._replace(train=some), 0, device)
     few = data.train.y < 9
     most = data.train._replace(x=data.train.x[few], y=data.train.y[few])
-    told = compare(cfg, source, data._replace(train=most), {})
+    told = compare({}, source, data._replace(train=most), 0, device)
     assert len(told["classes"]["test images"]) == 10
 
 
@@ -224,7 +204,8 @@ def test_runs_of_several_recipes_are_no_table(gan: Gan, tmp_path: Path) -> None:
     assert gan("train", "-m", *SWEEP, "optimizer.lr=0.1,0.2").code == 0
     result = gan("table1", "sweep=study")
     assert result.code == 1
-    assert "differ by more than their seeds (optimizer.lr: 0.1 there, 0.2 here)" in result.err
+    assert "differ by more than their seeds (" in result.err
+    assert "optimizer.lr: 0.1 there, 0.2 here)" in result.err
     for path in tmp_path.glob("outputs/sweep/study/optimizer.lr=0.2/checkpoints/*"):
         path.write_bytes(b"")
     job = "outputs/sweep/study/optimizer.lr=0.2"
@@ -254,20 +235,3 @@ def test_shares_and_their_distance() -> None:
     assert total_variation(shares, shares) == 0
     assert total_variation([1.0, 0.0], [0.0, 1.0]) == 1
     assert total_variation(shares, [0.2] * 5) == pytest.approx(0.4)
-
-
-def test_joined_seeds_stand_in_order() -> None:
-    def table(*seeds: int) -> dict:
-        samples = {f"seed {s}{of}": s for s in seeds for of in ("", ", average")}
-        return {
-            "runs": [{"seed": s} for s in seeds],
-            "neighbors": {"test images": 0, **samples},
-            "classes": {"samples": samples},
-            "missing": [],
-        }
-
-    content, whole = table(2), table(0, 1, 2, 10)
-    join(content, [table(10, 1), table(0)])
-    assert content == whole
-    assert list(content["neighbors"]) == list(whole["neighbors"])
-    assert list(content["classes"]["samples"]) == list(whole["classes"]["samples"])

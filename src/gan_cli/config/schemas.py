@@ -375,6 +375,19 @@ class Report(Command):
 
 
 @dataclass
+class Figure2:
+    rows: int = number(1, 32)
+    columns: int = number(1, 32)
+
+
+@dataclass
+class Figure3:
+    rows: int = number(1, 1000)
+    points: int = number(2, 1000)
+    steps: int = number(1, 1000)
+
+
+@dataclass
 class Table1(Command):
     runs: list[str] = MISSING
     results: str | None = MISSING
@@ -384,6 +397,10 @@ class Table1(Command):
     draws: int = number(1)
     valid_limit: int | None = number(1)
     test_limit: int | None = number(2)
+    sigmas: list[float] = number(1e-6, 1e6, some=True)
+    centroids: int = number(2)
+    figure2: Figure2 = MISSING
+    figure3: Figure3 = MISSING
 
 
 @dataclass

@@ -3,7 +3,9 @@
 import torch
 from torch import Tensor
 
-# The quantiles in which distances are told.
+# Samples, and test images, whose distances to the training set are compared.
+COMPARED = 1000
+# The quantiles in which distances are reported.
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 

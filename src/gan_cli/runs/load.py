@@ -3,10 +3,9 @@
 import copy
 import logging
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from omegaconf import DictConfig
@@ -14,8 +13,9 @@ from torch import Tensor, nn
 
 from gan_cli.config.build import build_generator, build_source
 from gan_cli.config.instantiate import build
-from gan_cli.data.source import Data
+from gan_cli.data.source import Data, Source
 from gan_cli.files import relative
+from gan_cli.game.priors import Prior
 from gan_cli.runs import directory as runs
 from gan_cli.sampling.samples import draw_z, generate, sample_blocks
 from gan_cli.training import checkpoints
@@ -31,8 +31,8 @@ class Trained:
 
     run: runs.Run
     config: DictConfig
-    source: Any
-    prior: Any
+    source: Source
+    prior: Prior
     generator: nn.Module
     device: torch.device
     step: int
@@ -46,6 +46,11 @@ class Trained:
         """Yield what `samples` returns in parts, for more than memory holds."""
         return sample_blocks(self.generator, self.prior, n, seed, self.device)
 
+    def pixels(self, z: Tensor, seed: int) -> Tensor:
+        """Return G(z), for z (a, b, dim), as images to look at, (a, b, ...) on the CPU."""
+        samples = generate(self.generator, z.flatten(0, 1), seed, self.device)
+        return self.source.to_pixels(samples).unflatten(0, z.shape[:2])
+
     def origin(self, seed: int) -> dict[str, object]:
         """Return what a picture says of where it comes from."""
         return {
@@ -57,12 +62,12 @@ class Trained:
         }
 
 
-def load_data(cfg: DictConfig, trained: Trained) -> list[Data]:
-    """Return the folds of a run's data, read from `cfg.data_dir` if it is there."""
+def load_data(data_dir: str, trained: Trained) -> list[Data]:
+    """Return the folds of a run's data, read from `data_dir` if that is a directory."""
     config = trained.config
-    if "data_dir" in config.dataset and Path(cfg.data_dir).is_dir():
+    if "data_dir" in config.dataset and Path(data_dir).is_dir():
         config = config.copy()
-        config.dataset.data_dir = cfg.data_dir
+        config.dataset.data_dir = data_dir
     folds: list[Data] = build_source(config).folds()
     return folds
 
@@ -76,23 +81,36 @@ def load_trained(cfg: DictConfig) -> Trained:
     if cfg.threads:
         torch.set_num_threads(cfg.threads)
     run = runs.find(cfg.run, cfg.outputs)
+    return load_weights(run, [cfg.weights], device, cfg.checkpoint)[cfg.weights]
+
+
+def load_weights(
+    run: runs.Run, weights: Sequence[str], device: torch.device, checkpoint: str = "newest"
+) -> dict[str, Trained]:
+    """Return the generator of a run on `device`, by its weights `raw` and `ema`, from one reading.
+
+    checkpoint: `newest` or `best`. Raises UserError where there is no whole one.
+    """
     # The run's own config says what its generator is.
     config = run.config()
-    saved = checkpoints.load_chosen(run.checkpoints, cfg.checkpoint)
-    source = build_source(config)
-    generator = build_generator(config, source)
-    checkpoints.fit(generator, saved["generator"], run.checkpoints)
-    if cfg.weights == "ema":
-        average = copy.deepcopy(generator)
+    saved = checkpoints.load_chosen(run.checkpoints, checkpoint)
+    source, prior = build_source(config), build(config, "prior")
+    raw = build_generator(config, source)
+    checkpoints.fit(raw, saved["generator"], run.checkpoints)
+    generators = {"raw": raw}
+    if "ema" in weights:
+        average = copy.deepcopy(raw)
         checkpoints.fit(average, saved["average"], run.checkpoints)
-        generator = current_average(
-            average, generator, saved["step"], config.ema_decay, config.ema_power
+        generators["ema"] = current_average(
+            average, raw, saved["step"], config.ema_decay, config.ema_power
         )
     log.info(
         "Run %s, %s, step %d, %s weights.",
-        relative(run.path), run.status(), saved["step"], cfg.weights,
+        relative(run.path), run.status(), saved["step"], " and ".join(weights),
     )  # fmt: skip
-    prior = build(config, "prior")
-    return Trained(
-        run, config, source, prior, generator.to(device), device, saved["step"], cfg.weights
-    )
+    return {
+        name: Trained(
+            run, config, source, prior, generators[name].to(device), device, saved["step"], name
+        )
+        for name in weights
+    }

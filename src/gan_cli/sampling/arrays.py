@@ -1,6 +1,6 @@
-"""Arrays that a user brings."""
+"""Arrays that a user brings, and samples as arrays for other programs."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from gan_cli.errors import UserError
+from gan_cli.files import replacing
 
 
 def read_array(setting: str, path: Path) -> Tensor:
@@ -58,6 +59,19 @@ def read_samples(path: Path, source: Any) -> Tensor:
             f"{source.low:g} to {source.high:g}."
         )
     return samples.reshape(n, *source.shape)
+
+
+def write_samples(path: Path, blocks: Iterable[Tensor], shape: Sequence[int]) -> None:
+    """Write samples of `shape` (n, C, H, W) as a .npy file of float32, block by block.
+
+    blocks: (m, C, H, W) each, n in all, which need not fit into memory together. Raises UserError
+    where the file can't be written.
+    """
+    header = {"descr": "<f4", "fortran_order": False, "shape": tuple(shape)}
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for block in blocks:
+            file.write(block.numpy().astype("<f4", copy=False).tobytes())
 
 
 def _long(shape: Sequence[int]) -> tuple[int, ...]:

@@ -5,6 +5,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from gan_cli.game.priors import Prior
+from gan_cli.sampling.samples import draw_z
+
+Curve = Callable[[Tensor, Tensor, Tensor], Tensor]
+
 
 def linear(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
     """Return points (s, ..., dim) of the line from a to b (..., dim) at t (s,) in [0, 1]."""
@@ -29,9 +34,13 @@ def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
     return direction * torch.lerp(long_a, long_b, t)
 
 
-def path(
-    points: Tensor, steps: int, between: Callable[[Tensor, Tensor, Tensor], Tensor], loop: bool
-) -> Tensor:
+def random_points(prior: Prior, points: int, rows: int, seed: int) -> Tensor:
+    """Return points (points, rows, dim) for `rows` paths, z_0, z_1, ... of `seed` row by row."""
+    z = draw_z(prior, points * rows, seed)
+    return z.view(rows, points, prior.dim).transpose(0, 1)
+
+
+def path(points: Tensor, steps: int, between: Curve = linear, loop: bool = False) -> Tensor:
     """Return z along the path through points (p, ..., dim), `steps` from one to the next.
 
     The points themselves are on it; a loop returns to the first but does not repeat it. Shape:

@@ -1,12 +1,15 @@
 """The game on the line: Algorithm 1, its inner loop taken to the optimum, G's steps alone."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from gan_cli.game.objectives import Objective
 from gan_cli.networks.mlp import Discriminator
+from gan_cli.rng import stream, stream_seed
 from gan_cli.theory.divergence import Mixture, value_on_grid
 from gan_cli.theory.monotone import MonotoneGenerator
 
@@ -38,7 +41,7 @@ class LineGame:
     p_data: Mixture
     generator: MonotoneGenerator
     discriminator: LineDiscriminator
-    objective: Any
+    objective: Objective
     k: int
     batch_size: int
     lr: float
@@ -104,6 +107,31 @@ class LineGame:
             return -value.item()
 
         optimizer.step(loss)
+
+
+def new_line_game(
+    p_data: Mixture,
+    objective: Objective,
+    generator: Mapping[str, Any],
+    widths: Sequence[int],
+    k: int,
+    batch_size: int,
+    lr: float,
+    steps: int,
+    seed: int,
+    device: torch.device,
+) -> LineGame:
+    """Return a game on `device` before its first iteration, with the streams of `seed`.
+
+    generator: what MonotoneGenerator takes beside p_data's center and scale. widths: of D's tanh
+    layers. The rest is LineGame's.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(stream_seed(seed, "theory.discriminator"))
+        d = LineDiscriminator(list(widths), p_data.mean, p_data.std)
+    g = MonotoneGenerator(**generator, center=p_data.mean, scale=p_data.std)
+    rng = stream(seed, "theory", device=device)
+    return LineGame(p_data, g.to(device), d.to(device), objective, k, batch_size, lr, steps, rng)
 
 
 def _update(player: nn.Module, optimizer: torch.optim.Optimizer, loss: Tensor) -> None:

@@ -1,33 +1,28 @@
-"""How far samples are from training images, and which classes they fall into."""
+"""Samples beside the data: distances to training images, and the classes they fall into."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from omegaconf import DictConfig
+import torch
+from torch import Tensor
 
-from gan_cli.data.source import Data
+from gan_cli.data.source import Data, Source
 from gan_cli.metrics.classifier import classify, histogram, total_variation, train_classifier
-from gan_cli.metrics.neighbors import nearest, quantiles
-from gan_cli.runs.load import load_trained
-from gan_cli.training.device import pick_device
-
-# Samples, and test images, whose distances to the training set are told.
-COMPARED = 1000
+from gan_cli.metrics.neighbors import COMPARED, nearest, quantiles
 
 
 def compare(
-    cfg: DictConfig, source: Any, data: Data, generators: Mapping[str, DictConfig]
+    samples: Mapping[str, Tensor], source: Source, data: Data, seed: int, device: torch.device
 ) -> dict[str, Any]:
-    """Return how far samples are from training images, and which classes they fall into.
+    """Return the distances of samples to training images, and the classes they fall into, for JSON.
 
-    Classes are told where all images have one.
+    samples: by name, (n, C, H, W) in model space. `neighbors` has quantiles of the Euclidean
+    distance in model space, for the test images too. `classes`, where all training and test images
+    have one, has the shares in [0, 1] of each class, by a classifier trained with `seed` on
+    `device`, its accuracy on the test images, and each total variation distance from them.
     """
-    device = pick_device(cfg.device)
     train, test = (source.to_model(part.x).to(device) for part in (data.train, data.test))
-    drawn = {
-        name: load_trained(asked).samples(cfg.n_samples, cfg.seed).to(device)
-        for name, asked in generators.items()
-    }
+    drawn = {name: x.to(device) for name, x in samples.items()}
     compared = {"test images": test, **drawn}
     near = {name: quantiles(nearest(x[:COMPARED], train)[0]) for name, x in compared.items()}
     # TFD has unlabelled images, of class -1.
@@ -36,7 +31,7 @@ def compare(
         return {"neighbors": near}
     classes = int(max(y.max() for y in known)) + 1
     labels = known[1].to(device)
-    classifier = train_classifier(train, known[0].to(device), cfg.seed)
+    classifier = train_classifier(train, known[0].to(device), seed)
     truth = histogram(labels, classes)
     shares = {name: histogram(classify(classifier, x), classes) for name, x in drawn.items()}
     return {

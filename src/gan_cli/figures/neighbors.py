@@ -1,0 +1,68 @@
+"""Samples beside their nearest training images (Figure 2), and how near those are."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from gan_cli.data.source import Data, Source
+from gan_cli.figures.grid import Picture, picture_with_neighbors, save_png
+from gan_cli.files import write_atomically
+from gan_cli.metrics.neighbors import COMPARED, nearest, quantiles
+
+
+@dataclass(frozen=True)
+class Figure2:
+    """The picture, and quantiles of the Euclidean distances to the nearest training image.
+
+    `distances` has those of the samples and of test images, in model space, and `counts` how many
+    there are of each; `n_train` is the size of the training set.
+    """
+
+    image: Picture
+    distances: dict[str, dict[str, float]]
+    counts: dict[str, int]
+    n_train: int
+
+    def table(self) -> list[str]:
+        """Return the distances as lines of text."""
+        lines = [
+            f"Distance to the nearest of {self.n_train} training images, quantiles:",
+            f"  {'':<24} {'  '.join(f'{name:>6}' for name in self.distances['samples'])}",
+        ]
+        for name, values in self.distances.items():
+            row = "  ".join(f"{value:6.3f}" for value in values.values())
+            lines.append(f"  {f'{self.counts[name]} {name}':<24} {row}")
+        return lines
+
+    def save(self, out: Path, origin: Mapping[str, object]) -> None:
+        """Write figure2.png and neighbors.json, which both have the origin, to `out`.
+
+        Raises UserError where they can't be written.
+        """
+        save_png(out / "figure2.png", self.image, origin)
+        content = {"origin": {key: str(value) for key, value in origin.items()}, **self.distances}
+        write_atomically(out / "neighbors.json", json.dumps(content, indent=2).encode())
+
+
+def figure2(samples: Tensor, rows: int, columns: int, source: Source, data: Data) -> Figure2:
+    """Return `rows` of `columns` samples, each with the training image nearest to its last one.
+
+    samples: (n, C, H, W) in model space, at least rows * columns of them; the distances are of the
+    first COMPARED, and of as many test images. data: of uint8 images.
+    """
+    train, test = source.to_model(data.train.x), source.to_model(data.test.x[:COMPARED])
+    shown = samples[: rows * columns].view(rows, columns, *source.shape)
+    _, index = nearest(shown[:, -1], train)
+    pixels = source.to_pixels(torch.cat([shown.flatten(0, 1), train[index]]))
+    image = picture_with_neighbors(*pixels.split([rows * columns, rows]))
+    compared = {"samples": samples[:COMPARED], "test images": test}
+    return Figure2(
+        image,
+        {name: quantiles(nearest(x, train)[0]) for name, x in compared.items()},
+        {name: len(x) for name, x in compared.items()},
+        len(train),
+    )

@@ -1,0 +1,100 @@
+"""Evaluations on disk: those of a command, and those that are kept with a run."""
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+
+from gan_cli.data.source import Data
+from gan_cli.figures.sigma import plot_sigma
+from gan_cli.files import relative, write_atomically
+from gan_cli.metrics.evaluation import Evaluation, evaluate
+from gan_cli.runs.directory import read_json
+from gan_cli.runs.environment import git_commit
+from gan_cli.runs.load import Trained
+
+log = logging.getLogger(__name__)
+
+# The settings on which the numbers of a kept evaluation depend.
+SETTINGS = (
+    "seed", "n_samples", "valid_limit", "test_limit", "centroids", "data_dir", "device", "threads"
+)  # fmt: skip
+
+
+def record(
+    out: Path,
+    evaluation: Evaluation,
+    settings: Mapping[str, Any],
+    origin: Mapping[str, object],
+    weights: str | None,
+) -> dict[str, Any]:
+    """Log an evaluation and write parzen.json and parzen.png to `out`; return the JSON's content.
+
+    weights: which of a generator's were evaluated, None for a file of samples. origin: where the
+    samples come from. Raises UserError where the files can't be written.
+    """
+    log.info(
+        "Windows of %d samples, seed %d; sigma out of %d by %d validation points; nats.",
+        evaluation.n_samples, settings["seed"], len(evaluation.sigmas), evaluation.n_valid,
+    )  # fmt: skip
+    for line in evaluation.table():
+        log.info("%s", line)
+    for name in evaluation.at_edge:
+        log.warning(
+            "The best sigma of %s is at the edge of the grid: the true best may lie outside; "
+            "widen sigmas.", name,
+        )  # fmt: skip
+    content = {
+        **evaluation.content(),
+        "seed": settings["seed"],
+        "weights": weights,
+        "origin": {key: str(value) for key, value in origin.items()},
+        "git_commit": git_commit(),
+        "settings": settings,
+    }
+    text = json.dumps(content, indent=2)
+    write_atomically(out / "parzen.json", text.encode())
+    plot_sigma(out / "parzen.png", evaluation.sigmas, evaluation.curves, origin)
+    log.info("Results: %s and parzen.png beside it.", relative(out / "parzen.json"))
+    read: dict[str, Any] = json.loads(text)
+    return read
+
+
+def evaluated(
+    cfg: DictConfig,
+    trained: Trained,
+    folds: Sequence[Data],
+    references: Sequence[str] = (),
+    draws: int = 1,
+) -> dict[str, Any]:
+    """Return the content of parzen.json of a run's generator, which is kept in its directory.
+
+    What is there is used again where it has the same settings of `cfg`, step and commit; what has
+    others, or is damaged, is evaluated anew. draws: sets of samples, with the seeds cfg.seed,
+    cfg.seed + 1, ... Raises UserError as `evaluate` and `record` do.
+    """
+    settings = {
+        **{key: cfg[key] for key in SETTINGS},
+        "sigmas": list(cfg.sigmas),
+        "weights": trained.weights,
+        "references": list(references),
+        "draws": draws,
+    }
+    name = f"weights={trained.weights}-references=[{','.join(references)}]"
+    directory = trained.run.evaluation(name if draws == 1 else f"{name}-draws={draws}")
+    known = read_json(directory / "parzen.json", dict)
+    same = (known.get("settings"), known.get("git_commit")) == (settings, git_commit())
+    if same and known.get("origin", {}).get("step") == str(trained.step):
+        return known
+    directory.mkdir(parents=True, exist_ok=True)
+    evaluation = evaluate(
+        f"generator, {trained.weights} weights",
+        [trained.samples(cfg.n_samples, cfg.seed + i) for i in range(draws)],
+        trained.source, folds, trained.device, cfg.sigmas, n_samples=cfg.n_samples, seed=cfg.seed,
+        references=references, k=cfg.centroids, cache=Path(cfg.outputs) / "cache",
+        valid_limit=cfg.valid_limit, test_limit=cfg.test_limit,
+    )  # fmt: skip
+    return record(directory, evaluation, settings, trained.origin(cfg.seed), trained.weights)

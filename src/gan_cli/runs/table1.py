@@ -1,0 +1,152 @@
+"""Table 1 of runs of one recipe, which differ by their seeds alone."""
+
+import statistics
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from omegaconf import DictConfig
+
+from gan_cli.config.differences import differences, flatten, is_one_of
+from gan_cli.data.source import Data
+from gan_cli.errors import UserError
+from gan_cli.metrics.comparison import compare
+from gan_cli.metrics.summary import summarise
+from gan_cli.runs.aggregate import NOT_KINDS
+from gan_cli.runs.collect import Job
+from gan_cli.runs.directory import Run
+from gan_cli.runs.evaluation import evaluated
+from gan_cli.runs.load import Trained, load_weights
+
+# Which weights of G, and what the table calls those of a seed.
+WEIGHTS = {"raw": "", "ema": ", average"}
+PROTOCOL = ("seed", "n_samples", "valid_limit", "test_limit")
+NUMBERS = ("log_likelihood", "standard_error", "n", "sigma")
+# What no number of the table depends on.
+NOT_RECIPE = (*NOT_KINDS, "log", "checkpoint", "dry_run")
+
+
+def finished_by_seed(jobs: Sequence[Job]) -> list[Job]:
+    """Return the finished jobs in the order of their seeds.
+
+    Raises UserError where there is none, one has no metrics, they differ by more than their seeds,
+    or a seed is there twice.
+    """
+    finished = [job for job in jobs if job.status == "finished"]
+    if empty := [job.name for job in finished if not job.rows]:
+        raise UserError(f"{empty[0]} is finished, but its metrics.csv is missing or empty.")
+    if not finished:
+        raise UserError(f"None of the {len(jobs)} runs there is finished; `gan train` ends them.")
+    finished.sort(key=_seed)
+    recipes = [recipe(Run(job.path).config()) for job in finished]
+    for job, other in zip(finished, recipes, strict=True):
+        if different := differences(recipes[0], other, ()):
+            raise UserError(
+                f"{finished[0].name} and {job.name} differ by more than their seeds "
+                f"({'; '.join(different)}); a table is of one recipe, and `gan report` compares "
+                "several."
+            )
+    seeds = [_seed(job) for job in finished]
+    if again := {seed for seed in seeds if seeds.count(seed) > 1}:
+        raise UserError(f"runs has seed {min(again)} more than once; each counts as one run.")
+    return finished
+
+
+def load_generators(jobs: Sequence[Job], device: torch.device) -> list[dict[str, Trained]]:
+    """Return each job's generators by their WEIGHTS, on `device`; each checkpoint is read once.
+
+    Raises UserError where a job has no whole checkpoint.
+    """
+    return [load_weights(Run(job.path), list(WEIGHTS), device) for job in jobs]
+
+
+def recipe(config: DictConfig) -> dict[str, Any]:
+    """Return the settings of a run that make it one of its kind."""
+    settings = flatten(config)
+    # What is watched decides nothing, unless it ends the run.
+    ended = settings.get("monitor.target") is not None
+    free = NOT_RECIPE if ended else (*NOT_RECIPE, "monitor")
+    return {k: v for k, v in settings.items() if not is_one_of(k, free)}
+
+
+def table(
+    cfg: DictConfig,
+    jobs: Sequence[Job],
+    trained: Sequence[Mapping[str, Trained]],
+    folds: Sequence[Data],
+    missing: Sequence[str],
+) -> tuple[dict[str, Any], int]:
+    """Return the table of jobs by seed, for JSON, and the index of the median one by raw weights.
+
+    By the paper's protocol: every run is scored, the references beside the first one, and more
+    draws of the median one; evaluations kept with the runs are used again. trained: each job's
+    generators by their weights. missing: what is not in the table and why. Log-likelihoods are
+    in nats, times in hours.
+    """
+    first = trained[0]["raw"]
+    beside = evaluated(cfg, first, folds, references=["train", "kmeans"])
+    scores = [{w: evaluated(cfg, one[w], folds) for w in WEIGHTS} for one in trained]
+    rows = [_row(job, by) for job, by in zip(jobs, scores, strict=True)]
+    values = {w: [row[w]["log_likelihood"] for row in rows] for w in WEIGHTS}
+    middle = values["raw"].index(statistics.median_low(values["raw"]))
+    drawn = {w: evaluated(cfg, trained[middle][w], folds, draws=cfg.draws) for w in WEIGHTS}
+    samples = {
+        f"seed {_seed(job)}{of}": one[w].samples(cfg.n_samples, cfg.seed)
+        for job, one in zip(jobs, trained, strict=True)
+        for w, of in WEIGHTS.items()
+    }
+    content = {
+        "dataset": jobs[0].settings["dataset._target_"],
+        "train": jobs[0].command,
+        "recipe": recipe(first.config),
+        "protocol": {key: cfg[key] for key in PROTOCOL},
+        "runs": rows,
+        "references": {name: _numbers(score) for name, score in beside["references"].items()},
+        "quoted": beside["quoted"],
+        "draws": {
+            "seed": rows[middle]["seed"],
+            **{w: [draw["log_likelihood"] for draw in drawn[w]["draws"]] for w in WEIGHTS},
+        },
+        **compare(samples, first.source, folds[0], cfg.seed, first.device),
+        "missing": missing,
+        "command": " ".join(sys.argv),
+        "over_seeds": {w: _over_seeds(values[w]) for w in WEIGHTS},
+    }
+    return content, middle
+
+
+def _seed(job: Job) -> int:
+    return int(job.settings["seed"])
+
+
+def _row(job: Job, scores: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Return a run's length, what it ran on, and its scores by the weights of G."""
+    sessions = [session for session in Run(job.path).sessions() if "versions" in session]
+    return {
+        "seed": _seed(job),
+        "epochs": job.rows[-1]["epoch"],
+        "hours": job.seconds / 3600,
+        "sessions": len(sessions),
+        "commits": sorted({str(session["git_commit"]) for session in sessions}),
+        "hardware": sorted({_hardware(session) for session in sessions}),
+        "evaluated": scores["raw"]["git_commit"],
+        "n_valid": scores["raw"]["n_valid"],
+        **{which: _numbers(score) for which, score in scores.items()},
+    }
+
+
+def _hardware(session: Mapping[str, Any]) -> str:
+    what = session["processor"] if session["device"] == "cpu" else session["device"]
+    torch_version = session["versions"]["torch"]
+    return f"{what}, {session['threads']} threads, {session['precision']}, torch {torch_version}"
+
+
+def _numbers(score: Mapping[str, Any]) -> dict[str, float]:
+    return {name: score[name] for name in NUMBERS}
+
+
+def _over_seeds(values: Sequence[float]) -> dict[str, float | None]:
+    """Return the summary; a single run's standard error, NaN, is None, as JSON has no NaN."""
+    summary = summarise(values)._asdict()
+    return {**summary, "standard_error": summary["standard_error"] if len(values) > 1 else None}
