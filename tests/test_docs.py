@@ -74,24 +74,28 @@ def test_the_table_of_results_has_the_numbers_of_its_json() -> None:
             assert shown in page, line
 
 
-def examples() -> Iterator[tuple[str, dict[str, str], list[str]]]:
-    """Yield each section of docs/extending.md that trains: its title, files and commands."""
-    for section in (ROOT / "docs/extending.md").read_text().split("\n## ")[1:]:
-        files, commands = {}, []
-        for language, code in FENCE.findall(section):
-            if language == "sh":
-                commands += code.splitlines()
-            else:
-                files[code.splitlines()[0].removeprefix("# ")] = code
-        if commands:
-            yield section.splitlines()[0], files, commands
+def examples() -> Iterator[object]:
+    """Yield files and commands of each section with files that name themselves and commands."""
+    for page in (ROOT / "README.md", ROOT / "docs/extending.md"):
+        for section in page.read_text().split("\n## ")[1:]:
+            files, commands = {}, []
+            for language, code in FENCE.findall(section):
+                if language == "sh":
+                    commands += code.splitlines()
+                elif language in ("python", "yaml"):
+                    files[code.splitlines()[0].removeprefix("# ")] = code
+            if files and commands:
+                yield pytest.param(files, commands, id=section.splitlines()[0])
 
 
-@pytest.mark.parametrize(("title", "files", "commands"), examples(), ids=lambda x: str(x)[:20])
-def test_examples_of_extending_train(
-    title: str, files: dict[str, str], commands: list[str], gan: Gan, tmp_path: Path,
+@pytest.mark.parametrize(("files", "commands"), list(examples()))
+def test_examples_of_own_parts_train(
+    files: dict[str, str],
+    commands: list[str],
+    gan: Gan,
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     for name, code in files.items():
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -102,7 +106,7 @@ def test_examples_of_extending_train(
         program, command, *words = shlex.split(line)
         assert program == "gan"
         result = gan(command, *words, *(few if command == "train" else ("n=4",)))
-        assert result.code == 0, f"{title}: {result.err}"
+        assert result.code == 0, result.err
     assert list(tmp_path.glob("outputs/train/*/checkpoints/*"))
     for name in files:
         sys.modules.pop(Path(name).stem, None)
