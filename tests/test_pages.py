@@ -1,4 +1,4 @@
-"""What the README and the help tell to type is what the shell and the settings take."""
+"""Commands that the pages and the help show are what the shell and the settings take."""
 
 import json
 import re
@@ -15,14 +15,25 @@ from gan_cli.cli import COMMANDS
 from gan_cli.config import validate as config
 from gan_cli.figures.table1 import markdown
 
-RESULTS = Path(__file__).parents[1] / "results"
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "results"
+# A table1.md quotes the commands of its runs, which are of the version that trained them.
+PAGES = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted(page for page in RESULTS.glob("*.md") if page.name != "table1.md"),
+]
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
-def commands_of_the_readme() -> Iterator[str]:
-    text = README.read_text()
-    yield from re.findall(r"^    (gan .*)$", text, flags=re.MULTILINE)
-    yield from (" ".join(code.split()) for code in re.findall(r"`(gan [^`]*)`", text))
+def commands_of_the_pages() -> Iterator[str]:
+    for page in PAGES:
+        text = page.read_text()
+        for language, block in FENCE.findall(text):
+            if language == "sh":
+                yield from re.findall(r"^(gan .*)$", block, flags=re.MULTILINE)
+        inline = re.findall(r"`(gan [^`]*)`", FENCE.sub("", text))
+        yield from (" ".join(code.split()) for code in inline)
 
 
 def commands_of_the_help() -> Iterator[str]:
@@ -38,7 +49,7 @@ def is_whole(line: str) -> bool:
     return not re.search(r"[<…]|--|COMMAND|=$", line) and line.split()[1] in COMMANDS
 
 
-@pytest.mark.parametrize("commands", [commands_of_the_readme, commands_of_the_help])
+@pytest.mark.parametrize("commands", [commands_of_the_pages, commands_of_the_help])
 def test_commands_that_are_shown_are_understood(commands: Callable[[], Iterator[str]]) -> None:
     config.register()
     lines = dict.fromkeys(line for line in commands() if is_whole(line))
@@ -53,7 +64,7 @@ def test_commands_that_are_shown_are_understood(commands: Callable[[], Iterator[
             compose(command, [one.input_line for one in told if not one.is_sweep_override()])
 
 
-@pytest.mark.parametrize("commands", [commands_of_the_readme, commands_of_the_help])
+@pytest.mark.parametrize("commands", [commands_of_the_pages, commands_of_the_help])
 def test_a_shell_takes_what_is_shown(commands: Callable[[], Iterator[str]]) -> None:
     page = "\n".join(line for line in commands() if is_whole(line))
     done = subprocess.run(["bash", "-n"], input=page, capture_output=True, text=True, check=False)
