@@ -36,10 +36,10 @@ def main() -> None:
             subprocess.run(command, cwd=directory, check=True, stdout=subprocess.DEVNULL)
             log = (Path(directory) / "run/train.log").read_text()
             sizes = [path.stat().st_size for path in Path(directory).glob("run/checkpoints/*")]
-        told = re.search(r"(\d+) checkpoints, in ([\d.]+) % of the time", log)
-        assert told is not None
+        found = re.search(r"(\d+) checkpoints, in ([\d.]+) % of the time", log)
+        assert found is not None
         megabytes = max(sizes) / 1e6
-        print(f"{name}: {told[1]} checkpoints of {megabytes:.0f} MB, {told[2]} % of the time")
+        print(f"{name}: {found[1]} checkpoints of {megabytes:.0f} MB, {found[2]} % of the time")
 
 
 if __name__ == "__main__":

@@ -23,48 +23,48 @@ from gan_cli.runs.environment import git_commit
 
 IMPORTS = """
 import hydra, torch, torch._dynamo, torchvision
-tell("the imports alone")
+stage("the imports alone")
 """
 COMMAND = """
 import importlib
 from gan_cli import cli
 perform = cli.perform
 def watched(command, cfg):
-    tell("config composed")
+    stage("config composed")
     import torch
-    tell("torch imported")
+    stage("torch imported")
     train = importlib.import_module("gan_cli.commands.train")
-    tell("command imported")
+    stage("command imported")
     load, step = train._load, train.Trainer.train_step
     def loaded(*arguments):
         data = load(*arguments)
-        tell("data read")
+        stage("data read")
         return data
     def stepped(training):
-        tell("run begun")
+        stage("run begun")
         step(training)
-        tell("first update")
+        stage("first update")
     train._load, train.Trainer.train_step = loaded, stepped
     return perform(command, cfg)
 cli.perform = watched
 sys.argv = ["gan", "train", "experiment=mnist", "schedule.steps=1"]
 cli.main()
 """
-TELL = """
+STAGE = """
 import sys, time
-def tell(stage):
+def stage(stage):
     print("@", time.monotonic() - {began}, stage, flush=True)
 """
 
 
 def stages(code: str) -> dict[str, float]:
-    """Return the seconds from the start of a process that runs `code` to what it tells of."""
+    """Return the seconds from the start of a process that runs `code` to each of its stages."""
     with tempfile.TemporaryDirectory() as directory:
-        whole = TELL.format(began=time.monotonic()) + code
-        told = subprocess.run(
+        whole = STAGE.format(began=time.monotonic()) + code
+        output = subprocess.run(
             [sys.executable, "-c", whole], cwd=directory, check=True, capture_output=True, text=True
         ).stdout
-    lines = [line.split(" ", 2)[1:] for line in told.splitlines() if line.startswith("@ ")]
+    lines = [line.split(" ", 2)[1:] for line in output.splitlines() if line.startswith("@ ")]
     return {stage: float(seconds) for seconds, stage in lines}
 
 

@@ -1,4 +1,4 @@
-"""What a sweep gains from playing its jobs at once: n single-threaded jobs on n cores.
+"""What a sweep gains from running its jobs at once: n single-threaded jobs on n cores.
 
     python benchmarks/sweep.py [TURNS [EPOCHS]]
 
@@ -47,8 +47,8 @@ def main(turns: int = 3, epochs: int = 150) -> None:
         for launcher in LAUNCHERS:
             times[launcher].append(seconds(launcher, n, epochs))
     for launcher, some in times.items():
-        told = ", ".join(f"{t:.1f}" for t in sorted(some))
-        print(f"{launcher}: {statistics.median(some):.1f} s ({told})")
+        values = ", ".join(f"{t:.1f}" for t in sorted(some))
+        print(f"{launcher}: {statistics.median(some):.1f} s ({values})")
     one, together = (statistics.median(times[launcher]) for launcher in LAUNCHERS)
     print(f"gain: {one / together:.2f}, which is {one / together / n:.2f} n")
 

@@ -83,7 +83,7 @@ def main() -> None:
 def show(text: str = "") -> None:
     """Print `text`, and write out what was printed before.
 
-    Where that fails Python would try again at its end, and tell of it at length.
+    Where that fails Python would try again at its end, and report that at length.
     """
     try:
         print(text, end="", flush=True)

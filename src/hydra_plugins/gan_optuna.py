@@ -1,4 +1,4 @@
-"""Hydra's plugin of gan for searches: Optuna proposes, the launcher plays, Optuna is told.
+"""Hydra's plugin of gan for searches: Optuna proposes, the launcher runs, Optuna gets the results.
 
 Its settings are named as in hydra-optuna-sweeper, which can take its place once it works with a
 current Optuna.
@@ -29,7 +29,7 @@ log = logging.getLogger("gan_cli.sweep")
 
 
 class OptunaSweeper(Jobs):
-    """Plays `n_trials` trials in all, `n_jobs` at once, for the most of what a job returns.
+    """Runs `n_trials` trials in all, `n_jobs` at once, for the most of what a job returns.
 
     `sampler` and `pruner` are configs of Optuna's classes. What trial i is does not depend on where
     a search was stopped, if `n_jobs` is 1.
@@ -83,7 +83,7 @@ class OptunaSweeper(Jobs):
     def search(
         self, study: "optuna.Study", space: "dict[str, BaseDistribution]", same: list[str]
     ) -> None:
-        """Have trials played until there are enough, first those that a killed session left."""
+        """Have trials run until there are enough, first those that a killed session left."""
         from optuna.trial import TrialState
 
         left = study.get_trials(states=[TrialState.RUNNING])
@@ -94,16 +94,16 @@ class OptunaSweeper(Jobs):
         while batch := left[: self.n_jobs] or self.ask(study, space):
             left = left[self.n_jobs :]
             # Trials of the same values are one job.
-            outcomes = self.play(
+            outcomes = self.launch(
                 {sweeps.job_name(chosen(trial)): [*same, *chosen(trial)] for trial in batch}
             )
             for trial in batch:
-                self.tell(study, trial, outcomes.get(sweeps.job_name(chosen(trial))))
+                self.report(study, trial, outcomes.get(sweeps.job_name(chosen(trial))))
 
     def ask(
         self, study: "optuna.Study", space: "dict[str, BaseDistribution]"
     ) -> "list[FrozenTrial]":
-        """Return as many new trials as are played at once, and none where there are enough."""
+        """Return as many new trials as are run at once, and none where there are enough."""
         asked = []
         for number in range(len(study.trials), self.n_trials)[: self.n_jobs]:
             # Its random numbers are the trial's own, or a second session would draw the first's.
@@ -112,8 +112,10 @@ class OptunaSweeper(Jobs):
             asked.append(study.trials[new])
         return asked
 
-    def tell(self, study: "optuna.Study", trial: "FrozenTrial", outcome: JobReturn | None) -> None:
-        """Say what became of a trial. Raises UserError for a run that measured nothing."""
+    def report(
+        self, study: "optuna.Study", trial: "FrozenTrial", outcome: JobReturn | None
+    ) -> None:
+        """Report what became of a trial. Raises UserError for a run that measured nothing."""
         from optuna.trial import TrialState
 
         returned = None if outcome is None else outcome._return_value

@@ -40,7 +40,7 @@ class Jobs(Sweeper):
 
     def __init__(self, params: Mapping[str, str] | None) -> None:
         self.params = params or {}
-        self.played = 0
+        self.begun = 0
         self.failures: list[str] = []
 
     def setup(
@@ -70,8 +70,8 @@ class Jobs(Sweeper):
         write_atomically(directory / sweeps.RECORD, OmegaConf.to_yaml(self.config).encode())
         return directory
 
-    def play(self, jobs: Mapping[str, Sequence[str]]) -> dict[str, JobReturn]:
-        """Play jobs, given as their overrides by their names, and return what came of each."""
+    def launch(self, jobs: Mapping[str, Sequence[str]]) -> dict[str, JobReturn]:
+        """Run jobs, given as their overrides by their names, and return what came of each."""
         directory = Path(self.config.hydra.sweep.dir)
         batch = {}
         for name, overrides in jobs.items():
@@ -92,7 +92,7 @@ class Jobs(Sweeper):
                 with (directory / name / f"{self.config.hydra.job.name}.log").open("a") as file:
                     file.write(f"{reason}\n")
                 self.failures.append(f"{name}: {reason}")
-        number, self.played = self.played, self.played + len(jobs)
+        number, self.begun = self.begun, self.begun + len(jobs)
         if not batch:
             return {}
         try:
@@ -100,7 +100,7 @@ class Jobs(Sweeper):
         except OSError as error:  # a job's own are in what it returned; these are Hydra's
             raise UserError(
                 f"The jobs in {directory} can't go on: {error.strerror or error}. Once that is "
-                "mended, the same command plays those that have not finished."
+                "mended, the same command runs those that have not finished."
             ) from error
         outcomes = dict(zip(batch, returned, strict=True))
         self.failures += [
@@ -114,15 +114,15 @@ class Jobs(Sweeper):
     def end(self) -> None:
         """Raise CompactHydraException, which says how many jobs failed and why, if any did."""
         if self.failures:
-            told = f"{len(self.failures)} of {self.played} jobs failed:"
-            raise CompactHydraException("\n".join([told, *self.failures]))
+            summary = f"{len(self.failures)} of {self.begun} jobs failed:"
+            raise CompactHydraException("\n".join([summary, *self.failures]))
 
 
 class GridSweeper(Jobs):
-    """Plays every combination of the values that are listed."""
+    """Runs every combination of the values that are listed."""
 
     def sweep(self, arguments: list[str]) -> list[JobReturn]:
-        """Play what the command line's overrides, and `params`, come to."""
+        """Run what the command line's overrides, and `params`, come to."""
         jobs = sweeps.combinations(self.params, arguments)
         name = self.config.hydra.runtime.choices.get("sweep")
         if name is not None and list(jobs) == [sweeps.ALONE]:
@@ -132,6 +132,6 @@ class GridSweeper(Jobs):
                 "setting several values, as seed=range(5) does."
             )
         log.info("What becomes of each job is in %s.", self.begin() / sweeps.LOG)
-        outcomes = self.play(jobs)
+        outcomes = self.launch(jobs)
         self.end()
         return list(outcomes.values())

@@ -203,7 +203,7 @@ def test_a_step_of_g_against_the_optimum_brings_it_nearer_to_the_data() -> None:
 
 def test_algorithm_1_takes_k_steps_of_d_for_one_of_g() -> None:
     game = line_game(k=3)
-    game.play(5)
+    game.train(5)
     steps = [
         int(next(iter(optimizer.state.values()))["step"])
         for optimizer in (game.d_optimizer, game.g_optimizer)

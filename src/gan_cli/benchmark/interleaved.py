@@ -16,17 +16,17 @@ class Rate(NamedTuple):
     high: float
 
 
-Player = Callable[[int], object]  # plays that many steps
+Player = Callable[[int], object]  # runs that many iterations
 
 
 def each(step: Callable[[], object]) -> Player:
     """Return the player whose steps are calls of `step`."""
 
-    def play(n: int) -> None:
+    def run(n: int) -> None:
         for _ in range(n):
             step()
 
-    return play
+    return run
 
 
 def rates(
@@ -34,18 +34,18 @@ def rates(
 ) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
     """Return steps a second of each player in each turn, (turns, players).
 
-    In a turn each plays for about `seconds`, a step at least; a turn before them warms up, and
+    In a turn each runs for about `seconds`, a step at least; a turn before them warms up, and
     shows how many steps that takes.
     """
     steps = []
-    for play in players:
-        play(1)
-        steps.append(max(1, round(seconds / _seconds(play, 1, device))))
-    for i, play in enumerate(players):
-        steps[i] = max(1, round(seconds * steps[i] / _seconds(play, steps[i], device)))
+    for run in players:
+        run(1)
+        steps.append(max(1, round(seconds / _seconds(run, 1, device))))
+    for i, run in enumerate(players):
+        steps[i] = max(1, round(seconds * steps[i] / _seconds(run, steps[i], device)))
     return np.array(
         [
-            [n / _seconds(play, n, device) for play, n in zip(players, steps, strict=True)]
+            [n / _seconds(run, n, device) for run, n in zip(players, steps, strict=True)]
             for _ in range(turns)
         ]
     )
@@ -56,10 +56,10 @@ def summary(rates_of_one: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Rate:
     return Rate(*np.quantile(rates_of_one, [0.25, 0.5, 0.75]).tolist())
 
 
-def _seconds(play: Player, n: int, device: torch.device) -> float:
+def _seconds(run: Player, n: int, device: torch.device) -> float:
     _wait(device)
     start = time.perf_counter()
-    play(n)
+    run(n)
     _wait(device)
     return time.perf_counter() - start
 

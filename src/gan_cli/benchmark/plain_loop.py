@@ -1,4 +1,4 @@
-"""The loop that people write, to tell the speed of ours against: the paper's and other pairs in it.
+"""The loop that people write, as the measure of our speed: the paper's and other pairs in it.
 
 DataLoader, torchvision's transforms, fp32, separate passes for each player, `.item()` each step.
 """
@@ -54,7 +54,7 @@ class Plain:
     """A pair and how it is usually trained. `generator` maps (m, Z) to images.
 
     With `fresh_z` G moves by examples of its own, as Algorithm 1 has it; tutorials let both
-    players judge the same.
+    discriminators score the same.
     """
 
     generator: Callable[[], nn.Module]

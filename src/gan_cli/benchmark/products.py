@@ -36,7 +36,7 @@ class _Record(TorchDispatchMode):
 
 
 def products_of(step: Callable[[], None], device: torch.device) -> tuple[Callable[[], None], int]:
-    """Play `step` once; return what makes all its products again, and their operations (FLOP).
+    """Run `step` once; return what makes all its products again, and their operations (FLOP).
 
     On a GPU as a CUDA graph, or their launches would be what is timed.
     """

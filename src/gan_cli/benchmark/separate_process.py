@@ -16,7 +16,7 @@ from gan_cli.errors import UserError
 def plain_apart(
     pair: str, shape: Sequence[int], images: int, device: torch.device
 ) -> Iterator[Callable[[int], None]]:
-    """Start the plain loop of PLAIN[pair]; give a function that has it play n steps.
+    """Start the plain loop of PLAIN[pair]; yield a function that runs n iterations of it.
 
     It trains on noise of `images` images of `shape` (C, H, W), with as many threads as this process
     has. The function raises UserError where the loop has ended.
@@ -29,7 +29,7 @@ def plain_apart(
         args=(there, pair, (images, *shape), str(device), torch.get_num_threads()),
         daemon=True,
     )
-    # Ctrl-C reaches both: the new process has this from its start, and is told to go by this one.
+    # Ctrl-C reaches both: the new process has this from its start, and goes when this one says so.
     interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         process.start()
@@ -37,7 +37,7 @@ def plain_apart(
         signal.signal(signal.SIGINT, interrupt)
     there.close()
 
-    def play(n: int) -> None:
+    def run(n: int) -> None:
         try:
             here.send(n)
             here.recv()
@@ -49,7 +49,7 @@ def plain_apart(
             ) from None
 
     try:
-        yield play
+        yield run
     finally:
         here.close()
         process.join()

@@ -160,11 +160,11 @@ def _rates_by_threads(
     counts = [n for n in (1, 2, 4, 8, 16, 32, 64, 128) if n < before] + [before]
 
     def with_threads(n: int) -> Player:
-        def play(steps: int) -> None:
+        def run(steps: int) -> None:
             torch.set_num_threads(n)
             each(trainer.train_step)(steps)
 
-        return play
+        return run
 
     measured = rates([with_threads(n) for n in counts], turns, seconds, device)
     torch.set_num_threads(before)

@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 def run(cfg: DictConfig, out: Path) -> None:
     """Log the table, and write it to `out` as Markdown, with every metric as CSV, and as a page."""
+    if cfg.by not in METRICS:
+        raise UserError(f"by is {cfg.by}; it must be one of {', '.join(METRICS)}.")
     jobs, absent = find(cfg)
     finished = [job for job in jobs if job.status == "finished"]
     if not finished:
@@ -59,13 +61,13 @@ def _table(names: Sequence[str], mixed: Collection[str], groups: Sequence[Group]
     for key, _, metrics in groups:
         first = metrics.get(by)
         if first is None:
-            told = ["0", *[""] * 4]
+            cells = ["0", *[""] * 4]
         else:
             error = f" +- {first.standard_error:.2g}" if first.n > 1 else ""
-            told = [str(first.n), f"{first.mean:.4g}{error}"]
-            told += [f"{x:.4g}" for x in (first.median, first.least, first.most)]
+            cells = [str(first.n), f"{first.mean:.4g}{error}"]
+            cells += [f"{x:.4g}" for x in (first.median, first.least, first.most)]
         means = [f"{metrics[m].mean:.4g}" if m in metrics else "" for m in others]
-        rows.append([*(key or ("all",)), *told, *means])
+        rows.append([*(key or ("all",)), *cells, *means])
     return Table(heads, rows, len(labels))
 
 

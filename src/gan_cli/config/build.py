@@ -158,15 +158,15 @@ def warn_of_range(cfg: DictConfig, generator: nn.Module, source: Source) -> None
 
 @contextlib.contextmanager
 def _fits(cfg: DictConfig, key: str, sentence: str) -> Iterator[None]:
-    """Make one sentence of what PyTorch says of tensors that do not fit one of our networks.
+    """Make one sentence of PyTorch's error about tensors that do not fit one of our networks.
 
-    A user's own may have a bug, whose traceback tells more.
+    A user's own may have a bug, whose traceback says more.
     """
     try:
         yield
     except (RuntimeError, ValueError) as error:
         ours = str(OmegaConf.select(cfg, key)._target_).startswith("gan_cli.")
-        if not ours or "allocate" in str(error):  # Memory that is not enough is told elsewhere.
+        if not ours or "allocate" in str(error):  # explain_out_of_memory has a sentence for it
             raise
         reason = " ".join(str(error).splitlines()[:1])
         raise UserError(f"{key} {sentence} ({reason}).") from error
@@ -262,7 +262,8 @@ def pick_arithmetic(cfg: DictConfig) -> tuple[torch.device, torch.dtype | None]:
     if cfg.monitor.target is not None and cfg.monitor.every_epochs is None:
         raise UserError(
             f"monitor.target is {cfg.monitor.target:g} and monitor.every_epochs is null; an "
-            "estimate that ends the run needs to be made, so it must be a number."
+            "estimate that ends the run needs to be made, so monitor.every_epochs must be a number "
+            "of epochs."
         )
     for player, rule in zip(("generator", "discriminator"), build_optimizers(cfg), strict=True):
         if cfg.compile and not isinstance(rule, CapturableOptimizer):

@@ -39,7 +39,7 @@ def build(cfg: DictConfig, key: str, without: Collection[str] = ()) -> Any:
             reason = " ".join(str(error.__cause__).splitlines()[:1])
             raise UserError(f"{key} does not fit {node._target_}: {reason}") from error
         if isinstance(error.__cause__, ImportError):
-            # Hydra tells where it looked; what it met there is the cause of that.
+            # Hydra says where it looked; what it met there is the cause of that.
             cause = error.__cause__.__cause__ or error.__cause__
             reason = ": ".join([type(cause).__name__, *str(cause).splitlines()[:1]])
             raise UserError(

@@ -369,9 +369,7 @@ class EvalParzen(Trained):
 @dataclass
 class Report(Command):
     runs: list[str] = MISSING
-    by: str = choice(
-        "parzen_valid", "value", "spread", "coverage", "epoch", "seconds", "images_per_second"
-    )
+    by: str = MISSING
 
 
 @dataclass

@@ -26,7 +26,7 @@ CALLED = {
     "validation": "valid",
     "testing": "test",
 }
-TOLD = 10  # of the broken pictures, those that are named
+NAMED = 10  # of the broken pictures, those that are named
 DECODING = 3  # another number where pictures come out otherwise than before: caches are then old
 
 
@@ -132,14 +132,14 @@ class Folder(Source):
                 "take more memory than there is; dataset.size=64, say, makes them smaller."
             ) from error
         if broken:
-            few = "; ".join(f"{name}: {why}" for name, why in list(broken.items())[:TOLD])
-            told = (
+            few = "; ".join(f"{name}: {why}" for name, why in list(broken.items())[:NAMED])
+            message = (
                 f"{len(broken)} of {len(album.names)} pictures in {self.path} can't be read ({few}"
             )
-            told += "; ...)" if len(broken) > TOLD else ")"
+            message += "; ...)" if len(broken) > NAMED else ")"
             if not self.skip_broken:
-                raise UserError(f"{told}; dataset.skip_broken=true leaves them out.")
-            log.warning("%s and are left out.", told)
+                raise UserError(f"{message}; dataset.skip_broken=true leaves them out.")
+            log.warning("%s and are left out.", message)
             folders = {PurePosixPath(name).parent for name in pictures}
             for name in broken:
                 if (folder := PurePosixPath(name).parent) not in folders:

@@ -58,7 +58,7 @@ class Source:
         raise NotImplementedError
 
     def refuse_other_than(self, shape: tuple[int, ...]) -> None:
-        """Raise UserError where the data's `shape` is not the one that was told."""
+        """Raise UserError where the data's `shape` is not the one in the config."""
         if self.shape != shape:
             raise UserError(
                 f"dataset.shape is {self.shape}; it must be {shape}, which these data have."
@@ -77,7 +77,7 @@ class Source:
         return self.space.to_pixels(x)
 
     def to_measure(self, x: Tensor) -> Tensor:
-        """Map model space to the one in which log-likelihoods are told: images to [0, 1]."""
+        """Map model space to the one in which log-likelihoods are measured: images to [0, 1]."""
         return self.space.to_measure(x)
 
 

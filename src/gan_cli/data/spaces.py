@@ -25,7 +25,7 @@ class Affine(NamedTuple):
         return _grey((x.float() - self.low) / (self.high - self.low))
 
     def to_measure(self, x: Tensor) -> Tensor:
-        """Map to [0, 1], where log-likelihoods of images are told."""
+        """Map to [0, 1], where log-likelihoods of images are measured."""
         return (x - self.low) / (self.high - self.low)
 
 

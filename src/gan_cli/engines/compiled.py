@@ -74,7 +74,7 @@ class Compiled(Captured):
             self._program = _compile(traced, [*self._tensors, *casts, *xs, rates, *drawn])
         except RuntimeError as error:
             raise UserError(
-                f"The update can't be compiled ({_reason(error)}); compile=false plays it without."
+                f"The update can't be compiled ({_reason(error)}); compile=false runs it as it is."
             ) from error
 
 
@@ -177,7 +177,7 @@ def _draw(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[
     if any(isinstance(x, Tensor) for x in tree_leaves((args, kwargs))):
         raise UserError(
             f"The update can't be compiled ({func} draws random numbers that depend on others); "
-            "compile=false plays it without."
+            "compile=false runs it as it is."
         )
     return lambda: func(*kept, *args, **kwargs)
 

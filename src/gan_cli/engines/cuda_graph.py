@@ -58,6 +58,6 @@ class Graph(Captured):
                 raise cause from None
             reason = str(cause).splitlines()[0]
             raise UserError(
-                f"The update can't be captured as a CUDA graph ({reason}); cuda_graph=false plays "
-                "it without."
+                f"The update can't be captured as a CUDA graph ({reason}); cuda_graph=false runs "
+                "it as it is."
             ) from error

@@ -53,8 +53,8 @@ class Page(NamedTuple):
     """All that a report says, best group first.
 
     `facts` are what was reported, when and by what, as (name, text); `ordered_by` is the metric
-    that orders the table, `first` most or least; `remarks` tell of runs that are not in it, or not
-    as the others are. The groups `drawn` are in the charts, in the order of STYLES, out of `groups`
+    that orders the table, `first` most or least; `remarks` are on runs that are not in it, or
+    differ. The groups `drawn` are in the charts, in the order of STYLES, out of `groups`
     in all. `left_out` is how many grids there are beside those in `samples`.
     """
 

@@ -90,15 +90,15 @@ def _told(content: Mapping[str, Any]) -> Iterator[str]:
 
 def _classes(classes: Mapping[str, Any]) -> Iterator[str]:
     yield (
-        "Shares of the classes (%), as told by a convolutional network that is right on "
+        "Shares of the classes (%), by a convolutional network that is right on "
         f"{classes['accuracy']:.2%} of the test images; the last column is the total variation "
         "distance from the test images' own labels."
     )
     truth = classes["test images"]
     rows = [["labels of the test images", *_percent(truth), ""]]
     rows += [
-        [name, *_percent(told["shares"]), f"{told['total_variation']:.3f}"]
-        for name, told in classes["samples"].items()
+        [name, *_percent(found["shares"]), f"{found['total_variation']:.3f}"]
+        for name, found in classes["samples"].items()
     ]
     yield _table(["", *map(str, range(len(truth))), "distance"], rows)
 

@@ -38,7 +38,7 @@ class Group(NamedTuple):
 def different(jobs: Sequence[Job]) -> dict[str, list[str]]:
     """Return the settings in which jobs differ, each with its value in every job.
 
-    What was told on the command line comes first.
+    What was given on the command line comes first.
     """
     names = dict.fromkeys(name for job in jobs for name in job.settings)
     values = {name: [str(job.settings.get(name, "default")) for job in jobs] for name in names}

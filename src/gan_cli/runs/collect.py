@@ -1,4 +1,4 @@
-"""The runs that a report is of, as their directories tell of them."""
+"""The runs that a report is of, from their directories."""
 
 import math
 import shlex
@@ -12,18 +12,21 @@ from omegaconf import DictConfig, OmegaConf
 from gan_cli.config.differences import flatten
 from gan_cli.errors import UserError
 from gan_cli.files import HYDRA, relative
+from gan_cli.metrics import registry
 from gan_cli.runs import directory as runs
 from gan_cli.runs import sweeps
 from gan_cli.training.trainer import BEST_BY
 
 SPEED, TIME = "images_per_second", "seconds"
-METRICS = (
-    "parzen_valid", "d_loss", "g_loss", "value", "spread", "coverage", "epoch", TIME, SPEED
-)  # fmt: skip
+_MONITORED = {metric.name: metric for metric in registry.METRICS}
+METRICS = (*_MONITORED, "d_loss", "g_loss", "value", "epoch", TIME, SPEED)
 # Of these the least is the best where a run has a target.
 TO_TARGET = ("epoch", TIME)
 # V is the least where G has won, and no less than -log 4 against a D that knows all.
-LEAST_FIRST = (*TO_TARGET, "value")
+LEAST_FIRST = (
+    *TO_TARGET, "value",
+    *(name for name, metric in _MONITORED.items() if not metric.higher_is_better),
+)  # fmt: skip
 
 
 class Job(NamedTuple):
@@ -116,20 +119,25 @@ def find(cfg: DictConfig) -> tuple[list[Job], list[str]]:
 
 def _job(name: str, path: Path) -> Job:
     overrides = _overrides(path)
-    told = {key: override.partition("=")[2] for key, override in overrides.items()}
+    given_settings = {key: override.partition("=")[2] for key, override in overrides.items()}
     command = _command(path, list(overrides.values()))
     noted = sweeps.noted(path) or ""
     reason = noted.removeprefix("failed: ") if noted.startswith("failed: ") else None
     if not runs.Run.exists(path):
-        return Job(name, path, told, command, "failed" if reason else "interrupted", reason, [])
+        return Job(
+            name, path, given_settings, command, "failed" if reason else "interrupted", reason, []
+        )
     found = runs.Run(path)
     status = found.status()
     if status != "failed" or reason is None:
         reason = found.reason()
-    # First what was told; what that stands for, the run's own config has resolved.
+    # First what was given; what that stands for, the run's own config has resolved.
     resolved = flatten(found.config())
-    settings, options = {**told, **resolved}, frozenset(told.keys() - resolved.keys())
-    given = frozenset(told)
+    settings, options = (
+        {**given_settings, **resolved},
+        frozenset(given_settings.keys() - resolved.keys()),
+    )
+    given = frozenset(given_settings)
     return Job(name, path, settings, command, status, reason, found.rows(), options, given)
 
 

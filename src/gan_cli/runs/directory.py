@@ -189,7 +189,7 @@ def logging_to(path: Path) -> Iterator[None]:
 
 def remove_record(out: Path, job: str, outputs: Path) -> None:
     """Remove what Hydra wrote for a command that wrote nothing, and empty directories above."""
-    out, outputs = out.absolute(), outputs.absolute()
+    out, outputs = Path(os.path.abspath(out)), Path(os.path.abspath(outputs))
     names = {path.name for path in out.iterdir()} if out.is_dir() else {""}
     if names <= {HYDRA, f"{job}.log"} and out != Path.cwd():
         shutil.rmtree(out)

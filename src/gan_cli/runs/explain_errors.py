@@ -1,4 +1,4 @@
-"""What the machine runs out of while a run trains, told in a sentence."""
+"""What the machine runs out of, memory or disk, in a sentence."""
 
 import contextlib
 import logging
@@ -49,7 +49,7 @@ def explain_full_disk(run: runs.Run, state: State) -> Iterator[None]:
     """Make one sentence of what can't be written, by whichever thread."""
 
     def note(failed: threading.ExceptHookArgs) -> None:
-        # TensorBoard's thread hands its error on to the next who writes, who tells it.
+        # TensorBoard's thread hands its error on to the next who writes, who reports it.
         log.debug("In %s: %s", failed.thread, failed.exc_value)
 
     before, threading.excepthook = threading.excepthook, note

@@ -52,7 +52,7 @@ def chosen(trial: "FrozenTrial") -> list[str]:
 
 
 def pruner(job: Path) -> Callable[[int, float], None]:
-    """Return what a run tells its estimates, with their number from 1: its search, if it has one.
+    """Return what takes a run's estimates, with their number from 1: its search, if it has one.
 
     By that number, and not by the step, trials of other batch sizes can be compared. The function
     raises PrunedError where the search gives the run up.
@@ -66,13 +66,13 @@ def pruner(job: Path) -> Callable[[int, float], None]:
     running = study.get_trials(states=[optuna.trial.TrialState.RUNNING])
     found = next(trial for trial in running if sweeps.job_name(chosen(trial)) == job.name)
     trial = optuna.Trial(study, found._trial_id)
-    # A run that was killed measures again what it had told before.
-    told = set(found.intermediate_values)
+    # A run that was killed measures again what it had reported before.
+    reported = set(found.intermediate_values)
 
-    def tell(number: int, estimate: float) -> None:
-        if number not in told:
+    def report(number: int, estimate: float) -> None:
+        if number not in reported:
             trial.report(estimate, number)
         if trial.should_prune():
             raise PrunedError(f"given up at estimate {number}, which is {estimate:.4g}")
 
-    return tell
+    return report

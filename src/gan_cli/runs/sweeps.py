@@ -46,7 +46,7 @@ def directory(outputs: str, name: str | None = None) -> str:
 
 
 def combinations(params: Mapping[str, Any], arguments: Sequence[str]) -> dict[str, list[str]]:
-    """Return the overrides of each job by its name, which tells what the sweep varies.
+    """Return the overrides of each job by its name, which has what the sweep varies.
 
     `params` are those of the sweep's config; of the same setting the command line's `arguments`
     win. Raises UserError for what has no list of values.
@@ -72,7 +72,7 @@ def combinations(params: Mapping[str, Any], arguments: Sequence[str]) -> dict[st
         name = job_name([o for key, o in zip(choices, chosen, strict=True) if key in varied])
         if jobs.setdefault(name, list(chosen)) != list(chosen):
             raise UserError(
-                f"Two jobs of this sweep would both be {name}, in which / is _; play them in two "
+                f"Two jobs of this sweep would both be {name}, in which / is _; run them in two "
                 "sweeps."
             )
     return jobs
@@ -126,6 +126,6 @@ def noted(out: Path) -> str | None:
     log = out.parent / LOG
     lines = log.read_text(errors="replace").splitlines() if log.is_file() else []
     # A line is day, time, name and outcome; names may have spaces in them.
-    told, name = [line.split(" ", 2)[-1] for line in lines], f"{out.name}: "
-    outcomes = [line.removeprefix(name) for line in told if line.startswith(name)]
+    noted, name = [line.split(" ", 2)[-1] for line in lines], f"{out.name}: "
+    outcomes = [line.removeprefix(name) for line in noted if line.startswith(name)]
     return outcomes[-1] if outcomes else None

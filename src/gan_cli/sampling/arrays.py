@@ -22,9 +22,9 @@ def read_array(setting: str, path: Path) -> Tensor:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except Exception as error:  # whatever a damaged header makes of numpy's parser
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-        told = " ".join(str(reason).split())
+        message = " ".join(str(reason).split())
         raise UserError(
-            f"{setting} is {path}, which can't be read as a .npy array of numbers ({told})."
+            f"{setting} is {path}, which can't be read as a .npy array of numbers ({message})."
         ) from error
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
         raise UserError(f"{setting} is {path}; it must hold one .npy array of real numbers.")

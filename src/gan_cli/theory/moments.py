@@ -26,14 +26,14 @@ def train(
     def look(title: str) -> tuple[str, Moment, Panel]:
         return title, measure_game(game, cells), panel(game, title)
 
-    game.play(before)
+    game.train(before)
     yield look("near convergence")
     game.train_discriminator(grid(game.p_data, game.generator, cells), inner)
     yield look("after D's inner loop")
     for _ in range(g_steps):
         game.generator_step()
     yield look("after G's step" + ("s" if g_steps > 1 else ""))
-    game.play(after)
+    game.train(after)
     yield look("at the end")
 
 

@@ -32,9 +32,9 @@ class LineDiscriminator(nn.Module):
 
 @dataclass
 class LineGame:
-    """The players with their optimizers, what they play for, and the random numbers.
+    """The players with their optimizers, their objective, and the random numbers.
 
-    `lr` falls in proportion to the part of the `steps` that is still to be played, so that the
+    `lr` falls in proportion to the part of the `steps` that is still to come, so that the
     noise of the minibatches dies out and the players come to rest.
     """
 
@@ -56,7 +56,7 @@ class LineGame:
             for player in (self.generator, self.discriminator)
         )
 
-    def play(self, steps: int) -> None:
+    def train(self, steps: int) -> None:
         """Play `steps` iterations of Algorithm 1, on fresh minibatches."""
         for _ in range(steps):
             for optimizer in (self.g_optimizer, self.d_optimizer):

@@ -71,8 +71,8 @@ def take_gpu(directory: Path) -> None:
     Jobs note theirs by locks in `directory`, which other machines may write to as well. Waits until
     a GPU is free, and then has it for good: CUDA looks only once.
     """
-    told = os.environ.get("CUDA_VISIBLE_DEVICES")
-    gpus = told.split(",") if told else [str(i) for i in range(torch.cuda.device_count())]
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    gpus = visible.split(",") if visible else [str(i) for i in range(torch.cuda.device_count())]
     while len(gpus) > 1:
         for gpu in gpus:
             try:
@@ -115,7 +115,7 @@ def keep_freed_memory(largest: int) -> None:
     By itself glibc hands memory back once twice the largest block lies free at its heap's end,
     which depends on all else that lies there; the kernel's clearing of new pages was then a third
     of a step of `tutorial`. Blocks above 32 MB, as the paper's CIFAR-10 pairs have them, it hands
-    back at once, whatever it is told, unless all come from the heap: that costs memory, half as
+    back at once, whatever its settings, unless all come from the heap: that costs memory, half as
     much again and more, so only networks that have such blocks get it. Other C libraries are left
     alone.
     """

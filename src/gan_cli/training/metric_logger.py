@@ -1,4 +1,4 @@
-"""What a person sees of a run while it trains: terminal, log file, metrics.csv, TensorBoard."""
+"""What one sees of a run while it trains: terminal, log file, metrics.csv, TensorBoard."""
 
 import csv
 import logging
@@ -91,7 +91,7 @@ class MetricLogger:
         return self._writer
 
     def advance(self) -> None:
-        """Note that a step was played."""
+        """Count an iteration."""
         self._bar.update()
 
     def row(self, values: dict[str, float], images: int) -> None:

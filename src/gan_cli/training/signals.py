@@ -1,4 +1,4 @@
-"""Being told to stop, or that the end is near."""
+"""Signals: to stop, or that the end is near."""
 
 import signal
 from collections.abc import Iterator
