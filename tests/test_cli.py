@@ -498,4 +498,4 @@ def test_directories_that_are_no_utf_8(tmp_path: Path) -> None:
         assert image.text["run"] == "caf\\xe9"
     done = run_gan("train", f"resume={latin}", "schedule.steps=3", cwd=here)
     assert done.code == 1
-    assert "The run directory is caf\\xe9, whose name is no UTF-8" in done.err
+    assert "The run directory is caf\\xe9, whose name is not UTF-8" in done.err

@@ -10,12 +10,12 @@ class MissingDataError(UserError):
 
 
 class DivergedError(UserError):
-    """Says in which quantity, and at which step, the game left the numbers there are."""
+    """Says which quantity became NaN or infinite, and at which step."""
 
     def __init__(self, quantity: str) -> None:
         super().__init__(
-            f"{quantity}: the game has diverged; a smaller optimizer.lr (or optimizer.g_lr, where "
-            "G has its own) is the first thing to try."
+            f"{quantity}: training has diverged; a smaller optimizer.lr (or "
+            "optimizer.generator.lr, where G has its own) is the first thing to try."
         )
 
 

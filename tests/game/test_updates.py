@@ -16,7 +16,7 @@ from gan_cli.engines.compiled import Compiled
 from gan_cli.engines.per_sample import is_per_sample
 from gan_cli.game.objectives import Minimax, NonSaturating
 from gan_cli.game.priors import Uniform
-from gan_cli.game.updates import METRICS, metrics
+from gan_cli.game.updates import TRAINING_METRICS, metrics
 from gan_cli.networks import layers
 from gan_cli.networks.maxout import MaxoutDiscriminator
 from gan_cli.networks.mlp import Discriminator, Generator
@@ -232,7 +232,9 @@ def test_batch_norm_in_d_is_found_and_kept_apart() -> None:
 def told(t: Trainer) -> dict[str, float]:
     """The metrics of one step."""
     logits = t.update(t.state, t.game, [t.minibatches[0]])
-    return dict(zip(METRICS, metrics(t.game.objective, logits[None]).tolist(), strict=True))
+    return dict(
+        zip(TRAINING_METRICS, metrics(t.game.objective, logits[None]).tolist(), strict=True)
+    )
 
 
 def test_metrics_of_a_clueless_discriminator() -> None:

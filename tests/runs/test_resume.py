@@ -129,7 +129,7 @@ def test_a_stopped_process_goes_on_bit_for_bit(gan: Gan, tmp_path: Path) -> None
             break
     out, err = process.communicate()
     assert process.returncode == 128 + signal.SIGINT, err
-    assert "`gan train resume=stopped` goes on" in out
+    assert "`gan train resume=stopped` resumes it" in out
     assert json.loads((stopped / "status.json").read_text())["status"] == "interrupted"
     step = weights(stopped)["step"]
     assert 100 <= step < 300
@@ -246,7 +246,7 @@ def test_a_run_without_its_checkpoints_is_not_begun_anew(
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
     result = gan("train", f"resume={run}", "schedule.steps=8")
     assert result.code == 1
-    assert f"{run}/checkpoints holds no checkpoint to go on from" in result.err
+    assert f"{run}/checkpoints holds no checkpoint to resume from" in result.err
     after = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
     assert after == before
 

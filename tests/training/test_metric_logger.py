@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from torch.utils import tensorboard
 
-from gan_cli.game.updates import METRICS
+from gan_cli.game.updates import TRAINING_METRICS
 from gan_cli.training.metric_logger import MetricLogger, truncate
 
 WHOLE = "step,epoch,d_loss\n10,1,0.5\n20,2,0.4\n30,3,0.3\n"
@@ -78,7 +78,7 @@ def test_no_row_counts_the_making_of_the_writer(
     logger._since = now
     for step in (1, 2):
         pass_by(2)
-        logger.row({"step": step, "epoch": 1.0, **dict.fromkeys(METRICS, 0.5)}, images=10)
+        logger.row({"step": step, "epoch": 1.0, **dict.fromkeys(TRAINING_METRICS, 0.5)}, images=10)
     with (tmp_path / "metrics.csv").open() as file:
         assert [row["images_per_second"] for row in csv.DictReader(file)] == ["5", "5"]
 

@@ -1,4 +1,4 @@
-"""`gan train`: train a generator and a discriminator, or go on with it."""
+"""`gan train`: train a generator and a discriminator, or resume a run."""
 
 import contextlib
 import logging
@@ -40,7 +40,7 @@ from gan_cli.training.trainer import BEST_BY, Observers, Trainer
 
 log = logging.getLogger(__name__)
 
-# How often a diverging run is taken back at most.
+# At most so many restores of a diverging run.
 RESTORES = 3
 
 
@@ -66,8 +66,8 @@ def run(cfg: DictConfig, out: Path) -> float | None:
     if cfg.dry_run or data is None:
         show_plan(cfg, source, data)
         return None
-    with ThreadPoolExecutor(1) as beside:
-        hashed = beside.submit(data.fingerprint)
+    with ThreadPoolExecutor(1) as pool:
+        hashed = pool.submit(data.fingerprint)
         trainer = build_trainer(cfg, source, data)
     state, fingerprint = trainer.state, hashed.result()
     steps = length(cfg, trainer.minibatches.per_epoch / trainer.k)
@@ -76,7 +76,7 @@ def run(cfg: DictConfig, out: Path) -> float | None:
     below = os.path.relpath(out)
     if printable(below) != below:
         raise UserError(
-            f"The run directory is {printable(below)}, whose name is no UTF-8, as TensorBoard "
+            f"The run directory is {printable(below)}, whose name is not UTF-8, as TensorBoard "
             "wants it; choose another with outputs=DIRECTORY."
         )
     out.mkdir(parents=True, exist_ok=True)
@@ -134,7 +134,7 @@ def _load(cfg: DictConfig, source: Source) -> Data | None:
 def _observers(
     cfg: DictConfig, run: Run, trainer: Trainer, steps: int, source: Source, data: Data
 ) -> Iterator[Observers]:
-    """Open what a run writes, with a checkpoint to go back to; close it with all on disk."""
+    """Open logger and checkpoint writer, with a first checkpoint; close them with all on disk."""
     state, prior, device = trainer.state, trainer.game.prior, trainer.state.rng.device
     # The same z each time, so that progress can be watched.
     watched_z = draw_z(prior, cfg.log.grid, cfg.seed)
@@ -186,12 +186,12 @@ def _restore(cfg: DictConfig, run: Run, state: State, error: DivergedError) -> N
     if cfg.on_nan == "stop":
         raise error
     if state.restored == RESTORES:
-        raise UserError(f"{error} It was gone back {RESTORES} times already.") from error
+        raise UserError(f"{error} It was restored {RESTORES} times already.") from error
     restored = state.restored + 1
     checkpoints.restore(state, run.checkpoints)
     state.start_streams(restored)
     log.warning(
-        "%s Back to step %d, with new random numbers, for time %d of at most %d.",
+        "%s Back to step %d, with new random numbers, restore %d of at most %d.",
         error, state.step, restored, RESTORES,
     )  # fmt: skip
 
@@ -200,7 +200,7 @@ def _conclude(cfg: DictConfig, run: Run, state: State, signal: int | None) -> No
     where, step, aim = relative(run.path), state.step, target(cfg)
     if signal is not None:
         run.set_status("interrupted", step, f"signal {signal}")
-        log.info("Stopped at step %d; `gan train resume=%s` goes on.", step, where)
+        log.info("Stopped at step %d; `gan train resume=%s` resumes it.", step, where)
         sys.exit(128 + signal)
     run.set_status("finished", step)
     log.info("Finished at step %d: %s", step, where)

@@ -1,6 +1,7 @@
-"""Updates that cross D once: for a discriminator whose logits don't depend on the minibatch.
+"""Updates in which real and generated images share one pass through D.
 
-Batch normalisation in D forbids it; `per_sample` finds out.
+For a D whose logits don't depend on the minibatch, as with batch normalisation they do:
+`per_sample.is_per_sample` checks it.
 """
 
 import functools
@@ -45,33 +46,35 @@ def simultaneous(state: State, game: Game, minibatches: Sequence[Tensor]) -> Ten
     g_logits = fake_logits.detach().requires_grad_()
     d_loss = game.objective.discriminator_loss(real_logits, fake_logits)
     g_loss = game.objective.generator_loss(g_logits)
-    at_real, at_fake, g_slope = torch.autograd.grad(
+    d_real_slope, d_fake_slope, g_slope = torch.autograd.grad(
         [d_loss, g_loss], [real_logits, fake_logits, g_logits]
     )
 
-    # The ratio must be finite for any logit, hence the bound; D does not feel it.
-    at_fake = at_fake.abs().clamp_min(NEGLIGIBLE).copysign(at_fake)
-    logits.backward(torch.cat([at_real, at_fake]), inputs=[*parameters(state.d_optimizer), leaf])
+    # The ratio must be finite for any logit, hence the bound; it doesn't change D's update.
+    d_fake_slope = d_fake_slope.abs().clamp_min(NEGLIGIBLE).copysign(d_fake_slope)
+    logits.backward(
+        torch.cat([d_real_slope, d_fake_slope]), inputs=[*parameters(state.d_optimizer), leaf]
+    )
     assert leaf.grad is not None
-    at_samples = leaf.grad * (g_slope / at_fake).view(-1, *[1] * (fake.dim() - 1))
+    fake_gradient = leaf.grad * (g_slope / d_fake_slope).view(-1, *[1] * (fake.dim() - 1))
 
-    # D moves as soon as its gradients are there, while they are in the cache: that with respect to
-    # G's samples is taken already.
+    # D is updated as soon as its gradients are there, while they are in the cache: the gradient with
+    # respect to G's samples is taken already.
     def update_d() -> None:
         game.set_rates(state.d_optimizer, state.step)
         state.d_optimizer.step()
-        state.d_optimizer.zero_grad()
 
-    wait = _beside(state.rng.device, update_d)
-    fake.backward(at_samples.to(fake.dtype), inputs=parameters(state.g_optimizer))
+    wait = _on_side_stream(state.rng.device, update_d)
+    fake.backward(fake_gradient.to(fake.dtype), inputs=parameters(state.g_optimizer))
     game.set_rates(state.g_optimizer, state.step)
     state.g_optimizer.step()
     state.g_optimizer.zero_grad()
     wait()
+    state.d_optimizer.zero_grad()  # Not before: G's gradients could be given their memory.
     return torch.stack([real_logits, fake_logits, g_logits]).detach()
 
 
-def _beside(device: torch.device, work: Callable[[], None]) -> Callable[[], None]:
+def _on_side_stream(device: torch.device, work: Callable[[], None]) -> Callable[[], None]:
     """Start `work` beside what follows, on a GPU in a stream of its own; return what waits for it.
 
     Small pairs leave most of a GPU idle.

@@ -27,7 +27,7 @@ class NonSaturating:
 
     D's loss counts `d_weight` times: one half in the released code. With `smoothing` s in [0,
     0.5], D's target for real examples is 1 - s in place of 1: one-sided label smoothing (Salimans
-    et al., 2016), which keeps D from growing ever more certain.
+    et al., 2016), which keeps D from becoming overconfident.
     """
 
     def __init__(self, smoothing: float = 0.0, d_weight: float = 0.5) -> None:
@@ -46,7 +46,10 @@ class NonSaturating:
 
 
 class Minimax(NonSaturating):
-    """Equation 1 to the letter: G minimises E[log(1 - D(G(z)))], which saturates early on."""
+    """G as in equation 1: it minimises E[log(1 - D(G(z)))], which saturates early on.
+
+    With `d_weight` 1 both players are.
+    """
 
     def generator_loss(self, fake_logits: Tensor) -> Tensor:
         """Return E[log(1 - D(G(z)))], a scalar."""

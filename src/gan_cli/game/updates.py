@@ -13,8 +13,16 @@ from gan_cli.game.objectives import Objective, value
 from gan_cli.game.priors import Prior
 from gan_cli.game.state import State, parameters
 
-# What `metrics` returns, in this order.
-METRICS = ("d_loss", "g_loss", "value", "d_real", "d_fake", "d_accuracy_real", "d_accuracy_fake")
+# What `metrics` returns, in this order; those of samples are in `gan_cli.metrics.registry`.
+TRAINING_METRICS = (
+    "d_loss",
+    "g_loss",
+    "value",
+    "d_real",
+    "d_fake",
+    "d_accuracy_real",
+    "d_accuracy_fake",
+)
 
 
 @dataclass(frozen=True)
@@ -89,7 +97,7 @@ def descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
 
 @torch.no_grad()
 def metrics(objective: Objective, logits: Tensor) -> Tensor:
-    """Return METRICS as one float32 tensor: means over n steps, whose logits are (n, 3, m)."""
+    """Return TRAINING_METRICS as one float32 tensor: means over n steps of logits (n, 3, m)."""
     real_logits, fake_logits, g_logits = logits.unbind(1)
     means = [
         objective.discriminator_loss(real_logits, fake_logits),

@@ -136,12 +136,12 @@ class Run:
         write_atomically(self.environment_path, content.encode())
 
     def refuse_lost_checkpoints(self) -> None:
-        """Raise UserError where the run has trained, but has no checkpoint to go on from."""
+        """Raise UserError where the run has trained, but has no checkpoint to resume from."""
         if any(self.checkpoints.glob("step-*")):
             return
         if self.rows() or read_json(self.status_path, dict).get("step"):
             raise UserError(
-                f"{self.path} has trained, but {self.checkpoints} holds no checkpoint to go on "
+                f"{self.path} has trained, but {self.checkpoints} holds no checkpoint to resume "
                 "from; put one back, or train anew in another directory."
             )
 

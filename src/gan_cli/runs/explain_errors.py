@@ -62,7 +62,7 @@ def explain_full_disk(run: runs.Run, state: State) -> Iterator[None]:
         where = relative(run.path)
         raise UserError(
             f"Cannot write to {where} at step {state.step}: {cause.strerror or cause}. Its "
-            f"checkpoints are whole: once that is mended, `gan train resume={where}` goes on."
+            f"checkpoints are whole: once that is mended, `gan train resume={where}` resumes it."
         ) from error
     finally:
         threading.excepthook = before

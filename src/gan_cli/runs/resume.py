@@ -56,7 +56,7 @@ def resume(cfg: DictConfig, run: Run, state: State, steps: int, fingerprint: str
     over = is_over(state, steps, target(cfg))
     if over and (run.recorded() == "finished" or state.step > steps):
         raise UserError(
-            f"{relative(run.path)} is finished at step {state.step}; to go on with it, "
+            f"{relative(run.path)} is finished at step {state.step}; to resume it, "
             f"{_longer(cfg, state, steps)}"
         )
     run.update_config(cfg)
@@ -112,7 +112,7 @@ def resumed_config(cfg: DictConfig, out: Path) -> tuple[DictConfig, Path]:
         new = _with_overrides(old, cfg)
     if different := differences(old, new, FREE):
         raise UserError(
-            f"{relative(out)} is a run with other settings, and can't go on with these "
+            f"{relative(out)} is a run with other settings, and can't resume with these "
             f"({'; '.join(different)})."
         )
     return new, out
@@ -178,7 +178,7 @@ def _check(own: DictConfig, cfg: DictConfig, run: Run) -> None:
     if gone := [k for k in flatten(cfg) if k not in known and k.split(".")[0] not in GROUPS]:
         raise UserError(
             f"{run.config_path} has no {gone[0]}: the run is of an earlier version of gan, which "
-            "alone can go on with it."
+            "alone can resume it."
         )
     typed = cfg.copy()
     try:

@@ -40,7 +40,7 @@ def train(
 def measure_game(game: LineGame, cells: int) -> Moment:
     """Return what is measured of the game as it stands, on a grid FINER times finer than `cells`.
 
-    Raises UserError where the game has diverged or the grid is too coarse for the densities.
+    Raises UserError where training has diverged or the grid is too coarse for the densities.
     """
     x = grid(game.p_data, game.generator, FINER * cells)
     if not bool(torch.isfinite(x).all() and torch.isfinite(game.discriminator(x)).all()):

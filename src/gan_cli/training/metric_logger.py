@@ -16,7 +16,7 @@ from tqdm import tqdm
 from gan_cli.errors import UserError
 from gan_cli.figures.grid import Picture
 from gan_cli.files import printable, write_atomically
-from gan_cli.game.updates import METRICS
+from gan_cli.game.updates import TRAINING_METRICS
 from gan_cli.metrics import registry
 from gan_cli.training.collapse import MEASURES
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 COLUMNS = (
-    "step", "epoch", *METRICS, "learning_rate", "momentum", "images_per_second",
+    "step", "epoch", *TRAINING_METRICS, "learning_rate", "momentum", "images_per_second",
     *(metric.name for metric in registry.METRICS),
 )  # fmt: skip
 
@@ -158,7 +158,7 @@ def refuse_other_columns(csv_path: Path) -> None:
     if header not in ("", ",".join(COLUMNS)):
         raise UserError(
             f"{csv_path} has the columns {header}, and this version of gan writes "
-            f"{','.join(COLUMNS)}; move the file away to go on with the run."
+            f"{','.join(COLUMNS)}; move the file away to resume the run."
         )
 
 

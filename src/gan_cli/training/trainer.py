@@ -12,7 +12,7 @@ from gan_cli.data.minibatches import Minibatches
 from gan_cli.errors import DivergedError
 from gan_cli.figures.grid import Picture
 from gan_cli.game.state import LOGITS, State
-from gan_cli.game.updates import METRICS, Game, Update, metrics
+from gan_cli.game.updates import TRAINING_METRICS, Game, Update, metrics
 from gan_cli.training.averaging import AVERAGE_EVERY, update_average
 from gan_cli.training.checkpoint_writer import CheckpointWriter
 from gan_cli.training.collapse import CollapseDetector
@@ -25,12 +25,12 @@ log = logging.getLogger(__name__)
 # The monitor's estimate by which the best checkpoint is chosen: the highest is best.
 BEST_BY = "parzen_valid"
 # After so many iterations logits that all lie in [0, 1] are no accident of the initial weights.
-FIRST = 50
+SIGMOID_CHECK_STEPS = 50
 
 
 @dataclass(frozen=True)
 class Observers:
-    """What looks at a run while it trains; intervals are in iterations.
+    """What measures and records a run while it trains; intervals are in iterations.
 
     `monitor` estimates how good samples are: BEST_BY, and diversity, which `collapse` watches.
     `draw` makes a picture of samples. A search gets each estimate, with its number from 1, by
@@ -53,8 +53,9 @@ class Observers:
 class Trainer:
     """Trains `state` by `update`, on `k` of the minibatches an iteration.
 
-    `d_optimizer` says which learning rate and momentum a row of metrics reports. `ema_decay` and
-    `ema_power` are those of the average of G's weights, as `update_average` takes them.
+    `update` is one of `config.build.UPDATES`, as its engine executes it. `d_optimizer` gives the
+    learning rate and momentum that a row of metrics reports. `ema_decay` and `ema_power` are those
+    of the average of G's weights, as `update_average` takes them.
     """
 
     state: State
@@ -72,7 +73,8 @@ class Trainer:
         Raises DivergedError at the first row or checkpoint at which a metric or a weight is NaN or
         infinite, and UserError for what can't be written and for a collapse that is to end the run.
         """
-        state, logged, unsure = self.state, self.state.step, not self.state.step
+        state = self.state
+        logged, may_be_probabilities = state.step, not state.step
         while not is_over(state, steps, observers.target) and stop.signal is None:
             self.train_step()
             observers.metric_logger.advance()
@@ -83,7 +85,7 @@ class Trainer:
             estimates = self.validate(observers) if every and self._is_due(every, steps) else {}
             last = is_over(state, steps, observers.target)
             if state.step % observers.log_every == 0 or estimates or last:
-                unsure = unsure and self._warn_of_probabilities()
+                may_be_probabilities = may_be_probabilities and self._warn_of_probabilities()
                 self.log(observers, estimates, state.step - logged)
                 logged = state.step
             if state.step % observers.grid_every == 0 or last:
@@ -121,7 +123,7 @@ class Trainer:
             )  # fmt: skip
 
     def means(self) -> Tensor:
-        """Return METRICS as means over the iterations since the last row."""
+        """Return TRAINING_METRICS as means over the iterations since the last row."""
         state, n = self.state, len(self.state.logits)
         latest = metrics(self.game.objective, torch.stack(state.logits))
         if state.earlier is None:
@@ -150,7 +152,7 @@ class Trainer:
 
     def _row(self) -> dict[str, float]:
         state, t = self.state, self.state.step * self.k
-        means = dict(zip(METRICS, self.means().tolist(), strict=True))
+        means = dict(zip(TRAINING_METRICS, self.means().tolist(), strict=True))
         state.logits.clear()
         state.earlier, state.n_earlier = None, 0
         for name, value in means.items():
@@ -165,7 +167,7 @@ class Trainer:
         """Warn where all logits so far are in [0, 1]; return whether they may still be found to."""
         low, high = torch.stack(self.state.logits).aminmax()
         found = low.item() >= 0 and high.item() <= 1
-        if found and self.state.step >= FIRST:
+        if found and self.state.step >= SIGMOID_CHECK_STEPS:
             log.warning(
                 "All that network.discriminator gave in the first %d steps is in [0, 1], as if it "
                 "ended in a sigmoid: it must give logits, so the sigmoid must go.", self.state.step,
