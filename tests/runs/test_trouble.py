@@ -92,7 +92,7 @@ def test_a_diverged_run_goes_back_and_on(gan: Gan, tmp_path: Path, at_step) -> N
     result = gan("train", *SHORT, "on_nan=restore", "checkpoint.every_steps=10", "hydra.run.dir=a")
     assert result.code == 0, result.err
     assert "holds NaN at step 25: training has diverged" in result.out
-    assert "Back to step 20, with new random numbers, for time 1 of at most 3." in result.out
+    assert "Back to step 20, with new random numbers, restore 1 of at most 3." in result.out
     assert times == [23, 23]
     assert [int(row["step"]) for row in rows(tmp_path / "a")] == list(range(5, 41, 5))
     assert weights(tmp_path / "a")["restored"] == 1
@@ -109,7 +109,7 @@ def test_a_run_that_always_diverges_stops_after_three_times(
     at_step(23, lambda state: poison(state.discriminator, float("nan")))
     result = gan("train", *SHORT, "on_nan=restore", "hydra.run.dir=a")
     assert result.code == 1
-    assert "for time 3 of at most 3" in result.out
+    assert "restore 3 of at most 3" in result.out
     assert "It was restored 3 times already." in result.err
     assert len(result.err.splitlines()) == 1
     assert weights(tmp_path / "a")["step"] == 0

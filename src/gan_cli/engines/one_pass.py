@@ -58,7 +58,7 @@ def simultaneous(state: State, game: Game, minibatches: Sequence[Tensor]) -> Ten
     assert leaf.grad is not None
     fake_gradient = leaf.grad * (g_slope / d_fake_slope).view(-1, *[1] * (fake.dim() - 1))
 
-    # D is updated as soon as its gradients are there, while they are in the cache: the gradient with
+    # D is updated as soon as its gradients are there, while they are cached: the gradient with
     # respect to G's samples is taken already.
     def update_d() -> None:
         game.set_rates(state.d_optimizer, state.step)
