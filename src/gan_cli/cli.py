@@ -1,12 +1,16 @@
 """`gan COMMAND [override ...]`: picks the command's primary config and hands over to Hydra."""
 
+import contextlib
 import difflib
+import functools
 import importlib
 import logging
 import os
 import re
 import signal
 import sys
+import traceback
+from collections.abc import Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,9 +73,18 @@ def main() -> None:
         if command not in COMMANDS:
             show(_answer(command, rest))
             return
+        import hydra
+
+        from gan_cli.runs import resolvers
+
+        resolvers.register()
         # As a person would type it: pictures and records show the command that made them.
         sys.argv = [f"gan {command}", *map(quoted_path, rest)]
-        _run_under_hydra(command)
+        run = hydra.main(version_base="1.3", config_path="pkg://gan_cli.conf", config_name=command)(
+            functools.partial(perform, command)
+        )
+        with _in_a_sentence():
+            run()
     except KeyboardInterrupt as error:
         interrupts.report()
         sys.exit(128 + (error.args[0] if error.args else signal.SIGINT))
@@ -122,40 +135,30 @@ def quoted_path(argument: str) -> str:
     return argument
 
 
-def _run_under_hydra(command: str) -> None:
-    """Run one command, or with -m as many as a sweep has."""
-    import hydra
+@contextlib.contextmanager
+def _in_a_sentence() -> Iterator[None]:
+    """End the process with one sentence for what Hydra finds wrong with settings or directories.
+
+    What a command raises beside that is a bug, whose traceback `perform` has printed.
+    """
     from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
 
     from gan_cli.config.validate import complaint
-    from gan_cli.runs import resolvers
 
-    resolvers.register()
-    began = False
-
-    def task(cfg: "DictConfig") -> Any:
-        nonlocal began
-        began = True
-        return perform(command, cfg)
-
+    if "HYDRA_FULL_ERROR" in os.environ:
+        yield
+        return
     # With this set Hydra raises its errors, in place of printing them over many lines.
-    in_full = "HYDRA_FULL_ERROR" in os.environ
-    os.environ.setdefault("HYDRA_FULL_ERROR", "1")
+    os.environ["HYDRA_FULL_ERROR"] = "1"
     try:
-        hydra.main(version_base="1.3", config_path="pkg://gan_cli.conf", config_name=command)(
-            task
-        )()
-    except Exception as error:
-        # Before a command has begun, its settings are at fault, or there is no room for Hydra's
-        # own record of them; from then on what is not reported in a sentence is a bug.
-        if isinstance(error, BrokenPipeError) and not began:  # Hydra printed, as `show` does
-            return
-        if in_full or (began and not isinstance(error, HydraException | UserError)):
-            raise
+        yield
+    except BrokenPipeError:  # Hydra printed, as `show` does
+        pass
+    except (HydraException, OmegaConfBaseException, OSError, UserError, ValueError) as error:
         sys.exit(complaint(error))
     finally:
-        if not in_full:
-            del os.environ["HYDRA_FULL_ERROR"]
+        del os.environ["HYDRA_FULL_ERROR"]
 
 
 def perform(command: str, cfg: "DictConfig") -> Any:
@@ -199,7 +202,8 @@ def perform(command: str, cfg: "DictConfig") -> Any:
         raise
     except Exception as error:
         if not swept:
-            raise
+            traceback.print_exc()
+            sys.exit(1)
         log.exception("%s: a bug of gan's, or of a class of yours", out.name)
         sweeps.note(out, f"failed: {type(error).__name__}: {error}")
         raise CompactHydraException(f"{out.name}: {type(error).__name__}: {error}") from error
