@@ -137,13 +137,11 @@ def quoted_path(argument: str) -> str:
 
 @contextlib.contextmanager
 def _in_a_sentence() -> Iterator[None]:
-    """End the process with one sentence for what Hydra finds wrong with settings or directories.
+    """End the process with one sentence for what is wrong before a command begins, or around it.
 
-    What a command raises beside that is a bug, whose traceback `perform` has printed.
+    That is settings and directories, which Hydra reads, and launchers. A bug in a command is none
+    of these: `perform` has printed its traceback.
     """
-    from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
-
     from gan_cli.config.validate import complaint
 
     if "HYDRA_FULL_ERROR" in os.environ:
@@ -155,7 +153,7 @@ def _in_a_sentence() -> Iterator[None]:
         yield
     except BrokenPipeError:  # Hydra printed, as `show` does
         pass
-    except (HydraException, OmegaConfBaseException, OSError, UserError, ValueError) as error:
+    except Exception as error:
         sys.exit(complaint(error))
     finally:
         del os.environ["HYDRA_FULL_ERROR"]
