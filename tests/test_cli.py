@@ -120,6 +120,14 @@ def test_what_was_there_before_stays(gan: Gan, tmp_path: Path) -> None:
     assert not (tmp_path / "new/deep").exists()
 
 
+def test_the_module_is_the_command(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "gan_cli", "--version"],
+        cwd=tmp_path, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout == "gan 0.1.0\n"
+
+
 def test_version(gan: Gan) -> None:
     assert gan("--version").out == "gan 0.1.0\n"
 
