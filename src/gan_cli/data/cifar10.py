@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 
 from gan_cli.data.source import Data, Source, Split, remove_empty
+from gan_cli.data.spaces import Range
 from gan_cli.errors import MissingDataError, UserError
+from gan_cli.ranges import Count
 
 ARCHIVE = "cifar-10-python.tar.gz"
 FOLDER = "cifar-10-batches-py"
@@ -22,9 +24,9 @@ class CIFAR10(Source):
     def __init__(
         self,
         data_dir: str | os.PathLike[str],
-        shape: Sequence[int] = (3, 32, 32),
-        range: str = "gcn",  # noqa: A002
-        valid: int = 10000,
+        shape: Sequence[Count] = (3, 32, 32),
+        range: Range = "gcn",  # noqa: A002
+        valid: Count = 10000,
     ) -> None:
         super().__init__(shape, range)
         self.data_dir, self.valid = Path(data_dir), valid
