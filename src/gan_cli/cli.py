@@ -17,22 +17,12 @@ from typing import TYPE_CHECKING, Any
 from gan_cli import interrupts
 from gan_cli.completion import BASH
 from gan_cli.errors import PrunedError, UserError
+from gan_cli.help import COMMANDS, help_of, usage
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 log = logging.getLogger(__name__)
-
-COMMANDS = {
-    "train": "train a generator and a discriminator against each other",
-    "sample": "draw samples from a trained generator; beside their nearest training images",
-    "interpolate": "draw images along paths through z-space",
-    "eval-parzen": "estimate the log-likelihood of the test set by a Parzen window",
-    "report": "compare the runs of a sweep, with error bars over seeds",
-    "table1": "evaluate a sweep over seeds as Table 1 does, beside what its numbers are worth",
-    "theory": "draw Figure 1, and check the theory of section 4 by numbers",
-    "bench": "measure the speed of training on this machine",
-}
 
 # Settings that are paths or names, whose text stays as it was typed.
 TEXT = {
@@ -40,27 +30,6 @@ TEXT = {
     "results", "sweep", "dataset.data_dir", "dataset.path", "dataset.cache", "hydra.run.dir",
     "hydra.sweep.dir",
 }  # fmt: skip
-
-
-def usage() -> str:
-    """Return what bare `gan` prints: every command with a line each."""
-    lines = [f"  {name:<12} {line}" for name, line in COMMANDS.items()]
-    return "\n".join(
-        [
-            "Generative adversarial nets (Goodfellow et al., 2014), from the command line.",
-            "",
-            "usage: gan COMMAND [setting=value ...]",
-            "",
-            *lines,
-            "",
-            "  gan train                         digits, on this machine, in minutes",
-            "  gan train dataset=mnist           Algorithm 1 on MNIST",
-            "  gan sample                        a grid of samples from the newest run",
-            "  gan COMMAND --help                a command's settings and examples",
-            '  eval "$(gan --completion bash)"   tab completion, for the shell at hand',
-            "  gan --version",
-        ]
-    )
 
 
 def main() -> None:
@@ -78,6 +47,9 @@ def main() -> None:
     try:
         if command not in COMMANDS:
             show(_answer(command, rest))
+            return
+        if {"-h", "--help"} & set(rest):
+            show(help_of(command))
             return
         import hydra
 
@@ -116,7 +88,7 @@ def show(text: str = "") -> None:
 def _answer(command: str, rest: list[str]) -> str:
     """Return what is to be printed for what is no command."""
     if command in ("-h", "--help"):
-        return f"{usage()}\n"
+        return usage()
     if command == "--version":
         return f"gan {version('gan-cli')}\n"
     if command == "--completion":
