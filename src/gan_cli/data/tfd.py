@@ -55,29 +55,20 @@ class TFD(Source):
                 f"TFD needs {self.path.absolute()}, which its owners hand out on request; put it "
                 "there, or name the directory that has TFD/ in it with data_dir=... or GAN_DATA."
             )
-        wanted = ("images", "folds", "labs_ex")
         try:
-            fields = loadmat(self.path, variable_names=wanted)
-            images, kinds, expressions = (np.asarray(fields[name]) for name in wanted)
+            fields = loadmat(self.path, variable_names=("images", "folds", "labs_ex"))
+            x = torch.from_numpy(np.ascontiguousarray(fields["images"])).unsqueeze(1)
+            if x.dtype != torch.uint8:
+                raise TypeError(f"images are {x.dtype} and not uint8")
+            kinds = torch.from_numpy(fields["folds"]).reshape(len(x), FOLDS)
+            y = torch.from_numpy(fields["labs_ex"].astype(np.int64)).reshape(len(x))
         except Exception as error:  # whatever a damaged file makes of scipy's parser
             raise UserError(
-                f"{self.path} can't be read as a .mat file with {', '.join(wanted)} ({error})."
+                f"{self.path} can't be read as a .mat file with images (N, H, W), folds "
+                f"(N, {FOLDS}) and N labs_ex ({error})."
             ) from error
-        n, size = len(images), self.shape[1:]
-        if (
-            images.shape != (n, *size)
-            or images.dtype != np.uint8
-            or kinds.shape != (n, FOLDS)
-            or expressions.size != n
-        ):
-            raise UserError(
-                f"{self.path} has images {images.shape} of {images.dtype}, folds {kinds.shape} and "
-                f"labs_ex {expressions.shape}; wanted are uint8 images (N, {size[0]}, {size[1]}), "
-                f"folds (N, {FOLDS}) and N labels."
-            )
-        x = torch.from_numpy(np.ascontiguousarray(images)).unsqueeze(1)
-        y = torch.from_numpy(expressions.reshape(-1).astype(np.int64))
-        return Split(x, y), torch.from_numpy(kinds)
+        self.refuse_other_than(tuple(x.shape[1:]))
+        return Split(x, y), kinds
 
 
 def _fold(faces: Split, kinds: Tensor, fold: int) -> Data:
