@@ -29,6 +29,13 @@ def write(
     return pixels
 
 
+def save(folder: Path, *pictures: Image.Image, suffix: str = "png") -> Path:
+    folder.mkdir()
+    for i, picture in enumerate(pictures):
+        picture.save(folder / f"{i}.{suffix}", lossless=True)
+    return folder
+
+
 def load(path: Path, **settings: object) -> Data:
     return Folder(path, path.parent / "cache", **settings).load()
 
@@ -189,19 +196,15 @@ def test_resizing_and_colours(tmp_path: Path) -> None:
 def test_the_centre_is_cut_out(tmp_path: Path) -> None:
     wide = np.zeros((10, 30, 3), np.uint8)
     wide[:, 10:20] = 200
-    (tmp_path / "own").mkdir()
-    for i in range(3):
-        Image.fromarray(wide).save(tmp_path / f"own/{i}.png")
-    assert (load(tmp_path / "own", size=10).train.x == 200).all()
+    path = save(tmp_path / "own", *[Image.fromarray(wide)] * 3)
+    assert (load(path, size=10).train.x == 200).all()
 
 
 def test_of_sixteen_bits_the_upper_eight_count(tmp_path: Path) -> None:
     deep = np.random.default_rng(0).integers(0, 2**16, (3, 8, 8), dtype=np.uint16)
-    (tmp_path / "own").mkdir()
-    for i, pixels in enumerate(deep):
-        Image.fromarray(pixels).save(tmp_path / f"own/{i}.png")
-    assert load(tmp_path / "own").train.x.shape == (1, 1, 8, 8)
-    read = torch.cat([part.x for part in load(tmp_path / "own", channels=3)]).numpy()
+    path = save(tmp_path / "own", *map(Image.fromarray, deep))
+    assert load(path).train.x.shape == (1, 1, 8, 8)
+    read = torch.cat([part.x for part in load(path, channels=3)]).numpy()
     assert sorted(x.tobytes() for x in read) == sorted(
         np.stack([x >> 8] * 3).astype(np.uint8).tobytes() for x in deep
     )
@@ -215,11 +218,8 @@ def test_transparent_pictures_lie_on_white(mode: str, suffix: str, tmp_path: Pat
     """Black bars on transparent black: half of each picture shows nothing else."""
     icon = Image.new("RGBA", (8, 8), (0, 0, 0, 0))
     icon.paste((0, 0, 0, 255), (0, 0, 4, 8))
-    (tmp_path / "own").mkdir()
-    for i in range(3):
-        picture = icon.quantize() if mode == "P" else icon.convert(mode)
-        picture.save(tmp_path / f"own/{i}.{suffix}", lossless=True)
-    x = load(tmp_path / "own").train.x
+    icon = icon.quantize() if mode == "P" else icon.convert(mode)
+    x = load(save(tmp_path / "own", icon, icon, icon, suffix=suffix)).train.x
     assert (x[..., :4] == 0).all()
     assert (x[..., 4:] == 255).all()
 
@@ -248,10 +248,8 @@ def test_other_pictures_are_decoded_anew(plain: Path) -> None:
 def test_another_directory_has_pictures_of_its_own(tmp_path: Path) -> None:
     """Of the same names, sizes and times of modification."""
     for name, grey in (("a", 10), ("b", 240)):
-        (tmp_path / name).mkdir()
-        for i in range(3):
-            path = tmp_path / f"{name}/{i}.bmp"
-            Image.new("L", (8, 8), grey).save(path)
+        folder = save(tmp_path / name, *[Image.new("L", (8, 8), grey)] * 3, suffix="bmp")
+        for path in folder.iterdir():
             os.utime(path, (0, 0))
     assert load(tmp_path / "a").train.x.max() == 10
     assert load(tmp_path / "b").train.x.min() == 240
@@ -312,7 +310,7 @@ def test_a_class_without_a_whole_picture_is_refused(
         load(pack(sorted_ones), skip_broken=True)
 
 
-def test_sizes_are_compared_by_headers(plain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_shapes_are_compared_by_headers(plain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Before anything is decoded; where EXIF turns a picture, it counts as turned."""
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = 6
@@ -330,6 +328,9 @@ def test_sizes_are_compared_by_headers(plain: Path, monkeypatch: pytest.MonkeyPa
     write(plain / "large.jpg", size=(64, 48))
     with pytest.raises(UserError, match=r"\(3, 6, 8\) \(0.png\) and \(3, 48, 64\) \(large.jpg\)"):
         load(plain)
+    write(plain / "grey.png", mode="L")
+    with pytest.raises(UserError, match=r"\(grey.png\) .* dataset.channels=1 or =3 makes them"):
+        load(plain, size=8)
 
 
 @pytest.mark.parametrize(
@@ -348,12 +349,6 @@ def test_bad_directories(files: list[str], words: str, tmp_path: Path) -> None:
         write(tmp_path / "own" / name, i)
     with pytest.raises(UserError, match=words):
         load(tmp_path / "own")
-
-
-def test_colours_and_grey(plain: Path) -> None:
-    write(plain / "grey.png", mode="L")
-    with pytest.raises(UserError, match=r"different shapes .*dataset.channels=1 or =3"):
-        load(plain)
 
 
 @pytest.mark.parametrize(

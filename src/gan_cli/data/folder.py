@@ -97,7 +97,7 @@ class Folder(Source):
         make_directory(self.cache, f"dataset.cache is {self.cache}")
         self._refuse_mixed(album)
 
-        def work(name: str) -> Array | str:
+        def attempt(name: str) -> Array | str:
             try:
                 return decode(album.read(name), self.size, self.channels)
             except MemoryError:
@@ -108,7 +108,7 @@ class Folder(Source):
                 return str(error) or type(error).__name__
 
         outcomes: list[Array | str] = thread_map(
-            work, album.names, tqdm_class=tqdm, desc="Decoding", unit="picture", disable=None
+            attempt, album.names, tqdm_class=tqdm, desc="Decoding", unit="picture", disable=None
         )
         pictures: dict[str, Array] = {}
         broken: list[str] = []
@@ -137,19 +137,20 @@ class Folder(Source):
         """
         if self.size and self.channels:
             return
-        first: tuple[str, tuple[int, int, int]] | None = None
+        found: dict[tuple[int, int, int], str] = {}
         for name in album.names:
             try:
                 channels, height, width = header_shape(album.read(name))
             except Exception:  # decoding reports it
                 continue
             shape = (self.channels or channels, self.size or height, self.size or width)
-            first = first or (name, shape)
-            if shape != first[1]:
-                remedy = "size=64, say," if shape[0] == first[1][0] else "channels=1 or =3"
+            found.setdefault(shape, name)
+            if len(found) > 1:
+                (a, first), (b, second) = found.items()
+                remedy = "size=64, say," if a[0] == b[0] else "channels=1 or =3"
                 raise UserError(
                     f"dataset.path is {self.path} with pictures of different shapes (channels, "
-                    f"height, width), {first[1]} ({first[0]}) and {shape} ({name}) among them; "
+                    f"height, width), {a} ({first}) and {b} ({second}) among them; "
                     f"dataset.{remedy} makes them equal."
                 )
 
