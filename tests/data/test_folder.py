@@ -94,11 +94,8 @@ def test_the_split_is_the_seeds(plain: Path) -> None:
 def test_folders_are_splits_and_classes(
     pack: Pack, wrapped: bool, sorted_ones: Path, tmp_path: Path
 ) -> None:
-    if wrapped:
-        sorted_ones.rename(tmp_path / "inner")
-        sorted_ones.mkdir()
-        (tmp_path / "inner").rename(sorted_ones / "inner")
-    data = load(pack(sorted_ones), valid=0.25)
+    outer = shutil.copytree(sorted_ones, tmp_path / "outer/inner").parent
+    data = load(pack(outer if wrapped else sorted_ones), valid=0.25)
     assert sizes(data) == [9, 3, 4]
     assert data.test.y.tolist() == [0, 0, 1, 1]  # cat, cat, dog, dog
     assert torch.cat([data.train.y, data.valid.y]).bincount().tolist() == [8, 4]
@@ -279,8 +276,8 @@ def test_broken_pictures_are_named_or_left_out(
 ) -> None:
     for i in range(15):
         (plain / f"text{i:02}.png").write_text("not a picture")
-    write(plain / "cut.jpg", size=(64, 64))
-    (plain / "cut.jpg").write_bytes((plain / "cut.jpg").read_bytes()[:400])
+    write(plain / "cut.jpg")
+    (plain / "cut.jpg").write_bytes((plain / "cut.jpg").read_bytes()[:-50])
     # A text where EXIF wants a number: Pillow's parser raises what it pleases.
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation], exif[ExifTags.Base.ImageDescription] = 6, "abc"
@@ -371,18 +368,16 @@ def test_bad_zip_files(
         load(path)
 
 
-@pytest.mark.parametrize("every", [10, pytest.param(1, marks=pytest.mark.slow)])
-def test_cifar_pictures(every: int, mnist_dir: Path, tmp_path: Path) -> None:
-    """A tenth of them, or all, in a zip of their own."""
+def test_a_tenth_of_cifars_pictures(mnist_dir: Path, tmp_path: Path) -> None:
     path = mnist_dir / "cifar10-jpeg.zip"
     if not path.is_file():
         pytest.skip("needs cifar10-jpeg.zip beside MNIST")
     with zipfile.ZipFile(path) as whole, zipfile.ZipFile(tmp_path / "own.zip", "w") as part:
-        for name in whole.namelist()[::every]:
+        for name in whole.namelist()[::10]:
             part.writestr(name, whole.read(name))
     data = load(tmp_path / "own.zip")
-    assert sizes(data) == [45000 // every, 5000 // every, 10000 // every]
-    assert data.test.y.bincount().tolist() == [1000 // every] * 10
+    assert sizes(data) == [4500, 500, 1000]
+    assert data.test.y.bincount().tolist() == [100] * 10
     assert data.train.x.shape[1:] == (3, 32, 32)
 
 

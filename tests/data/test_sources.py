@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 import torchvision
+from sklearn.datasets import load_digits
 
 from gan_cli.data.cifar10 import CIFAR10
 from gan_cli.data.digits import Digits
@@ -47,8 +48,6 @@ def test_pixels_there_and_back_again(name: str) -> None:
 
 
 def test_digits_are_the_real_ones_once_each() -> None:
-    from sklearn.datasets import load_digits
-
     data = Digits((1, 8, 8)).load()
     assert [len(part.x) for part in data] == [1397, 200, 200]
     both = torch.cat([part.x for part in data]).flatten(1)

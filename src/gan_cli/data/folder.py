@@ -179,7 +179,7 @@ class Folder(Source):
             raise UserError(
                 f"dataset.path is {self.path} with {len(x)} pictures, of which dataset.valid="
                 f"{self.fractions['valid']:g} and dataset.test={self.fractions['test']:g} leave "
-                "none for training."
+                "none for training; smaller shares or more pictures leave some."
             )
         log.info(
             "Pictures: %d for training, %d for validation, %d for testing.",
