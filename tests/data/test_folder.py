@@ -63,7 +63,7 @@ def plain(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def sorted_ones(tmp_path: Path) -> Path:
+def in_folders(tmp_path: Path) -> Path:
     """Two classes in train and test."""
     for i in range(12):
         write(tmp_path / f"own/train/{'cat' if i % 3 else 'dog'}/{i:02}.png", i)
@@ -92,10 +92,10 @@ def test_the_split_is_the_seeds(plain: Path) -> None:
 
 @pytest.mark.parametrize("wrapped", [False, True])
 def test_folders_are_splits_and_classes(
-    pack: Pack, wrapped: bool, sorted_ones: Path, tmp_path: Path
+    pack: Pack, wrapped: bool, in_folders: Path, tmp_path: Path
 ) -> None:
-    outer = shutil.copytree(sorted_ones, tmp_path / "outer/inner").parent
-    data = load(pack(outer if wrapped else sorted_ones), valid=0.25)
+    outer = shutil.copytree(in_folders, tmp_path / "outer/inner").parent
+    data = load(pack(outer if wrapped else in_folders), valid=0.25)
     assert sizes(data) == [9, 3, 4]
     assert data.test.y.tolist() == [0, 0, 1, 1]  # cat, cat, dog, dog
     assert torch.cat([data.train.y, data.valid.y]).bincount().tolist() == [8, 4]
@@ -104,31 +104,31 @@ def test_folders_are_splits_and_classes(
 @pytest.mark.parametrize(
     ("train", "valid", "test"), [("Train", "val", "test"), ("training", "validation", "Testing")]
 )
-def test_splits_by_other_names(train: str, valid: str, test: str, sorted_ones: Path) -> None:
-    (sorted_ones / "train").rename(sorted_ones / train)
-    (sorted_ones / "test").rename(sorted_ones / test)
+def test_splits_by_other_names(train: str, valid: str, test: str, in_folders: Path) -> None:
+    (in_folders / "train").rename(in_folders / train)
+    (in_folders / "test").rename(in_folders / test)
     for i in range(5):
-        write(sorted_ones / f"{valid}/cat/{i}.png", 200 + i)
-    data = load(sorted_ones)
+        write(in_folders / f"{valid}/cat/{i}.png", 200 + i)
+    data = load(in_folders)
     assert sizes(data) == [12, 5, 4]
     assert data.test.y.tolist() == [0, 0, 1, 1]
 
 
-def test_a_zip_with_the_separator_of_windows(sorted_ones: Path, tmp_path: Path) -> None:
+def test_a_zip_with_the_separator_of_windows(in_folders: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "windows.zip", "w") as archive:
-        for picture in sorted_ones.rglob("*.png"):
+        for picture in in_folders.rglob("*.png"):
             info = zipfile.ZipInfo("x")
-            info.filename = str(picture.relative_to(sorted_ones)).replace("/", "\\")
+            info.filename = str(picture.relative_to(in_folders)).replace("/", "\\")
             archive.writestr(info, picture.read_bytes())
     assert load(tmp_path / "windows.zip").test.y.tolist() == [0, 0, 1, 1]
 
 
 def test_pictures_outside_of_the_splits_are_reported(
-    sorted_ones: Path, caplog: pytest.LogCaptureFixture
+    in_folders: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    write(sorted_ones / "preview.png")
-    write(sorted_ones / "masks/0.png")
-    data = load(sorted_ones, valid=0.25)
+    write(in_folders / "preview.png")
+    write(in_folders / "masks/0.png")
+    data = load(in_folders, valid=0.25)
     assert sizes(data) == [9, 3, 4]
     assert data.train.y.unique().tolist() == [0, 1]
     assert ": 2 outside of the folders train, valid, test" in caplog.text
@@ -162,7 +162,7 @@ def test_links_lead_to_pictures_but_not_in_circles(plain: Path, tmp_path: Path) 
     assert sum(sizes(load(tmp_path / "linked"))) == 10
 
 
-def test_names_that_are_no_text(plain: Path) -> None:
+def test_names_that_are_not_utf_8(plain: Path) -> None:
     os.rename(os.fsencode(plain / "0.png"), os.fsencode(plain) + b"/caf\xe9.png")
     assert sum(sizes(load(plain))) == 10
     (plain / "1.png").write_text("not a picture")
@@ -299,12 +299,12 @@ def test_broken_pictures_are_named_or_left_out(
 
 @pytest.mark.parametrize("name", ["0.heic", "0.png"])
 def test_a_class_without_a_whole_picture_is_refused(
-    name: str, pack: Pack, sorted_ones: Path
+    name: str, pack: Pack, in_folders: Path
 ) -> None:
-    (sorted_ones / "train/bird").mkdir()
-    (sorted_ones / "train/bird" / name).write_bytes(b"x")
+    (in_folders / "train/bird").mkdir()
+    (in_folders / "train/bird" / name).write_bytes(b"x")
     with pytest.raises(UserError, match="train/bird has no picture that can be read"):
-        load(pack(sorted_ones), skip_broken=True)
+        load(pack(in_folders), skip_broken=True)
 
 
 def test_shapes_are_compared_by_headers(plain: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -387,8 +387,8 @@ SMALL = (
 )  # fmt: skip
 
 
-def test_a_run_on_ones_own_pictures(gan: Gan, sorted_ones: Path) -> None:
-    arguments = ["train", *SMALL, f"dataset.path={sorted_ones}", "hydra.run.dir=a"]
+def test_a_run_on_ones_own_pictures(gan: Gan, in_folders: Path) -> None:
+    arguments = ["train", *SMALL, f"dataset.path={in_folders}", "hydra.run.dir=a"]
     result = gan(*arguments, "schedule.steps=2")
     assert result.code == 0, result.err
     result = gan(*arguments, "schedule.steps=4")

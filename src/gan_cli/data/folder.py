@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import torch
 from PIL import UnidentifiedImageError
+from torch import Tensor
 from tqdm import tqdm
 from tqdm.contrib.concurrent import thread_map
 
@@ -23,21 +24,21 @@ log = logging.getLogger(__name__)
 
 SPLITS = ("train", "valid", "test")
 # Names of folders, in any case of letters, that stand for a split.
-CALLED = {
+SPLIT_NAMES = {
     **dict(zip(SPLITS, SPLITS, strict=True)),
     "training": "train",
     "val": "valid",
     "validation": "valid",
     "testing": "test",
 }
-# CycleGAN's folders, each of which is a data set, are no classes either.
-NO_CLASSES = (*CALLED, "traina", "trainb")
-NAMED = 10  # of the broken pictures, those that are named
-DECODING = 3  # another number where pictures come out otherwise than before: caches are then old
+# Folders that are not classes: splits, and CycleGAN's two data sets.
+RESERVED = (*SPLIT_NAMES, "traina", "trainb")
+MAX_LISTED = 10  # broken pictures in a message
+DECODING = 3  # part of the caches' names: another number where decoding gives other pixels
 
 
 class Folder(Source):
-    """Pictures below `path`, decoded once and kept in the directory `cache`.
+    """Pictures below `path`, decoded once and cached in the directory `cache`.
 
     Top folders called train (or training), valid (or val, validation) and test (or testing) are the
     splits, if there is one for training; what is missing of the others is taken from it, by the
@@ -118,7 +119,7 @@ class Folder(Source):
             else:
                 pictures[name] = outcome
         if broken:
-            few = "; ".join(broken[:NAMED]) + ("; ..." if len(broken) > NAMED else "")
+            few = "; ".join(broken[:MAX_LISTED]) + ("; ..." if len(broken) > MAX_LISTED else "")
             message = (
                 f"{len(broken)} of {len(album.names)} pictures in {self.path} can't be read ({few})"
             )
@@ -166,8 +167,8 @@ class Folder(Source):
                     f"{', '.join(SUFFIXES)}, or move it away."
                 )
 
-    def _split(self, x: torch.Tensor, names: Sequence[str]) -> Data:
-        rows, y = self._sorted(names)
+    def _split(self, x: Tensor, names: Sequence[str]) -> Data:
+        rows, y = self._by_folders(names)
         order = torch.randperm(len(rows["train"]), generator=stream(self.seed, "folder"))
         left = rows["train"][order]
         for part in ("test", "valid"):
@@ -187,10 +188,10 @@ class Folder(Source):
         )
         return Data(*(Split(x, y).take(rows[part]) for part in SPLITS))
 
-    def _sorted(self, names: Sequence[str]) -> tuple[dict[str, torch.Tensor], torch.Tensor | None]:
-        """Return the rows of each split, as far as folders say, and the classes, if there are some.
+    def _by_folders(self, names: Sequence[str]) -> tuple[dict[str, Tensor], Tensor | None]:
+        """Return the rows that folders give each split, and the classes (N,) if there are some.
 
-        Raises UserError for folders that mean to say so and can't.
+        Raises UserError for folders that are called as splits where there is none for training.
         """
         folders = [PurePosixPath(name).parent.parts for name in names]
         while all(folders) and len({f[0] for f in folders}) == 1 and _split_of(folders[0]) is None:
@@ -206,7 +207,7 @@ class Folder(Source):
             folders = [f[1:] for f in folders]
         else:
             for folder in folders:
-                if any(name.lower() in NO_CLASSES for name in folder):
+                if any(name.lower() in RESERVED for name in folder):
                     raise UserError(
                         f"dataset.path is {self.path}, with a folder {'/'.join(folder)} and none "
                         f"called train at the top, where the splits {', '.join(SPLITS)} must be; "
@@ -225,7 +226,7 @@ class Folder(Source):
 
 def _split_of(folders: Sequence[str]) -> str | None:
     """Return the split that the first of the folders stands for, or None."""
-    return CALLED.get(folders[0].lower()) if folders else None
+    return SPLIT_NAMES.get(folders[0].lower()) if folders else None
 
 
 def _read(cached: Path) -> tuple[np.ndarray, list[str]] | None:

@@ -18,7 +18,7 @@ SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".jfif", ".webp", ".avif", ".bmp", ".gif", ".tif", ".tiff",
 )  # fmt: skip
 # Folders that systems put beside pictures, with copies of them.
-NOT_OURS = ("@eaDir", "__MACOSX")
+SYSTEM_FOLDERS = ("@eaDir", "__MACOSX")
 # The first of EXIF's orientations that exchange width and height.
 FIRST_TURNED = 5
 
@@ -42,7 +42,7 @@ def open_album(path: Path) -> Album:
     """List the files below the directory, or in the zip file, at `path`.
 
     Hidden ones and, in a directory, what commands of gan drew are left out. Raises UserError where
-    `path` can't be read, or holds no pictures.
+    `path` can't be read or holds no pictures.
     """
     try:
         stamps, read = _open_directory(path) if path.is_dir() else _open_zip(path)
@@ -61,7 +61,7 @@ def open_album(path: Path) -> Album:
 
 def _open_directory(root: Path) -> tuple[dict[str, str], Read]:
     """Return the name of each file with its path, size and times, and what reads one."""
-    files = {printable(file.relative_to(root).as_posix()): file for file in _below(root)}
+    files = {printable(file.relative_to(root).as_posix()): file for file in _files_below(root)}
     stamps = {}
     for name, file in files.items():
         stat = file.stat()
@@ -69,7 +69,7 @@ def _open_directory(root: Path) -> tuple[dict[str, str], Read]:
     return stamps, lambda name: files[name].read_bytes()
 
 
-def _below(folder: Path) -> Iterator[Path]:
+def _files_below(folder: Path) -> Iterator[Path]:
     """Yield the files below a folder, through links too, unless they lead back up."""
     for path in folder.iterdir():
         if _is_hidden(path.name):
@@ -77,11 +77,11 @@ def _below(folder: Path) -> Iterator[Path]:
         if not path.is_dir():
             yield path
         elif not _is_of_gan(path) and path.resolve() not in {p.resolve() for p in path.parents}:
-            yield from _below(path)
+            yield from _files_below(path)
 
 
 def _is_hidden(name: str) -> bool:
-    return name.startswith(".") or name in NOT_OURS
+    return name.startswith(".") or name in SYSTEM_FOLDERS
 
 
 def _is_of_gan(folder: Path) -> bool:
@@ -118,10 +118,10 @@ def decode(content: bytes, size: int | None, channels: int | None) -> Array:
     the picture's own. A broken file raises whatever Pillow makes of it.
     """
     with Image.open(io.BytesIO(content)) as file:
-        deep = file.mode.startswith("I")
+        sixteen_bits = file.mode.startswith("I")
         grey = channels == 1 if channels else _is_grey(file)
         image: Image.Image = ImageOps.exif_transpose(file)
-        if deep:  # 16 bits, of which Pillow itself would clip what is above 255.
+        if sixteen_bits:  # Pillow itself would clip what is above 255.
             image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
         elif image.has_transparency_data:  # What lies under it is whatever its painter left there.
             ground = Image.new("RGBA", image.size, "white")
