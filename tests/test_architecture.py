@@ -17,7 +17,7 @@ LAYERS = [
     {"engines"},
     {"game"},
     {"networks", "data"},
-    {"errors", "files", "rng", "interrupts"},
+    {"errors", "files", "ranges", "rng", "interrupts"},
 ]
 
 

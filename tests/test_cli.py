@@ -134,9 +134,9 @@ def test_version(gan: Gan) -> None:
 
 def test_help_of_a_command_has_examples_and_groups(gan: Gan) -> None:
     from gan_cli.cli import COMMANDS
-    from gan_cli.config import validate as config
+    from gan_cli.runs import resolvers
 
-    config.register()
+    resolvers.register()
     for command in COMMANDS:
         # Hydra takes seconds for the page that this is the head of.
         with initialize_config_module("gan_cli.conf", version_base="1.3"):

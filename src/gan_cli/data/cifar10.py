@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gan_cli.data.downloaded import Downloaded
+from gan_cli.data.spaces import Range
+from gan_cli.ranges import Count
 
 
 class CIFAR10(Downloaded):
@@ -19,9 +21,9 @@ class CIFAR10(Downloaded):
     def __init__(
         self,
         data_dir: str | os.PathLike[str],
-        shape: Sequence[int] = (3, 32, 32),
-        range: str = "gcn",  # noqa: A002
-        valid: int = 10000,
+        shape: Sequence[Count] = (3, 32, 32),
+        range: Range = "gcn",  # noqa: A002
+        valid: Count = 10000,
     ) -> None:
         super().__init__(shape, range)
         self.folder = self.data_dir = Path(data_dir)

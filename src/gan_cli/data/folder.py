@@ -6,9 +6,11 @@ import zipfile
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
+from annotated_types import Interval
 from PIL import UnidentifiedImageError
 from torch import Tensor
 from tqdm import tqdm
@@ -16,8 +18,10 @@ from tqdm.contrib.concurrent import thread_map
 
 from gan_cli.data.pictures import SUFFIXES, Album, Array, decode, header_shape, open_album
 from gan_cli.data.source import Data, Source, Split
+from gan_cli.data.spaces import Range
 from gan_cli.errors import UserError
 from gan_cli.files import make_directory, replacing
+from gan_cli.ranges import Count, PositiveFraction, Seed
 from gan_cli.rng import stream
 
 log = logging.getLogger(__name__)
@@ -51,13 +55,13 @@ class Folder(Source):
         self,
         path: str | os.PathLike[str],
         cache: str | os.PathLike[str],
-        shape: Sequence[int] | None = None,
-        size: int | None = None,
-        channels: int | None = None,
-        range: str = "unit",  # noqa: A002
-        valid: float = 0.1,
-        test: float = 0.1,
-        seed: int = 0,
+        shape: Sequence[Count] | None = None,
+        size: Annotated[int, Interval(ge=1, le=4096)] | None = None,
+        channels: Literal[1, 3] | None = None,
+        range: Range = "unit",  # noqa: A002
+        valid: PositiveFraction = 0.1,
+        test: PositiveFraction = 0.1,
+        seed: Seed = 0,
         skip_broken: bool = False,
     ) -> None:
         super().__init__(shape or (), range)

@@ -3,8 +3,11 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from gan_cli.data.downloaded import Downloaded
+from gan_cli.data.spaces import Range
+from gan_cli.ranges import Count
 
 
 class IDX(Downloaded):
@@ -17,11 +20,11 @@ class IDX(Downloaded):
 
     def __init__(
         self,
-        name: str,
+        name: Literal["MNIST", "FashionMNIST"],
         data_dir: str | os.PathLike[str],
-        shape: Sequence[int] = (1, 28, 28),
-        range: str = "unit",  # noqa: A002
-        valid: int = 10000,
+        shape: Sequence[Count] = (1, 28, 28),
+        range: Range = "unit",  # noqa: A002
+        valid: Count = 10000,
     ) -> None:
         super().__init__(shape, range)
         self.name = self.reader = name

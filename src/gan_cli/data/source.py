@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from gan_cli.data.spaces import SPACES
+from gan_cli.data.spaces import SPACES, Range
 from gan_cli.errors import UserError
+from gan_cli.ranges import Count
 
 
 class Split(NamedTuple):
@@ -46,7 +47,7 @@ class Source:
 
     name = ""
 
-    def __init__(self, shape: Sequence[int], range: str = "unit") -> None:  # noqa: A002
+    def __init__(self, shape: Sequence[Count], range: Range = "unit") -> None:  # noqa: A002
         self.shape = tuple(shape)
         self.space = SPACES[range]
         self.low, self.high = self.space.low, self.space.high

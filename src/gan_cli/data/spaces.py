@@ -1,6 +1,6 @@
 """Model spaces: what pixels are mapped to before a network sees them, and back for display."""
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -56,7 +56,9 @@ def _to_bytes(x: Tensor) -> Tensor:
     return (255 * x).round_().clamp_(0, 255).to(torch.uint8)
 
 
-SPACES: dict[str, Affine | GCN] = {
+Range = Literal["unit", "signed", "gcn"]
+
+SPACES: dict[Range, Affine | GCN] = {
     "unit": Affine(0.0, 1.0),
     "signed": Affine(-1.0, 1.0),
     "gcn": GCN(),

@@ -3,13 +3,16 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from gan_cli.data.source import Data, Source, Split
+from gan_cli.data.spaces import Range
 from gan_cli.errors import MissingDataError, UserError
+from gan_cli.ranges import Count
 
 FILE = "TFD/TFD_48x48.mat"
 FOLDS = 5
@@ -26,9 +29,9 @@ class TFD(Source):
     def __init__(
         self,
         data_dir: str | os.PathLike[str],
-        fold: int = 0,
-        shape: Sequence[int] = (1, 48, 48),
-        range: str = "unit",  # noqa: A002
+        fold: Literal[0, 1, 2, 3, 4] = 0,
+        shape: Sequence[Count] = (1, 48, 48),
+        range: Range = "unit",  # noqa: A002
     ) -> None:
         super().__init__(shape, range)
         self.path, self.fold = Path(data_dir) / FILE, fold
