@@ -397,9 +397,6 @@ def test_a_run_on_ones_own_pictures(gan: Gan, in_folders: Path) -> None:
     assert gan("sample", "run=a", "n=4").code == 0
     result = gan("eval-parzen", "run=a", "n_samples=20", "centroids=4")
     assert result.code == 0, result.err
-    result = gan("train", "dataset=folder")
-    assert result.code == 1
-    assert "dataset.path has no value yet; give it one with dataset.path=..." in result.err
 
 
 def test_a_run_resumes_where_its_pictures_were_moved(plain: Path, gan: Gan) -> None:

@@ -106,6 +106,3 @@ def test_both_stages_from_end_to_end(gan: Callable[..., Result], tmp_path: Path)
     result = gan("train", "experiment=tfd", *small, *wrong)
     assert result.code == 1
     assert "init_from is one, whose generator does not fit" in result.err
-    result = gan("train", "experiment=tfd", *small, "dataset.fold=7")
-    assert result.code == 1
-    assert "dataset.fold is 7; it should be 0, 1, 2, 3 or 4" in result.err
