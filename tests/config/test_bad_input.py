@@ -15,9 +15,8 @@ Gan = Callable[..., Result]
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ("dataset=nonsense", ["dataset/nonsense", "mnist"]),
+        ("dataset=nonsense", ["There is no dataset=nonsense", "mnist"]),
         ("nonsense=1", ["nonsense"]),
-        ("sede=1", ["'sede'", "did you mean 'seed'?"]),
         ("dataset", ["Error parsing override 'dataset'"]),
         ("~seed", ["seed is missing", "~seed can't take it out"]),
         ("~log", ["log is missing"]),
