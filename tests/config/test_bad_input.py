@@ -53,7 +53,7 @@ Gan = Callable[..., Result]
         ),
         (
             "network.generator.activations=[relu,relu,relu]",
-            ["network.generator: activations has 3 entries", "2 hidden layers"],
+            ["network.generator: activations has 3 entries", "or 2"],
         ),
         ("network.generator.activations=[swish]", ["network.generator.activations", "leaky_relu"]),
         ("resume=nowhere", ["resume is nowhere, which is not a run"]),
