@@ -1,4 +1,4 @@
-"""Each recipe, at reduced widths, moves as a plain float64 version of it does."""
+"""Each recipe, at reduced widths, is updated as a plain float64 version of it is."""
 
 import dataclasses
 
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from gan_cli.config import validate as config
 from gan_cli.config.build import build_source, build_trainer
+from gan_cli.data.ring import Ring
 from gan_cli.data.source import Data, Split
 from gan_cli.networks.maxout import Maxout, MaxoutConv
 from gan_cli.training.trainer import Trainer
@@ -41,19 +42,26 @@ RECIPES = {
 }
 
 
-def compose_reduced(recipe: str, *overrides: str) -> DictConfig:
+def composed(recipe: str, *overrides: str) -> DictConfig:
     config.register()
-    reduced = ["schedule.batch_size=4", "prior.dim=5", "precision=fp32", "device=cpu", "data_dir=x"]
+    common = [f"experiment={recipe}", "precision=fp32", "device=cpu", "data_dir=x"]
     with initialize_config_module("gan_cli.conf", version_base="1.3"):
-        return compose("train", [f"experiment={recipe}", *reduced, *RECIPES[recipe], *overrides])
+        return compose("train", [*common, *overrides])
+
+
+def training(cfg: DictConfig) -> Trainer:
+    """A trainer on noise, or on the ring's own points."""
+    source = build_source(cfg)
+    rng = torch.Generator().manual_seed(0)
+    noise = torch.randint(0, 256, (40, *source.shape), dtype=torch.uint8, generator=rng)
+    part = source.load().train if isinstance(source, Ring) else Split(noise, None)
+    return build_trainer(cfg, source, Data(part, part, part))
 
 
 def reduced_training(recipe: str, *overrides: str) -> Trainer:
-    cfg = compose_reduced(recipe, *overrides)
-    rng = torch.Generator().manual_seed(0)
-    x = torch.randint(0, 256, (3 * M, *cfg.dataset.shape), dtype=torch.uint8, generator=rng)
-    part = Split(x, None)
-    t = build_trainer(cfg, build_source(cfg), Data(part, part, part))
+    """A trainer of the recipe in float64, at reduced widths."""
+    reduced = [f"schedule.batch_size={M}", "prior.dim=5", *RECIPES[recipe]]
+    t = training(composed(recipe, *reduced, *overrides))
     for network in (t.state.generator, t.state.discriminator, t.state.average):
         network.double()
     to_model = t.minibatches.to_model
@@ -84,29 +92,19 @@ def test_two_updates_equal_numpy(recipe: str, g_rate: int, monkeypatch: pytest.M
 
 
 def test_the_fast_recipe_has_the_game_of_the_papers() -> None:
-    config.register()
-    with initialize_config_module("gan_cli.conf", version_base="1.3"):
-        paper, fast = (compose("train", [f"experiment=mnist{name}"]) for name in ("", "_fast"))
+    paper, fast = composed("mnist"), composed("mnist_fast")
     for same in ("dataset", "network", "objective", "prior"):
         assert fast[same] == paper[same]
     assert fast.optimizer != paper.optimizer
 
 
 @pytest.mark.parametrize(
-    "recipe",
-    [*RECIPES, "algorithm_1", "mnist_fast", "tutorial", "dcgan", "ring"],
+    "recipe", [*RECIPES, "algorithm_1", "mnist_fast", "tutorial", "dcgan", "ring"]
 )
 def test_every_recipe_starts_alive(recipe: str) -> None:
     """At its own widths: hidden units vary over a minibatch, samples over z, and all can learn."""
-    config.register()
-    some = ["schedule.batch_size=20", "precision=fp32", "device=cpu", "data_dir=x"]
-    with initialize_config_module("gan_cli.conf", version_base="1.3"):
-        cfg = compose("train", [f"experiment={recipe}", *some])
-    source = build_source(cfg)
-    rng = torch.Generator().manual_seed(0)
-    x = torch.randint(0, 256, (40, *source.shape), dtype=torch.uint8, generator=rng)
-    part = source.load().train if recipe == "ring" else Split(x, None)
-    state = (t := build_trainer(cfg, source, Data(part, part, part))).state
+    t = training(composed(recipe, "schedule.batch_size=20"))
+    state = t.state
     hidden: dict[str, Tensor] = {}
     for player, network in (("G", state.generator), ("D", state.discriminator)):
         for name, layer in network.named_modules():

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from gan_cli.errors import UserError
-from gan_cli.networks.layers import Dropout, UntiedBias, bound_columns, init_sparse, keep_mask
+from gan_cli.networks.layers import Dropout, bound_columns, init_sparse, keep_mask
 from gan_cli.networks.maxout import Maxout, max_of_pieces
 
 
@@ -81,21 +81,6 @@ def test_max_of_pieces_is_amax_with_its_gradient(
     assert torch.equal(expected, gradient)
     assert pieces == 1 or gradient.stride() == a.stride()
     assert fast.data_ptr() != a.data_ptr()
-
-
-def test_layers_have_second_derivatives() -> None:
-    dropout, maxout, bias = Dropout(0.8), Maxout(5, 3, 4).double(), UntiedBias((5,)).double()
-
-    def dropped(x: torch.Tensor) -> torch.Tensor:
-        dropout.rng = rng()
-        return dropout(x)
-
-    # Times itself: a layer alone is linear nearly everywhere.
-    x = torch.randn(4, 5, generator=rng(), dtype=torch.float64, requires_grad=True)
-    for layer in (dropped, maxout, bias):
-        assert torch.autograd.gradgradcheck(lambda x, f=layer: f(x).square(), x)
-    maps = torch.randn(4, 6, 3, generator=rng(), dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradgradcheck(lambda a: max_of_pieces(a, 2).square(), maps)
 
 
 def test_tied_pieces_share_the_second_derivative_too() -> None:

@@ -177,9 +177,9 @@ class ConvMaxoutDiscriminator(nn.Module):
                 inputs, height, width = layer(torch.zeros(1, inputs, height, width)).shape[1:]
             except RuntimeError as error:
                 raise UserError(
-                    f"convolutional layer {i} gets maps of {height} x {width}, too few for kernel "
-                    f"{kernel} with pad {pad} and a pool of {pool}; fewer layers or smaller "
-                    "kernels, pools and strides fit."
+                    f"convolutional layer {i} gets maps of {height} x {width}, too small for a "
+                    f"kernel of {kernel} with pad {pad} and a pool of {pool}; fewer layers or "
+                    "smaller kernels, pools and strides fit."
                 ) from error
         features = inputs * height * width
         head = _head(features, units, pieces, keep_prob, keep_prob_hidden, scale_kept)
