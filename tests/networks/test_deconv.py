@@ -4,6 +4,7 @@ import torch
 from gan_cli.errors import UserError
 from gan_cli.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from gan_cli.networks.deconv import DeconvGenerator
+from gan_cli.networks.layers import Dropout
 from gan_cli.networks.maxout import ConvMaxoutDiscriminator, MaxoutConv
 
 PAPER = {
@@ -32,6 +33,8 @@ def test_sizes_of_the_papers_discriminator() -> None:
     d(torch.rand(2, 3, 32, 32))
     assert sizes == [33, 16, 15, 7, 9, 5]
     assert d.layers[-3].linear.in_features == 4800
+    keep_probs = [layer.keep_prob for layer in d.layers if isinstance(layer, Dropout)]
+    assert keep_probs == [0.8, 0.5, 0.5, 0.5, 0.5]
 
 
 def test_sizes_of_the_papers_generator() -> None:

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from gan_cli.errors import UserError
+from gan_cli.networks.layers import Dropout
 from gan_cli.networks.maxout import MaxoutDiscriminator
 from gan_cli.networks.mlp import Discriminator, Generator
 
@@ -19,6 +20,7 @@ def test_the_papers_mnist_pair() -> None:
     assert d_count == 784 * 1200 + 1200 + 240 * 1200 + 1200 + 240 + 1
     assert g(torch.randn(3, 100)).shape == (3, *SHAPE)
     assert d(torch.rand(3, *SHAPE)).shape == (3,)
+    assert [layer.keep_prob for layer in d.layers if isinstance(layer, Dropout)] == [0.8, 0.5, 0.5]
     for network, irange in ((g, 0.05), (d, 0.005)):
         for layer in network.modules():
             if isinstance(layer, nn.Linear):
