@@ -52,7 +52,7 @@ class Maxout(nn.Module):
 
     def __init__(self, inputs: int, units: int, pieces: int) -> None:
         super().__init__()
-        self.units, self.pieces = units, pieces
+        self.pieces = pieces
         self.linear = nn.Linear(inputs, units * pieces)
 
     def forward(self, x: Tensor) -> Tensor:
