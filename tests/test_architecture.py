@@ -10,14 +10,14 @@ ROOT = Path(gan_cli.__file__).parent
 # A module imports from its own layer and from those to the right of it.
 LAYERS = [
     {"__main__"},
-    {"cli"},
+    {"cli", "help"},
     {"commands"},
     {"runs", "config", "completion"},
     {"training", "sampling", "metrics", "theory", "figures", "benchmark"},
     {"engines"},
     {"game"},
     {"networks", "data"},
-    {"errors", "files", "rng", "interrupts"},
+    {"errors", "files", "ranges", "rng", "interrupts"},
 ]
 
 

@@ -9,11 +9,11 @@ from hydra import compose, initialize_config_module
 from omegaconf import DictConfig
 from torch import Tensor, nn
 
-from gan_cli.config import validate as config
 from gan_cli.config.build import build_source, build_trainer
 from gan_cli.data.ring import Ring
 from gan_cli.data.source import Data, Split
 from gan_cli.networks.maxout import Maxout, MaxoutConv
+from gan_cli.runs import resolvers
 from gan_cli.training.trainer import Trainer
 
 M = 4
@@ -43,7 +43,7 @@ RECIPES = {
 
 
 def composed(recipe: str, *overrides: str) -> DictConfig:
-    config.register()
+    resolvers.register()
     common = [f"experiment={recipe}", "precision=fp32", "device=cpu", "data_dir=x"]
     with initialize_config_module("gan_cli.conf", version_base="1.3"):
         return compose("train", [*common, *overrides])

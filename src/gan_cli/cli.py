@@ -6,7 +6,6 @@ import functools
 import importlib
 import logging
 import os
-import re
 import signal
 import sys
 import traceback
@@ -18,43 +17,19 @@ from typing import TYPE_CHECKING, Any
 from gan_cli import interrupts
 from gan_cli.completion import BASH
 from gan_cli.errors import PrunedError, UserError
+from gan_cli.help import COMMANDS, help_of, usage
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 log = logging.getLogger(__name__)
 
-COMMANDS = {
-    "train": "train a generator and a discriminator against each other",
-    "sample": "draw samples from a trained generator; beside their nearest training images",
-    "interpolate": "draw images along paths through z-space",
-    "eval-parzen": "estimate the log-likelihood of the test set by a Parzen window",
-    "report": "compare the runs of a sweep, with error bars over seeds",
-    "table1": "evaluate a sweep over seeds as Table 1 does, beside what its numbers are worth",
-    "theory": "draw Figure 1, and check the theory of section 4 by numbers",
-    "bench": "measure the speed of training on this machine",
-}
-
-
-def usage() -> str:
-    """Return what bare `gan` prints: every command with a line each."""
-    lines = [f"  {name:<12} {line}" for name, line in COMMANDS.items()]
-    return "\n".join(
-        [
-            "Generative adversarial nets (Goodfellow et al., 2014), from the command line.",
-            "",
-            "usage: gan COMMAND [setting=value ...]",
-            "",
-            *lines,
-            "",
-            "  gan train                         digits, on this machine, in minutes",
-            "  gan train dataset=mnist           Algorithm 1 on MNIST",
-            "  gan sample                        a grid of samples from the newest run",
-            "  gan COMMAND --help                a command's settings and examples",
-            '  eval "$(gan --completion bash)"   tab completion, for the shell at hand',
-            "  gan --version",
-        ]
-    )
+# Settings that are paths or names, whose text stays as it was typed.
+TEXT = {
+    "outputs", "device", "data_dir", "run", "resume", "init_from", "save", "z", "samples",
+    "results", "sweep", "dataset.data_dir", "dataset.path", "dataset.cache", "hydra.run.dir",
+    "hydra.sweep.dir",
+}  # fmt: skip
 
 
 def main() -> None:
@@ -73,13 +48,17 @@ def main() -> None:
         if command not in COMMANDS:
             show(_answer(command, rest))
             return
+        if {"-h", "--help"} & set(rest):
+            show(help_of(command))
+            return
         import hydra
 
         from gan_cli.runs import resolvers
 
         resolvers.register()
         # As a person would type it: pictures and records show the command that made them.
-        sys.argv = [f"gan {command}", *map(quoted_path, rest)]
+        multirun = bool({"-m", "--multirun"} & set(rest))
+        sys.argv = [f"gan {command}", *(as_text(argument, multirun) for argument in rest)]
         run = hydra.main(version_base="1.3", config_path="pkg://gan_cli.conf", config_name=command)(
             functools.partial(perform, command)
         )
@@ -109,7 +88,7 @@ def show(text: str = "") -> None:
 def _answer(command: str, rest: list[str]) -> str:
     """Return what is to be printed for what is no command."""
     if command in ("-h", "--help"):
-        return f"{usage()}\n"
+        return usage()
     if command == "--version":
         return f"gan {version('gan-cli')}\n"
     if command == "--completion":
@@ -121,18 +100,25 @@ def _answer(command: str, rest: list[str]) -> str:
     sys.exit(f"{command!r} is not a command of gan; {hint}")
 
 
-def quoted_path(argument: str) -> str:
-    """Return `setting=path` with quotes where Hydra would take a path that there is for more.
+def as_text(argument: str, multirun: bool = False) -> str:
+    """Return `setting=value` with quotes where Hydra would read more than text in a path or name.
 
-    The directories of a sweep's jobs have = and , in their names, and people's all sorts of things.
+    To its grammar 2024_01 is the number 202401, for one. What is quoted already, a list, or with
+    `multirun` has a comma is left to it, unless there is a file of that name.
     """
-    setting, _, path = argument.partition("=")
-    plain = argument.startswith("-") or re.fullmatch(r"[\w./:+%@-]*", path, re.ASCII)
-    if not plain and os.path.exists(path):
-        from gan_cli.runs.sweeps import quoted
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
 
-        return f"{setting}={quoted(path)}"
-    return argument
+    from gan_cli.runs.sweeps import quoted
+
+    setting, _, value = argument.partition("=")
+    meant = value[:1] in "'\"[" or "${" in value or (multirun and "," in value)
+    if setting.lstrip("+") not in TEXT or (meant and not os.path.exists(value)):
+        return argument
+    with contextlib.suppress(HydraException):
+        if OverridesParser.create().parse_override(argument).value() in (value, None):
+            return argument
+    return f"{setting}={quoted(value)}"
 
 
 @contextlib.contextmanager
@@ -172,19 +158,19 @@ def perform(command: str, cfg: "DictConfig") -> Any:
 
     # A log file that can't be written must not end, or flood, what it reports.
     logging.raiseExceptions = False
-    # The user's own modules; last, so that none of them can stand in for one of ours.
-    if os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())
     hydra = HydraConfig.get()
+    # The user's own modules, here or beside the configs of --config-dir; last, so that none of them
+    # can stand in for one of ours.
+    own = [s.path for s in hydra.runtime.config_sources if s.provider == "command-line"]
+    sys.path += [path for path in (os.getcwd(), *own) if path not in sys.path]
     out = Path(hydra.runtime.output_dir)
     swept = hydra.mode == RunMode.MULTIRUN
     if swept:
         # A launcher's worker has a command line of its own; this is what makes the job again.
         sys.argv = [f"gan {command}", *hydra.overrides.task]
     try:
-        validate.refuse_other(cfg, command)
-        validate.check(cfg)
         module = importlib.import_module(f"gan_cli.commands.{command.replace('-', '_')}")
+        validate.check(cfg, command, module.Settings)
         interrupts.unwind()
         with explain_out_of_memory(cfg):
             returned = module.run(cfg, out)

@@ -4,10 +4,13 @@ With s the sigmoid, D(x) = s(real_logits) and D(G(z)) = s(fake_logits); log s(a)
 log(1 - s(a)) = -softplus(a). All logits are float32 (m,); losses are means over the minibatch.
 """
 
-from typing import Protocol
+from typing import Annotated, Protocol
 
+from annotated_types import Interval
 from torch import Tensor
 from torch.nn.functional import softplus
+
+from gan_cli.ranges import Positive
 
 
 class Objective(Protocol):
@@ -30,7 +33,9 @@ class NonSaturating:
     et al., 2016), against an overconfident D.
     """
 
-    def __init__(self, smoothing: float = 0.0, d_weight: float = 0.5) -> None:
+    def __init__(
+        self, smoothing: Annotated[float, Interval(ge=0, le=0.5)] = 0.0, d_weight: Positive = 0.5
+    ) -> None:
         self.smoothing, self.d_weight = smoothing, d_weight
 
     def discriminator_loss(self, real_logits: Tensor, fake_logits: Tensor) -> Tensor:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from gan_cli.errors import UserError
-from gan_cli.networks.layers import OUTPUTS
+from gan_cli.networks.layers import OUTPUTS, Output
+from gan_cli.ranges import Count
 
 STD = 0.02  # of the initial weights, as in the paper
 
@@ -18,7 +19,7 @@ class DCGANGenerator(nn.Module):
     """
 
     def __init__(
-        self, z_dim: int, shape: Sequence[int], width: int = 64, output: str = "tanh"
+        self, z_dim: Count, shape: Sequence[Count], width: Count = 64, output: Output = "tanh"
     ) -> None:
         super().__init__()
         base, doublings = _geometry(shape)
@@ -48,7 +49,7 @@ class DCGANDiscriminator(nn.Module):
     The first one gives `width` channels, each one after it twice as many.
     """
 
-    def __init__(self, shape: Sequence[int], width: int = 64) -> None:
+    def __init__(self, shape: Sequence[Count], width: Count = 64) -> None:
         super().__init__()
         base, doublings = _geometry(shape)
         layers: list[nn.Module] = [nn.Conv2d(shape[0], width, 4, 2, 1), nn.LeakyReLU(0.2)]

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from gan_cli.errors import UserError
-from gan_cli.networks.layers import OUTPUTS, UntiedBias, init_uniform
+from gan_cli.networks.layers import OUTPUTS, Activation, Output, UntiedBias, init_uniform
 from gan_cli.networks.mlp import hidden_layers
+from gan_cli.ranges import Count, Positive
 
 
 class DeconvGenerator(nn.Module):
@@ -22,16 +23,16 @@ class DeconvGenerator(nn.Module):
 
     def __init__(
         self,
-        z_dim: int,
-        shape: Sequence[int],
-        widths: Sequence[int],
-        activations: Sequence[str],
-        channels: int,
-        kernel: int,
-        stride: int,
-        irange: Sequence[float],
-        output: str = "linear",
-        max_col_norm: float | None = None,
+        z_dim: Count,
+        shape: Sequence[Count],
+        widths: Sequence[Count],
+        activations: Sequence[Activation],
+        channels: Count,
+        kernel: Count,
+        stride: Count,
+        irange: Sequence[Positive],
+        output: Output = "linear",
+        max_col_norm: Positive | None = None,
     ) -> None:
         super().__init__()
         self.shape, self.max_col_norm = tuple(shape), max_col_norm

@@ -1,14 +1,17 @@
 """The layers that PyTorch does not have as the paper has them."""
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from gan_cli.errors import UserError
 
-ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+Activation = Literal["relu", "leaky_relu", "tanh", "sigmoid"]
+Output = Literal["sigmoid", "tanh", "linear"]
+
+ACTIVATIONS: dict[Activation, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
     "leaky_relu": lambda: nn.LeakyReLU(0.2),
     "tanh": nn.Tanh,
@@ -16,7 +19,7 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 }
 
 # Each output activation, with the range of values that it gives.
-OUTPUTS = {
+OUTPUTS: dict[Output, tuple[Callable[[], nn.Module], tuple[float, float]]] = {
     "sigmoid": (nn.Sigmoid, (0.0, 1.0)),
     "tanh": (nn.Tanh, (-1.0, 1.0)),
     "linear": (nn.Identity, (float("-inf"), float("inf"))),

@@ -3,13 +3,16 @@
 import functools
 import math
 from collections.abc import Sequence
+from typing import Annotated
 
 import torch
+from annotated_types import Ge
 from torch import Tensor, nn
 from torch.autograd.function import BackwardCFunction, FunctionCtx
 
 from gan_cli.errors import UserError
 from gan_cli.networks.layers import Dropout, init_uniform
+from gan_cli.ranges import Count, Positive, PositiveFraction
 
 
 def max_of_pieces(a: Tensor, pieces: int) -> Tensor:
@@ -72,14 +75,14 @@ class MaxoutDiscriminator(nn.Module):
 
     def __init__(
         self,
-        shape: Sequence[int],
-        units: Sequence[int],
-        pieces: int,
-        irange: Sequence[float],
-        keep_prob_input: float = 0.8,
-        keep_prob_hidden: float = 0.5,
+        shape: Sequence[Count],
+        units: Sequence[Count],
+        pieces: Count,
+        irange: Sequence[Positive],
+        keep_prob_input: PositiveFraction = 0.8,
+        keep_prob_hidden: PositiveFraction = 0.5,
         scale_kept: bool = True,
-        max_col_norm: float | None = None,
+        max_col_norm: Positive | None = None,
     ) -> None:
         super().__init__()
         self.max_col_norm = max_col_norm
@@ -141,20 +144,20 @@ class ConvMaxoutDiscriminator(nn.Module):
 
     def __init__(
         self,
-        shape: Sequence[int],
-        channels: Sequence[int],
-        kernels: Sequence[int],
-        pads: Sequence[int],
-        pools: Sequence[int],
-        strides: Sequence[int],
-        conv_pieces: int,
-        units: Sequence[int],
-        pieces: int,
-        irange: Sequence[float],
-        keep_prob_input: float = 0.8,
-        keep_prob_hidden: float = 0.5,
+        shape: Sequence[Count],
+        channels: Sequence[Count],
+        kernels: Sequence[Count],
+        pads: Sequence[Annotated[int, Ge(0)]],
+        pools: Sequence[Count],
+        strides: Sequence[Count],
+        conv_pieces: Count,
+        units: Sequence[Count],
+        pieces: Count,
+        irange: Sequence[Positive],
+        keep_prob_input: PositiveFraction = 0.8,
+        keep_prob_hidden: PositiveFraction = 0.5,
         scale_kept: bool = True,
-        max_col_norm: float | None = None,
+        max_col_norm: Positive | None = None,
     ) -> None:
         super().__init__()
         self.max_col_norm = max_col_norm

@@ -10,11 +10,14 @@ from gan_cli.errors import UserError
 from gan_cli.networks.layers import (
     ACTIVATIONS,
     OUTPUTS,
+    Activation,
     Dropout,
+    Output,
     init_sparse,
     init_uniform,
     one_each,
 )
+from gan_cli.ranges import Count, Number, Positive, PositiveFraction
 
 
 class Generator(nn.Module):
@@ -29,17 +32,17 @@ class Generator(nn.Module):
 
     def __init__(
         self,
-        z_dim: int,
-        shape: Sequence[int],
-        widths: Sequence[int],
-        activations: Sequence[str] = ("relu",),
+        z_dim: Count,
+        shape: Sequence[Count],
+        widths: Sequence[Count],
+        activations: Sequence[Activation] = ("relu",),
         batch_norm: Sequence[bool] = (False,),
-        output: str = "sigmoid",
-        irange: Sequence[float] | None = None,
-        biases: Sequence[float] = (0.0,),
-        sparse: int | None = None,
+        output: Output = "sigmoid",
+        irange: Sequence[Positive] | None = None,
+        biases: Sequence[Number] = (0.0,),
+        sparse: Count | None = None,
         marginal_bias: bool = False,
-        max_col_norm: float | None = None,
+        max_col_norm: Positive | None = None,
     ) -> None:
         super().__init__()
         if marginal_bias and output != "sigmoid":
@@ -83,11 +86,11 @@ class Discriminator(nn.Module):
 
     def __init__(
         self,
-        shape: Sequence[int],
-        widths: Sequence[int],
-        activations: Sequence[str] = ("leaky_relu",),
+        shape: Sequence[Count],
+        widths: Sequence[Count],
+        activations: Sequence[Activation] = ("leaky_relu",),
         batch_norm: Sequence[bool] = (False,),
-        keep_prob: float = 1.0,
+        keep_prob: PositiveFraction = 1.0,
     ) -> None:
         super().__init__()
         inputs = math.prod(shape)
@@ -102,7 +105,7 @@ class Discriminator(nn.Module):
 def hidden_layers(
     inputs: int,
     widths: Sequence[int],
-    activations: Sequence[str],
+    activations: Sequence[Activation],
     batch_norm: Sequence[bool],
     keep_prob: float = 1.0,
 ) -> nn.Sequential:
@@ -127,7 +130,7 @@ class Stacked(nn.Module):
     `front` maps z (m, z_dim) to what `back` takes as its z.
     """
 
-    def __init__(self, front: nn.Module, back: nn.Module, max_col_norm: float | None = None):
+    def __init__(self, front: nn.Module, back: nn.Module, max_col_norm: Positive | None = None):
         super().__init__()
         self.front, self.back, self.max_col_norm = front, back, max_col_norm
         if hasattr(back, "output_range"):
