@@ -12,7 +12,7 @@ def iterations(steps: int | None, epochs: float | None, per_epoch: float) -> int
 
 
 def learning_rate(n: int, lr: float, decay: float, floor: float) -> float:
-    """Return the learning rate after n minibatches, max(lr / decay**n, floor), as released."""
+    """Return max(lr / decay**n, floor), the released code's learning rate after n minibatches."""
     return max(lr * decay**-n, floor)
 
 

@@ -51,8 +51,9 @@ def alternating(
 ) -> Tensor:
     """Do one iteration of Algorithm 1: an update of D on each of k minibatches, then one of G.
 
-    `minibatches` are k of (m, C, H, W) in model space. Returns D's logits, (3, m): those of its
-    last update, for real and for generated images, and those of G's update.
+    `minibatches` are k of (m, C, H, W) in model space; `score` applies D to real and generated
+    ones. Returns D's logits, (3, m): those of its last update, for real and for generated images,
+    and those of G's update.
     """
     for n, x in enumerate(minibatches, start=state.step * len(minibatches)):
         with torch.no_grad():

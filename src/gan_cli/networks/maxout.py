@@ -21,7 +21,7 @@ def max_of_pieces(a: Tensor, pieces: int) -> Tensor:
     Pieces that share the maximum share the gradient equally.
     """
     split = a.unflatten(1, (pieces, -1))
-    if a.is_cuda or pieces == 1:
+    if a.is_cuda or pieces == 1:  # a GPU is faster with fewer kernels
         return split.amax(1)
     return _MaxOfPieces.apply(split)
 
