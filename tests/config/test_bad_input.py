@@ -42,7 +42,7 @@ Gan = Callable[..., Result]
         ),
         (
             "network.generator.activations=[relu,relu,relu]",
-            ["network.generator: activations has 3 entries", "2 hidden layers"],
+            ["network.generator: activations has 3 entries", "or 2"],
         ),
         ("resume=nowhere", ["resume is nowhere, which is not a run"]),
         ("resume=latest", ["resume is latest, but", "holds no finished or interrupted run"]),
