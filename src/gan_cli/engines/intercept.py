@@ -6,7 +6,7 @@ from typing import Any
 from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
 
-Operation = OpOverload[..., Any]
+Operation = OpOverload
 
 
 class Intercept(TorchDispatchMode):
