@@ -156,7 +156,7 @@ def test_the_command(
     for setting, words in (
         ("recipes=[mnist,other]", "recipes is ['mnist', 'other']; it should be 'mnist',"),
         ("precisions=[tf32]", "precisions has tf32, which only GPUs have; on cpu it can have fp32"),
-        ("recipes=[]", "recipes and precisions must have an entry at least"),
+        ("recipes=[]", "recipes is []; list should have at least 1 item"),
         ("turns=1", "turns is 1; it should be greater than or equal to 2"),
     ):
         result = gan("bench", setting)

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+from annotated_types import MinLen
 from hydra import compose
 from omegaconf import DictConfig
 
@@ -39,8 +40,10 @@ TUTORIALS = ("tutorial", "dcgan")
 class Settings(CommandSettings):
     """Types and ranges of `gan bench`."""
 
-    recipes: list[Literal["mnist", "algorithm_1", "tutorial", "cifar10_conv", "dcgan"]]
-    precisions: list[Literal["fp32", "tf32", "bf16"]]
+    recipes: Annotated[
+        list[Literal["mnist", "algorithm_1", "tutorial", "cifar10_conv", "dcgan"]], MinLen(1)
+    ]
+    precisions: Annotated[list[Literal["fp32", "tf32", "bf16"]], MinLen(1)]
     compile: bool
     turns: Several
     seconds: Positive
@@ -51,8 +54,6 @@ def run(cfg: DictConfig, out: Path) -> None:
     device = pick_device(cfg.device)
     if cfg.threads:
         torch.set_num_threads(cfg.threads)
-    if not cfg.recipes or not cfg.precisions:
-        raise UserError("recipes and precisions must have an entry at least, as recipes=[mnist].")
     if "tf32" in cfg.precisions and device.type != "cuda":
         raise UserError(
             f"precisions has tf32, which only GPUs have; on {device} it can have fp32 and bf16."
