@@ -95,15 +95,15 @@ def test_sigma_comes_from_validation_alone() -> None:
     result = score(gaussians(500, 3), [fold], SIGMAS)
     curve = [slow(fold.valid, gaussians(500, 3), s).mean() for s in SIGMAS]
     np.testing.assert_allclose(result.validation, curve, atol=1e-6)
-    assert result.estimate.sigma == SIGMAS[int(np.argmax(curve))] == 0.3
+    assert result.sigma == SIGMAS[int(np.argmax(curve))] == 0.3
     values = slow(fold.test, gaussians(500, 3), 0.3)
-    assert result.estimate.log_likelihood == pytest.approx(values.mean())
-    assert result.estimate.standard_error == pytest.approx(values.std(ddof=1) / 20)
-    assert result.estimate.n == 400
+    assert result.log_likelihood == pytest.approx(values.mean())
+    assert result.standard_error == pytest.approx(values.std(ddof=1) / 20)
+    assert result.n == 400
     assert not result.at_edge
     # Other test points leave sigma as it is.
     other = score(gaussians(500, 3), [Fold(fold.valid, 10 * fold.test)], SIGMAS)
-    assert other.estimate.sigma == 0.3
+    assert other.sigma == 0.3
 
 
 def test_a_best_sigma_at_the_edge_is_marked() -> None:
@@ -116,7 +116,7 @@ def test_refining_beats_the_grid_on_validation() -> None:
     fold = Fold(gaussians(300, 1), gaussians(400, 2))
     result = score(gaussians(500, 3), [fold], SIGMAS, refine=True)
     assert result.refined is not None
-    assert result.estimate.sigma == 0.3
+    assert result.sigma == 0.3
     assert 0.1 < result.refined.sigma < 1.0
 
     def valid(sigma: float) -> float:
@@ -130,12 +130,12 @@ def test_refining_beats_the_grid_on_validation() -> None:
 def test_folds_give_a_mean_and_an_error_across_them() -> None:
     folds = [Fold(gaussians(200, 10 + i), (1 + i) * gaussians(100, 20 + i)) for i in range(5)]
     result = score(gaussians(500, 3), folds, SIGMAS)
-    each = [score(gaussians(500, 3), [fold], SIGMAS).estimate for fold in folds]
+    each = [score(gaussians(500, 3), [fold], SIGMAS) for fold in folds]
     means = np.array([e.log_likelihood for e in each])
-    assert result.estimate.log_likelihood == pytest.approx(means.mean())
-    assert result.estimate.standard_error == pytest.approx(means.std(ddof=1) / math.sqrt(5))
+    assert result.log_likelihood == pytest.approx(means.mean())
+    assert result.standard_error == pytest.approx(means.std(ddof=1) / math.sqrt(5))
     assert result.folds == 5
-    assert result.estimate.n == 500
+    assert result.n == 500
 
 
 def test_training_images_on_real_mnist(mnist_dir: Path) -> None:
@@ -149,6 +149,6 @@ def test_training_images_on_real_mnist(mnist_dir: Path) -> None:
     sigmas = [0.1291550, 0.1668101, 0.2154435]
     images = training_images(train, 10000, seed=0)
     result = score(images, [Fold(valid[:1000], test)], sigmas)
-    assert result.estimate.sigma == 0.1668101
-    assert result.estimate.log_likelihood == pytest.approx(244, abs=2.1)
-    assert result.estimate.standard_error == pytest.approx(2.1, abs=0.05)
+    assert result.sigma == 0.1668101
+    assert result.log_likelihood == pytest.approx(244, abs=2.1)
+    assert result.standard_error == pytest.approx(2.1, abs=0.05)

@@ -12,7 +12,8 @@ import torch
 from omegaconf import DictConfig, OmegaConf
 
 from gan_cli.config.instantiate import build
-from gan_cli.figures.plot import save_plot
+from gan_cli.figures.grid import save_png
+from gan_cli.figures.plot import render
 from gan_cli.files import relative, write_atomically
 from gan_cli.runs.environment import git_commit
 from gan_cli.theory.divergence import LOG_4, Mixture
@@ -67,5 +68,5 @@ def run(cfg: DictConfig, out: Path) -> None:
     }
     write_atomically(out / "theory.json", json.dumps(content, indent=2).encode())
     write_atomically(out / "theory.md", "\n".join([*lines, ""]).encode())
-    save_plot(out / "figure1.png", figure1(panels), origin)
+    save_png(out / "figure1.png", render(figure1(panels)), origin)
     log.info("Figure 1, the table and the numbers: %s", relative(out))

@@ -11,7 +11,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
-from gan_cli.files import printable, write_atomically
+from gan_cli.files import printable, replacing, write_atomically
 
 Picture = np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]
 
@@ -67,38 +67,42 @@ def side_by_side(left: Picture, right: Picture) -> Picture:
     return np.concatenate([left, bar, right], axis=1)
 
 
-def save_png(path: Path, image: Picture, origin: Mapping[str, object]) -> None:
-    """Write `image` (H, W, 3), with `origin` (run, seed, command, ...) as the PNG's text fields."""
+def png(image: Picture, origin: Mapping[str, object]) -> bytes:
+    """Return `image` (H, W, 3) as a PNG, with `origin` (run, seed, ...) as its text fields."""
     text = PngInfo()
     for key, value in origin.items():
         text.add_itxt(key, printable(str(value)))
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "png", pnginfo=text)
-    write_atomically(path, buffer.getvalue())
+    return buffer.getvalue()
+
+
+def save_png(path: Path, image: Picture, origin: Mapping[str, object]) -> None:
+    """Write `image` (H, W, 3) as a PNG with `origin` as its text fields."""
+    write_atomically(path, png(image, origin))
 
 
 def save_gif(path: Path, frames: Sequence[Picture], origin: Mapping[str, object]) -> None:
     """Write frames (H, W, 3) as an endless GIF, 12 a second, with `origin` as its comment."""
     first, *rest = [Image.fromarray(frame) for frame in frames]
-    buffer = io.BytesIO()
-    lines = "\n".join(f"{key}: {value}" for key, value in origin.items())
-    comment = printable(lines).encode()
-    first.save(
-        buffer, "gif", save_all=True, append_images=rest, duration=80, loop=0, comment=comment
-    )
-    write_atomically(path, buffer.getvalue())
+    comment = printable("\n".join(f"{key}: {value}" for key, value in origin.items())).encode()
+    with replacing(path) as temporary:
+        first.save(
+            temporary, "gif", save_all=True, append_images=rest, duration=80, loop=0,
+            comment=comment,
+        )  # fmt: skip
 
 
 def _scatter(points: Tensor) -> Picture:
     # Imported here: it costs half a second, and images don't need it.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    from gan_cli.figures.plot import render
+
     figure = Figure(figsize=(5, 5), dpi=100, layout="constrained")
-    canvas, axes = FigureCanvasAgg(figure), figure.subplots()
+    axes = figure.subplots()
     x, y = points.cpu().numpy().T
     axes.scatter(x, y, s=4, alpha=0.5, linewidths=0)
     limit = max(3.0, 1.1 * float(points.abs().max()))
     axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+    return render(figure)

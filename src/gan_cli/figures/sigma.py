@@ -1,28 +1,20 @@
 """Validation log-likelihood over sigma, as a plot."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from itertools import cycle
 
 from matplotlib.figure import Figure
 
-from gan_cli.figures.plot import save_plot
 
-
-def plot_sigma(
-    path: Path,
-    sigmas: Sequence[float],
-    curves: Mapping[str, Sequence[float]],
-    origin: Mapping[str, object],
-) -> None:
+def plot_sigma(sigmas: Sequence[float], curves: Mapping[str, Sequence[float]]) -> Figure:
     """Draw each model's mean validation log-likelihood (nats) over sigma, the best marked."""
     figure = Figure(figsize=(6, 4), dpi=150, layout="constrained")
     axes = figure.subplots()
-    styles = ["-", "--", ":", "-."]
     lines = []
-    for curve, style in zip(curves.values(), styles * len(curves), strict=False):
-        best = max(range(len(curve)), key=curve.__getitem__)
+    for curve, style in zip(curves.values(), cycle(["-", "--", ":", "-."]), strict=False):
         (line,) = axes.plot(sigmas, curve, style, marker=".")
         lines.append(line)
+        best = max(range(len(curve)), key=curve.__getitem__)
         axes.plot(sigmas[best], curve[best], "o", color=line.get_color(), markersize=8)
     # A sigma far too small costs thousands of nats and would flatten all else.
     top = max(max(curve) for curve in curves.values())
@@ -35,4 +27,4 @@ def plot_sigma(
         text.set_parse_math(False)
         text.set_text(name)
     axes.grid(alpha=0.3)
-    save_plot(path, figure, origin)
+    return figure
