@@ -21,10 +21,7 @@ def plot_sigma(sigmas: Sequence[float], curves: Mapping[str, Sequence[float]]) -
     bottom = min(min(curve[len(curve) // 5 :], default=top) for curve in curves.values())
     axes.set_ylim(bottom=max(bottom, top - 4 * (abs(top) + 50)), top=top + 0.1 * (abs(top) + 50))
     axes.set(xscale="log", xlabel="sigma", ylabel="mean validation log-likelihood (nats)")
-    # Names of files are shown as they are, whatever $ and _ mean to Matplotlib.
-    legend = axes.legend(lines, [" "] * len(lines))
-    for text, name in zip(legend.get_texts(), curves, strict=True):
-        text.set_parse_math(False)
-        text.set_text(name)
+    # Between two $ Matplotlib would see a formula, also in a file's name.
+    axes.legend(lines, [name.replace("$", r"\$") for name in curves])
     axes.grid(alpha=0.3)
     return figure
