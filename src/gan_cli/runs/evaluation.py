@@ -90,16 +90,15 @@ def evaluated(
     directory = trained.run.evaluation(name if draws == 1 else f"{name}-draws={draws}")
     known = read_json(directory / "parzen.json", dict)
     same = (known.get("settings"), known.get("git_commit")) == (settings, git_commit())
-    if not same or known["origin"]["step"] != str(trained.step):
-        directory.mkdir(parents=True, exist_ok=True)
-        evaluation = evaluate(
-            f"generator, {trained.weights} weights",
-            [trained.samples(cfg.n_samples, cfg.seed + i) for i in range(draws)],
-            trained.source, folds, trained.device, cfg.sigmas, n_samples=cfg.n_samples,
-            seed=cfg.seed, references=references, k=cfg.centroids,
-            cache=Path(cfg.outputs) / "cache", valid_limit=cfg.valid_limit,
-            test_limit=cfg.test_limit,
-        )  # fmt: skip
-        record(directory, evaluation, settings, trained.origin(cfg.seed), trained.weights)
-        known = read_json(directory / "parzen.json", dict)
-    return known
+    if same and known["origin"]["step"] == str(trained.step):
+        return known
+    directory.mkdir(parents=True, exist_ok=True)
+    evaluation = evaluate(
+        f"generator, {trained.weights} weights",
+        [trained.samples(cfg.n_samples, cfg.seed + i) for i in range(draws)],
+        trained.source, folds, trained.device, cfg.sigmas, n_samples=cfg.n_samples, seed=cfg.seed,
+        references=references, k=cfg.centroids, cache=Path(cfg.outputs) / "cache",
+        valid_limit=cfg.valid_limit, test_limit=cfg.test_limit,
+    )  # fmt: skip
+    record(directory, evaluation, settings, trained.origin(cfg.seed), trained.weights)
+    return read_json(directory / "parzen.json", dict)
