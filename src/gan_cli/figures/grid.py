@@ -28,12 +28,12 @@ def picture(samples: Tensor, columns: int | None = None) -> Picture:
     """
     if samples.dtype != torch.uint8:
         return _scatter(samples.flatten(1))
-    n, channels, height, width = samples.shape
+    n, _, height, width = samples.shape
     columns = min(columns or math.ceil(math.sqrt(n)), n)
     rows = math.ceil(n / columns)
     scale = max(1, LEGIBLE // max(height, width))
-    images = samples.expand(n, 3, height, width) if channels == 1 else samples
-    images = images.repeat_interleave(scale, 2).repeat_interleave(scale, 3).permute(0, 2, 3, 1)
+    images = samples.expand(n, 3, height, width).permute(0, 2, 3, 1)
+    images = images.repeat_interleave(scale, 1).repeat_interleave(scale, 2)
     high, wide = height * scale + GAP, width * scale + GAP
     canvas = np.full((rows * high + GAP, columns * wide + GAP, 3), 64, dtype=np.uint8)
     for i, image in enumerate(images.cpu().numpy()):
