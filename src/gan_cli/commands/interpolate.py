@@ -8,7 +8,7 @@ from omegaconf import DictConfig
 from torch import Tensor
 
 from gan_cli.errors import UserError
-from gan_cli.figures.interpolation import save_interpolation
+from gan_cli.figures.grid import save_interpolation
 from gan_cli.files import relative
 from gan_cli.game.priors import Uniform
 from gan_cli.runs.load import Trained, load_trained

@@ -93,6 +93,19 @@ def save_gif(path: Path, frames: Sequence[Picture], origin: Mapping[str, object]
         )  # fmt: skip
 
 
+def save_interpolation(path: Path, pixels: Tensor, origin: Mapping[str, object]) -> None:
+    """Write the images on paths (Figure 3) as a grid, a row a path, or as a GIF of all at once.
+
+    path: .png for the grid, .gif for the other. pixels: (frames, rows, ...), what a source's
+    `to_pixels` gives. Raises UserError where the file can't be written.
+    """
+    if path.suffix == ".gif":
+        save_gif(path, [picture(frame) for frame in pixels], origin)
+    else:
+        table = pixels.transpose(0, 1).flatten(0, 1)
+        save_png(path, picture(table, columns=len(pixels)), origin)
+
+
 def _scatter(points: Tensor) -> Picture:
     # Imported here: it costs half a second, and images don't need it.
     from matplotlib.figure import Figure
