@@ -178,6 +178,8 @@ def test_the_inner_loop_finds_the_optimum_and_g_steps_approach_the_data() -> Non
     assert optimum.d_error < 0.005
     assert 0 <= optimum.value_at_optimum - optimum.value < 1e-4
     assert is_unchanged(game.generator, generator)
+    # Algorithm 1 adds no gradient of L-BFGS to its own.
+    assert all(p.grad is None for p in game.discriminator.parameters())
 
     game.generator_step()
     after = moment_of(game)
