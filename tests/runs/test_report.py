@@ -70,7 +70,7 @@ def test_groups_over_seeds(gan: Gan, tmp_path: Path) -> None:
     markdown = only("outputs/report/*/report.md", tmp_path).read_text()
     assert markdown.startswith("| optimizer.lr | prior")
     assert f"{means[0]:.4g} +- " in markdown.splitlines()[2]
-    told = "optimizer.lr is -1.0; it must be a number greater than 0."
+    told = "optimizer.lr is -1; it should be greater than 0."
     assert markdown.count(f"failed: {told}") == 4
     assert told in result.out
     times = sorted(float(row["mean"]) for row in table if row["metric"] == "seconds")

@@ -31,7 +31,7 @@ TOLD = [
     "monitor.samples=50", "monitor.valid=20", "sweep=study", "data_dir='<b>x</b>&'",
 ]  # fmt: skip
 GRID = ["on_nan=stop,'<i>&'", "optimizer.lr=0.05,0.2", "seed=range(2)"]
-REFUSED = "on_nan is <i>&; it must be one of"
+REFUSED = "on_nan is <i>&; it should be"
 
 
 class Parsed(HTMLParser):

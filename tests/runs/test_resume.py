@@ -198,10 +198,14 @@ def test_what_is_wrong_in_a_runs_own_files_is_told_before_it_goes_on(
     config, metrics = tmp_path / "a/config.yaml", tmp_path / "a/metrics.csv"
     whole = config.read_text()
     for before, after, words in (
-        ("  k: 1\n", "  k: 0\n", "a/config.yaml: schedule.k is 0; it must be a number at least 1"),
-        ("updates: alternating", "updates: odd", "schedule.updates is odd; it must be one of"),
-        ("\nseed: 0", "\nseed: x", "seed is wrong: Value 'x'"),
-        ("precision: fp32", "precision: fp8", "precision is fp8; it must be one of"),
+        (
+            "  k: 1\n",
+            "  k: 0\n",
+            "a/config.yaml: schedule.k is 0; it should be greater than or equal to 1",
+        ),
+        ("updates: alternating", "updates: odd", "schedule.updates is odd; it should be"),
+        ("\nseed: 0", "\nseed: x", "seed is x; it should be a valid integer"),
+        ("precision: fp32", "precision: fp8", "precision is fp8; it should be"),
         ("\nschedule:", "\nschedules:", "is not the config of a run"),
     ):
         assert whole.count(before) == 1
@@ -226,7 +230,7 @@ def test_what_is_wrong_in_a_runs_own_files_is_told_before_it_goes_on(
 def test_a_run_of_an_earlier_version_is_refused(gan: Gan, tmp_path: Path) -> None:
     assert gan("train", *SMALL, "schedule.steps=5", "hydra.run.dir=a").code == 0
     config = tmp_path / "a/config.yaml"
-    config.write_text(config.read_text().replace("ema_power: 8.0\n", ""))
+    config.write_text(config.read_text().replace("ema_power: 8\n", ""))
     result = gan("train", "resume=a", "schedule.steps=9")
     assert result.code == 1
     assert "has no ema_power: the run is of an earlier version" in result.err

@@ -107,7 +107,7 @@ def test_a_failing_job_is_told_at_once_and_leaves_the_others(gan: Gan, tmp_path:
     result = gan("train", "-m", *SWEEP, "optimizer.lr=-1,0.1,0.2", "seed=range(2)")
     assert result.code == 1
     assert "Traceback" not in result.err
-    told = "optimizer.lr=-1,seed=1: optimizer.lr is -1.0; it must be a number greater than 0."
+    told = "optimizer.lr=-1,seed=1: optimizer.lr is -1; it should be greater than 0."
     assert result.out.index(told) < result.out.index("Finished at step")
     assert len(jobs(tmp_path)) == 4
     study = tmp_path / "outputs/sweep/study"

@@ -9,7 +9,6 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
 
 from gan_cli.config import validate
 from gan_cli.config.differences import differences, flatten
@@ -94,7 +93,7 @@ def is_done(cfg: DictConfig, out: Path) -> bool:
     return run.recorded() == "finished" and not different
 
 
-def resumed_config(cfg: DictConfig, out: Path) -> tuple[DictConfig, Path]:
+def resumed_config(cfg: DictConfig, out: Path, settings: type) -> tuple[DictConfig, Path]:
     """Return the config with which a run goes on, and its directory; for a new run those given.
 
     With `cfg.resume`, that is the run's own config with the settings of this command line put in,
@@ -108,7 +107,7 @@ def resumed_config(cfg: DictConfig, out: Path) -> tuple[DictConfig, Path]:
     else:
         found = find(cfg.resume, cfg.outputs, "resume")
         out, old = found.path, found.config()
-        _check(old, cfg, found)
+        _check(old, cfg, found, settings)
         new = _with_overrides(old, cfg)
     if different := differences(old, new, FREE):
         raise UserError(
@@ -169,7 +168,7 @@ def _of_shape(cfg: DictConfig, old: DictConfig) -> DictConfig:
     return cfg
 
 
-def _check(own: DictConfig, cfg: DictConfig, run: Run) -> None:
+def _check(own: DictConfig, cfg: DictConfig, run: Run, settings: type) -> None:
     """Raise UserError for what is wrong in a run's `own` config, which people may have edited.
 
     Of groups, whose types their options choose, `cfg` has none.
@@ -180,14 +179,7 @@ def _check(own: DictConfig, cfg: DictConfig, run: Run) -> None:
             f"{run.config_path} has no {gone[0]}: the run is of an earlier version of gan, which "
             "alone can resume it."
         )
-    typed = cfg.copy()
     try:
-        for name in typed.keys() & own.keys() - GROUPS:
-            section = isinstance(typed[name], DictConfig)
-            typed[name] = OmegaConf.merge(typed[name], own[name]) if section else own[name]
-        validate.check(typed)
-    except OmegaConfBaseException as error:
-        reason = str(error).splitlines()[0]
-        raise UserError(f"{run.config_path}: {error.full_key} is wrong: {reason}.") from error
+        validate.check(own, "train", settings)
     except UserError as error:
         raise UserError(f"{run.config_path}: {error}") from error
