@@ -1,4 +1,4 @@
-"""Table 1 of runs of one recipe, which differ by their seeds alone."""
+"""Table 1 of runs that differ by their seeds alone."""
 
 import statistics
 import sys
@@ -33,38 +33,34 @@ def finished_by_seed(jobs: Sequence[Job]) -> list[Job]:
     Raises UserError where there is none, one has no metrics, they differ by more than their seeds,
     or a seed is there twice.
     """
-    finished = [job for job in jobs if job.status == "finished"]
-    if empty := [job.name for job in finished if not job.rows]:
-        raise UserError(f"{empty[0]} is finished, but its metrics.csv is missing or empty.")
+    finished = sorted((job for job in jobs if job.status == "finished"), key=_seed)
     if not finished:
         raise UserError(f"None of the {len(jobs)} runs there is finished; `gan train` ends them.")
-    finished.sort(key=_seed)
-    recipes = [recipe(Run(job.path).config()) for job in finished]
-    for job, other in zip(finished, recipes, strict=True):
-        if different := differences(recipes[0], other, ()):
+    first = recipe(Run(finished[0].path).config())
+    for job in finished:
+        if not job.rows:
+            raise UserError(f"{job.name} is finished, but its metrics.csv is missing or empty.")
+        if different := differences(first, recipe(Run(job.path).config()), ()):
             raise UserError(
                 f"{finished[0].name} and {job.name} differ by more than their seeds "
                 f"({'; '.join(different)}); a table is of one recipe, and `gan report` compares "
                 "several."
             )
     seeds = [_seed(job) for job in finished]
-    if again := {seed for seed in seeds if seeds.count(seed) > 1}:
-        raise UserError(f"runs has seed {min(again)} more than once; each counts as one run.")
+    if again := [seed for seed in seeds if seeds.count(seed) > 1]:
+        raise UserError(f"runs has seed {again[0]} more than once; each counts as one run.")
     return finished
 
 
 def load_generators(jobs: Sequence[Job], device: torch.device) -> list[dict[str, Trained]]:
-    """Return each job's generators by their WEIGHTS, on `device`; each checkpoint is read once.
-
-    Raises UserError where a job has no whole checkpoint.
-    """
+    """Return each job's generators by their WEIGHTS; UserError where it has no whole checkpoint."""
     return [load_weights(Run(job.path), list(WEIGHTS), device) for job in jobs]
 
 
 def recipe(config: DictConfig) -> dict[str, Any]:
     """Return the settings of a run that make it one of its kind."""
     settings = flatten(config)
-    # What is watched decides nothing, unless it ends the run.
+    # The monitor changes nothing, unless it ends the run.
     ended = settings.get("monitor.target") is not None
     free = NOT_RECIPE if ended else (*NOT_RECIPE, "monitor")
     return {k: v for k, v in settings.items() if not is_one_of(k, free)}
@@ -79,10 +75,10 @@ def table(
 ) -> tuple[dict[str, Any], int]:
     """Return the table of jobs by seed, for JSON, and the index of the median one by raw weights.
 
-    By the paper's protocol: every run is scored, the references beside the first one, and more
-    draws of the median one; evaluations kept with the runs are used again. trained: each job's
-    generators by their weights. missing: what is not in the table and why. Log-likelihoods are
-    in nats, times in hours.
+    Every run is scored by the paper's protocol, the references beside the first one, and more draws
+    of the median one; evaluations kept with the runs are used again. trained: each job's generators
+    by their weights. missing: what is not in the table and why. Log-likelihoods are in nats, times
+    in hours.
     """
     first = trained[0]["raw"]
     beside = evaluated(cfg, first, folds, references=["train", "kmeans"])
@@ -121,7 +117,7 @@ def _seed(job: Job) -> int:
 
 
 def _row(job: Job, scores: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Return a run's length, what it ran on, and its scores by the weights of G."""
+    """Return a run's duration, what it ran on, and its scores by the weights of G."""
     sessions = [session for session in Run(job.path).sessions() if "versions" in session]
     return {
         "seed": _seed(job),

@@ -46,7 +46,7 @@ class Monitor:
         if self.weights == "ema":
             network = current_average(self.state.average, network, step, *self.ema)
         samples = self._measured(generate(network, self.z, self.seed, self.state.rng.device))
-        return {metric.name: metric(samples, self.reference) for metric in METRICS}
+        return {metric.name: metric.measure(samples, self.reference) for metric in METRICS}
 
     def _measured(self, x: Tensor) -> Tensor:
         return self.source.to_measure(x).to(self.state.rng.device)
