@@ -493,7 +493,7 @@ def test_the_wheel_works_anywhere(wheel: Path, tmp_path: Path) -> None:
 
 
 def test_directories_that_are_no_utf_8(tmp_path: Path) -> None:
-    """Commands work in them and on them; a run can't be in one below here, and says so."""
+    """Commands work in them, and on runs in them."""
     latin = os.fsdecode(b"caf\xe9")
     here = tmp_path / latin
     here.mkdir()
@@ -505,6 +505,3 @@ def test_directories_that_are_no_utf_8(tmp_path: Path) -> None:
     (picture,) = here.glob("outputs/sample/*/samples.png")
     with Image.open(picture) as image:
         assert image.text["run"] == "caf\\xe9"
-    done = run_gan("train", f"resume={latin}", "schedule.steps=3", cwd=here)
-    assert done.code == 1
-    assert "The run directory is caf\\xe9, whose name is not UTF-8" in done.err

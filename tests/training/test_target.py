@@ -31,9 +31,9 @@ def test_a_run_ends_at_its_target(gan: Gan, tmp_path: Path) -> None:
     assert gan(*RUN, "schedule.steps=300").code == 0
     whole, run = estimates(tmp_path / "run"), tmp_path / "run"
     run.rename(tmp_path / "whole")
-    assert max(whole) > whole[0]
 
-    target = (max(whole) + whole[0]) / 2
+    # Less by what metrics.csv rounds away.
+    target = max(whole[:-1]) - 1e-4
     first = next(i for i, estimate in enumerate(whole) if estimate >= target)
     assert gan(*RUN, "schedule.steps=300", f"monitor.target={target}").code == 0
     assert estimates(run) == whole[: first + 1]

@@ -1,16 +1,11 @@
-import math
-
-import numpy as np
 import pytest
 import torch
 from helpers.trainers import small_trainer
 
 from gan_cli.networks.maxout import MaxoutDiscriminator
 from gan_cli.networks.mlp import Generator
-from gan_cli.training.collapse import CollapseDetector
 from gan_cli.training.optimizers import Momentum
-from gan_cli.training.signals import Stop
-from gan_cli.training.trainer import Observers, Trainer
+from gan_cli.training.trainer import Trainer
 
 SHAPE = (1, 3, 3)
 
@@ -22,40 +17,28 @@ def trainer() -> Trainer:
 
 
 class Rows:
-    """A metric logger that remembers what it got."""
+    """A metric logger that counts the images of each row."""
+
+    every = 5
 
     def __init__(self) -> None:
-        self.images: list[int] = []
+        self.images = [0]
 
-    def row(self, _values: dict[str, float], images: int) -> None:
-        self.images.append(images)
+    def advance(self, images: int) -> None:
+        self.images[-1] += images
 
-    def advance(self) -> None: ...
-
-    def grid(self, *_: object) -> None: ...
-
-
-class Saves:
-    """A checkpoint writer that is never due."""
-
-    def due(self, _: int) -> bool:
-        return False
-
-    def save(self, *_: object) -> None: ...
+    def row(self, _values: dict[str, float]) -> None:
+        self.images.append(0)
 
 
 def test_a_row_counts_the_images_since_the_last_in_this_session() -> None:
     t = trainer()
     for _ in range(3):
         t.train_step()  # by an earlier session, whose time is not this one's
-    rows = Rows()
-    observers = Observers(
-        rows, Saves(), dict, CollapseDetector(0.25, stops=True),
-        lambda: np.zeros((1, 1, 3), np.uint8), lambda *_: None, 5, 100, None, math.inf,
-    )  # fmt: skip
-    t.train(12, observers, Stop())
+    t.metric_logger = Rows()
+    t.train(12)
     m = t.minibatches.batch_size
-    assert rows.images == [2 * m, 5 * m, 2 * m]
+    assert t.metric_logger.images == [2 * m, 5 * m, 2 * m, 0]
     assert not t.state.logits
 
 

@@ -1,16 +1,19 @@
 """When a run's checkpoints are written, and the thread that writes them."""
 
+import logging
 import time
 from collections.abc import Callable, Collection
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import torch
 
 from gan_cli.game.state import State
 from gan_cli.training import checkpoints
+
+log = logging.getLogger(__name__)
 
 
 class CheckpointWriter:
@@ -19,8 +22,8 @@ class CheckpointWriter:
     One is due every so many steps, for each number in `every_steps`, and after `minutes` without
     one; but not while the time spent on them is more than `share` of all the time since the start.
     None stands for no limit. `sync` puts on disk what must not be older than a checkpoint.
-    `written` counts them, and `spent` is the time in seconds, what training did not wait for
-    included: it had to share the processor.
+    `written` counts them, and `spent` is the time in seconds, with what training did not wait for:
+    it had to share the processor.
     """
 
     def __init__(
@@ -49,9 +52,10 @@ class CheckpointWriter:
         now = time.monotonic()
         self._wanted |= any(step % n == 0 for n in self._every_steps)
         self._wanted |= self._minutes is not None and now - self._saved >= 60 * self._minutes
-        # Where there is no limit, the last one is waited for: none is left out.
-        impatient = self._wanted and self._share is None
-        if self._writing is not None and (impatient or self._writing.done()):
+        # Without a limit none is left out: the last one is waited for.
+        if self._writing is not None and (
+            self._writing.done() or (self._wanted and self._share is None)
+        ):
             self.wait()
         cheap = self._share is None or self.spent + self._last <= self._share * (now - self._began)
         return self._wanted and cheap and self._writing is None
@@ -70,8 +74,8 @@ class CheckpointWriter:
         """
         self.wait()
         self._saved = time.monotonic()
-        content, best = _copy(state.state_dict()), self._best
-        self._writing = self._pool.submit(self._write, content, best, self._saved)
+        content = _copy(state.state_dict())
+        self._writing = self._pool.submit(self._write, content, self._best, self._saved)
         self._wanted, self._best = False, None
 
     def wait(self) -> None:
@@ -93,7 +97,7 @@ class CheckpointWriter:
         checkpoints.save(self._directory, content)
         return time.monotonic() - began
 
-    def __enter__(self) -> "CheckpointWriter":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -105,6 +109,8 @@ class CheckpointWriter:
         self._pool.shutdown()
         if error is None:
             self.wait()
+            share = 100 * self.share()
+            log.debug("%d checkpoints, in %.2f %% of the time.", self.written, share)
 
 
 def _copy(value: Any) -> Any:
