@@ -423,11 +423,12 @@ def test_a_users_own_network(gan: Gan, tmp_path: Path) -> None:
     assert "network.generator does not fit my_networks.G" in result.err
     # What a class of one's own is, and gives, is told as well.
     (own / "bare.py").write_text(
-        "from gan_cli.training.optimizers import Adam\nclass Bare(Adam):\n    take = property()\n"
+        "from gan_cli.training.optimizers import Adam\n"
+        "class Bare(Adam):\n    set_from_tensor = property()\n"
     )
     result = gan("train", *own_pair, "optimizer.discriminator._target_=bare.Bare", "compile=true")
     assert result.code == 1
-    assert "compile is true, and optimizer.discriminator is Bare, which has no `take`" in result.err
+    assert "optimizer.discriminator is Bare, which has no `set_from_tensor`" in result.err
     (own / "broken.py").write_text("import no_such_module\n")
     (own / "silent.py").write_text("assert False\n")
     (own / "odd.py").write_text(

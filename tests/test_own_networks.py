@@ -1,10 +1,8 @@
 """Networks as people write them: they train, or a sentence says why not before there is a run."""
 
-import random
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 from helpers.command import Result
 
@@ -13,9 +11,7 @@ from gan_cli.training import checkpoints
 Gan = Callable[..., Result]
 
 NETWORKS = """
-import random
 
-import numpy as np
 import torch
 from torch import nn
 from torch.nn.utils import weight_norm
@@ -45,11 +41,6 @@ class OldWeightNormG(G):
 class NoisyG(G):
     def forward(self, z):
         return super().forward(z + 0.1 * torch.randn_like(z))
-
-
-class PythonsNoiseG(G):
-    def forward(self, z):
-        return super().forward(z) * (0.5 + random.random() / 4 + np.random.random() / 4)
 
 
 class TanhG(G):
@@ -190,17 +181,14 @@ def test_a_discriminator_that_ends_in_a_sigmoid_is_warned_of_once(
     assert result.out.count("as if it ended in a sigmoid") == warned
 
 
-@pytest.mark.parametrize("name", ["NoisyG", "PythonsNoiseG"])
 def test_what_is_watched_does_not_change_what_is_trained(
-    name: str, train: Callable[..., Result], gan: Gan, tmp_path: Path
+    train: Callable[..., Result], gan: Gan, tmp_path: Path
 ) -> None:
     """Though G draws random numbers of its own; and its samples depend on the seed alone."""
     metrics = []
     for seldom in (["log.grid_every_steps=100"], ["log.grid_every_steps=1", "log.grid=9"]):
         run = f"hydra.run.dir={len(metrics)}"
-        random.seed(0)
-        np.random.seed(0)  # noqa: NPY002
-        assert train(target(name), run, "schedule.steps=6", *seldom).code == 0
+        assert train(target("NoisyG"), run, "schedule.steps=6", *seldom).code == 0
         saved = checkpoints.load_newest(tmp_path / f"{len(metrics)}/checkpoints")
         metrics.append([x.tolist() for x in saved["generator"].values()])
     assert metrics[0] == metrics[1]

@@ -164,7 +164,7 @@ def test_two_updates_equal_numpy(
         ref.backward(g, at_x.reshape(fake.shape) if deconvolved else at_x.reshape(M, -1))
         slope = np.concatenate([d_slope(logits[:M], True), d_slope(logits[M:], False)])
         ref.backward(d, slope[:, None])
-        lr, momentum = t.d_optimizer.rates(step, 1)
+        lr, momentum = t.d_optimizer.schedule(step, 1)
         for layer in g:
             layer.update(times_for_g * lr, momentum, state.generator.max_col_norm)
         for layer in d:

@@ -413,15 +413,6 @@ def test_many_samples_are_saved_in_parts_and_shown_in_part(
     np.testing.assert_array_equal(many[:5], few)
 
 
-def test_figure_2_shows_so_many_samples_at_most(
-    gan: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("gan_cli.commands.sample.SHOWN", 9)
-    assert gan("train", *SMALL, "schedule.steps=1", "hydra.run.dir=a").code == 0
-    result = gan("sample", "run=a", "n=10", "neighbors=true")
-    assert (result.code, "n is 10; with neighbors=true" in result.err) == (1, True)
-
-
 def test_a_full_gpu_is_reported_without_using_it(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object, **__: object) -> None:
         raise RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB.")

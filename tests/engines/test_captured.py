@@ -223,11 +223,11 @@ def test_rates_from_the_device_are_the_rates(optimizer: Momentum | Adam) -> None
     numbers = optimizer.build(nn.Linear(1, 1).parameters())
     x = torch.randn(8, 5, dtype=torch.float64)
     for t in range(6):
-        optimizer.set(one, t, t + 1)
-        optimizer.set(numbers, t, t + 1)
+        optimizer.set_hyperparameters(one, t, t + 1)
+        optimizer.set_hyperparameters(numbers, t, t + 1)
         group = numbers.param_groups[0]
         rates = torch.tensor([group["lr"], group.get("momentum", math.nan)], dtype=torch.float64)
-        optimizer.take(other, rates)
+        optimizer.set_from_tensor(other, rates)
         for group in other.param_groups:
             group["capturable"] = False  # There are no graphs on a CPU.
         for network, torch_optimizer in ((told, one), (read, other)):

@@ -118,7 +118,7 @@ def test_updates_equal_numpy(
         t.train_step()
         for i in range(k):
             n = step * k + i
-            lr, momentum = t.d_optimizer.rates(n, n // t.minibatches.per_epoch + 1)
+            lr, momentum = t.d_optimizer.schedule(n, n // t.minibatches.per_epoch + 1)
             x = t.minibatches[n].flatten(1).numpy()
             fake, inputs = ref.generate(g.layers, next(z))
             both = np.concatenate([x, fake])

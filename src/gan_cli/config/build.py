@@ -210,7 +210,7 @@ def build_trainer(cfg: DictConfig, source: Source, data: Data) -> Trainer:
 
     def set_rates(optimizer: torch.optim.Optimizer, t: int) -> None:
         rule = g_optimizer if optimizer is state.g_optimizer else d_optimizer
-        rule.set(optimizer, t, t // minibatches.per_epoch + 1)
+        rule.set_hyperparameters(optimizer, t, t // minibatches.per_epoch + 1)
 
     game = Game(build(cfg, "objective"), build(cfg, "prior"), set_rates)
     update: Update = UPDATES[cfg.schedule.updates, per_sample]
@@ -239,7 +239,7 @@ def capture(
     def take(optimizer: torch.optim.Optimizer, rates: Tensor) -> None:
         rule = optimizers[optimizer is state.d_optimizer]
         assert isinstance(rule, CapturableOptimizer)
-        rule.take(optimizer, rates)
+        rule.set_from_tensor(optimizer, rates)
 
     # An optimizer of the user's own may not know how to take its rates from the device.
     if state.rng.device.type == "cuda":
@@ -269,7 +269,7 @@ def pick_arithmetic(cfg: DictConfig) -> tuple[torch.device, torch.dtype | None]:
         if cfg.compile and not isinstance(rule, CapturableOptimizer):
             raise UserError(
                 f"compile is true, and optimizer.{player} is {type(rule).__name__}, which has no "
-                "`take`, by which a compiled update sets its rates; compile must be false."
+                "`set_from_tensor`, which a compiled update needs; compile must be false."
             )
     device = pick_device(cfg.device)
     return device, multiply_in(cfg.precision, device)

@@ -20,8 +20,9 @@ class CheckpointWriter:
     """Writes checkpoints into `directory`, in the background, and says when one is due.
 
     One is due every so many steps, for each number in `every_steps`, and after `minutes` without
-    one; but not while the time spent on them is more than `share` of all the time since the start.
-    None stands for no limit. `sync` puts on disk what must not be older than a checkpoint.
+    one; but not while the time spent on them is more than `share` of all the time since the start,
+    or the last is still being written. None stands for no limit, and then none is left out. `sync`
+    puts on disk what must not be older than a checkpoint.
     `written` counts them, and `spent` is the time in seconds, with what training did not wait for:
     it had to share the processor.
     """
@@ -52,12 +53,11 @@ class CheckpointWriter:
         now = time.monotonic()
         self._wanted |= any(step % n == 0 for n in self._every_steps)
         self._wanted |= self._minutes is not None and now - self._saved >= 60 * self._minutes
-        # Without a limit none is left out: the last one is waited for.
-        if self._writing is not None and (
-            self._writing.done() or (self._wanted and self._share is None)
-        ):
+        if self._writing is not None and self._writing.done():
             self.wait()
-        cheap = self._share is None or self.spent + self._last <= self._share * (now - self._began)
+        if self._share is None:
+            return self._wanted
+        cheap = self.spent + self._last <= self._share * (now - self._began)
         return self._wanted and cheap and self._writing is None
 
     def set_best(self, state: State) -> None:
@@ -114,7 +114,7 @@ class CheckpointWriter:
 
 
 def _copy(value: Any) -> Any:
-    """Return a copy on the CPU, which training does not change."""
+    """Return a copy on the CPU."""
     if isinstance(value, torch.Tensor):
         return value.detach().to("cpu", copy=True)
     if isinstance(value, dict):

@@ -170,7 +170,7 @@ class Trainer:
         for name, value in means.items():
             if not math.isfinite(value):
                 raise DivergedError(f"{name} is {value} at step {state.step}")
-        lr, momentum = self.d_optimizer.rates(seen - 1, (seen - 1) // per_epoch + 1)
+        lr, momentum = self.d_optimizer.schedule(seen - 1, (seen - 1) // per_epoch + 1)
         times = {"step": state.step, "epoch": seen / per_epoch}
         return {**times, **means, "learning_rate": lr, "momentum": momentum}
 
