@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import pytest
 import torch
 from helpers.trainers import small_trainer
@@ -40,6 +42,14 @@ def test_a_row_counts_the_images_since_the_last_in_this_session() -> None:
     m = t.minibatches.batch_size
     assert t.metric_logger.images == [2 * m, 5 * m, 2 * m, 0]
     assert not t.state.logits
+
+
+def test_rows_are_on_disk_before_the_checkpoint() -> None:
+    t, calls = trainer(), []
+    t.metric_logger = SimpleNamespace(sync=lambda: calls.append("sync"))
+    t.checkpoint_writer = SimpleNamespace(save=lambda _: calls.append("save"))
+    t.save()
+    assert calls == ["sync", "save"]
 
 
 def test_a_row_is_the_mean_over_all_its_steps(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -220,13 +220,15 @@ def _train(cfg: DictConfig, run: Run, trainer: Trainer, steps: int, stop: Stop) 
                     run.metrics_path, run.tensorboard, run.grid_path, origin, given_settings(cfg),
                     cfg.log.every_steps, state.step, steps,
                 ) as logger,
-                CheckpointWriter(
-                    run.checkpoints, list(filter(None, every)), cfg.checkpoint.every_minutes,
-                    cfg.checkpoint.share, logger.sync,
-                ) as writer,
             ):  # fmt: skip
+                writer = CheckpointWriter(
+                    run.checkpoints, list(filter(None, every)), cfg.checkpoint.every_minutes,
+                    cfg.checkpoint.share,
+                )  # fmt: skip
                 trainer.metric_logger, trainer.checkpoint_writer = logger, writer
                 trainer.train(steps, target(cfg), stop, prune)
+            share = 100 * writer.share()
+            log.debug("%d checkpoints, in %.2f %% of the time.", writer.written, share)
             return
         except DivergedError as error:
             if cfg.on_nan == "stop":

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from gan_cli.errors import DivergedError, UserError
-from gan_cli.files import replacing
+from gan_cli.files import write_atomically
 from gan_cli.game.state import State
 
 log = logging.getLogger(__name__)
@@ -32,15 +32,24 @@ def save(directory: Path, content: dict[str, Any]) -> Path:
     Raises UserError where it can't be written; those there are stay.
     """
     path = _path(directory, content["step"])
-    _write(path, content)
+    write_atomically(path, pack(content))
     for old in _newest_first(directory)[KEEP:]:
         old.unlink(missing_ok=True)
     return path
 
 
-def save_best(directory: Path, content: dict[str, Any]) -> None:
-    """Write `content` as the best checkpoint, in place of the one before."""
-    _write(directory / BEST, content)
+def save_best(directory: Path, packed: bytes) -> None:
+    """Write what `pack` returned as the best checkpoint, in place of the one before."""
+    write_atomically(directory / BEST, packed)
+
+
+def pack(content: dict[str, Any]) -> bytes:
+    """Return the bytes of a checkpoint file of `content`."""
+    # By way of memory: an error on its way through PyTorch's writer would end the process.
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    payload = buffer.getvalue()
+    return MAGIC + _checksum(payload) + payload
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -141,17 +150,7 @@ def fit(what: nn.Module | State, saved: dict[str, Any], directory: Path) -> None
         raise UserError(f"{directory} holds a checkpoint of another network: {reason}") from error
 
 
-def _write(path: Path, content: dict[str, Any]) -> None:
-    # By way of memory: an error on its way through PyTorch's writer would end the process.
-    buffer = io.BytesIO()
-    torch.save(content, buffer)
-    payload = buffer.getbuffer()
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        file.write(MAGIC + _checksum(payload))
-        file.write(payload)
-
-
-def _checksum(payload: bytes | memoryview) -> bytes:
+def _checksum(payload: bytes) -> bytes:
     return hashlib.sha256(payload).hexdigest().encode() + b"\n"
 
 

@@ -124,7 +124,7 @@ class MetricLogger:
         self._tensorboard.add_image("samples", picture, step, dataformats="HWC")
 
     def sync(self) -> None:
-        """Put every row on disk: a checkpoint must find there all that came before it."""
+        """Put every row on disk."""
         os.fsync(self._file.fileno())
         self._tensorboard.flush()
 

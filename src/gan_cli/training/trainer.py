@@ -73,8 +73,8 @@ class Trainer:
         state, stop = self.state, stop or Stop()
         self._like_probabilities = state.step == 0
         if state.step == 0:
-            # On disk before there is a row that could be lost.
-            self.save(wait=True)
+            # Before there is a row that could be lost.
+            self.save()
 
         while not is_over(state, steps, target) and stop.signal is None:
             # Update both players.
@@ -153,13 +153,13 @@ class Trainer:
         if self.monitor is not None and (step % self.monitor.grid_every == 0 or last):
             logger.grid(step, self.monitor.draw())
 
-    def save(self, wait: bool = False) -> None:
-        """Have a checkpoint written, in the background unless `wait`."""
+    def save(self) -> None:
+        """Write a checkpoint, with all rows that came before it on disk."""
         if self.checkpoint_writer is not None:
             self.state.refuse_diverged()
+            if self.metric_logger is not None:
+                self.metric_logger.sync()
             self.checkpoint_writer.save(self.state)
-            if wait:
-                self.checkpoint_writer.wait()
 
     def _row(self) -> dict[str, float]:
         """Return what a row reports of the updates since the last."""
