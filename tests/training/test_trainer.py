@@ -33,6 +33,12 @@ class Rows:
         self.images.append(0)
 
 
+def test_nothing_need_be_logged_measured_or_saved() -> None:
+    t = trainer()
+    t.train(12)
+    assert t.state.step == 12
+
+
 def test_a_row_counts_the_images_since_the_last_in_this_session() -> None:
     t = trainer()
     for _ in range(3):

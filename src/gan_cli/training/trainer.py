@@ -81,25 +81,25 @@ class Trainer:
             self.train_step()
 
             # Measure samples.
-            best, collapsed = state.best, state.collapsed
+            best, was_collapsed = state.best, state.collapsed
             estimates = self.validate(last=state.step == steps)
             last = is_over(state, steps, target)
+            has_collapsed = state.collapsed and not was_collapsed
 
-            # Log: the estimates go into the row of their own iteration.
+            # Log, with the estimates in the row of their own iteration.
             self.log(estimates, last)
 
             # Save.
-            collapses = state.collapsed and not collapsed
             if self.checkpoint_writer is not None:
                 if state.best > best:
                     self.checkpoint_writer.set_best(state)
-                if last or collapses or stop.save or self.checkpoint_writer.due(state.step):
+                if last or has_collapsed or stop.save or self.checkpoint_writer.due(state.step):
                     self.save()
                     stop.save = False
 
-            # End a run that has collapsed, or that its search gives up.
+            # Report the estimates; a collapse, or a search, may end the run.
             if self.monitor is not None and estimates:
-                if collapses:
+                if has_collapsed:
                     self.monitor.report_collapse(estimates)
                 if prune is not None and not last:
                     prune(self.monitor.number(), estimates[BEST_BY])
