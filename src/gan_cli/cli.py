@@ -15,52 +15,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gan_cli import interrupts
+from gan_cli.arguments import expand_home, understood
 from gan_cli.completion import BASH
 from gan_cli.errors import PrunedError, UserError
+from gan_cli.help import COMMANDS, help_of, usage
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 log = logging.getLogger(__name__)
-
-COMMANDS = {
-    "train": "train a generator and a discriminator against each other",
-    "sample": "draw samples from a trained generator; beside their nearest training images",
-    "interpolate": "draw images along paths through z-space",
-    "eval-parzen": "estimate the log-likelihood of the test set by a Parzen window",
-    "report": "compare the runs of a sweep, with error bars over seeds",
-    "table1": "evaluate a sweep over seeds as Table 1 does, beside what its numbers are worth",
-    "theory": "draw Figure 1, and check the theory of section 4 by numbers",
-    "bench": "measure the speed of training on this machine",
-}
-
-# Settings that are paths or names, whose text stays as it was typed.
-TEXT = {
-    "outputs", "device", "data_dir", "run", "resume", "init_from", "save", "z", "samples",
-    "results", "sweep", "dataset.data_dir", "dataset.path", "dataset.cache", "hydra.run.dir",
-    "hydra.sweep.dir",
-}  # fmt: skip
-
-
-def usage() -> str:
-    """Return what bare `gan` prints: every command with a line each."""
-    lines = [f"  {name:<12} {line}" for name, line in COMMANDS.items()]
-    return "\n".join(
-        [
-            "Generative adversarial nets (Goodfellow et al., 2014), from the command line.",
-            "",
-            "usage: gan COMMAND [setting=value ...]",
-            "",
-            *lines,
-            "",
-            "  gan train                         digits, on this machine, in minutes",
-            "  gan train dataset=mnist           Algorithm 1 on MNIST",
-            "  gan sample                        a grid of samples from the newest run",
-            "  gan COMMAND --help                a command's settings and examples",
-            '  eval "$(gan --completion bash)"   tab completion, for the shell at hand',
-            "  gan --version",
-        ]
-    )
 
 
 def main() -> None:
@@ -79,19 +42,23 @@ def main() -> None:
         if command not in COMMANDS:
             show(_answer(command, rest))
             return
+        if {"-h", "--help", "--version"} & set(rest):
+            show(_answer("--version", []) if "--version" in rest else help_of(command))
+            return
         import hydra
 
         from gan_cli.runs import resolvers
 
         resolvers.register()
         # As a person would type it: pictures and records show the command that made them.
-        multirun = bool({"-m", "--multirun"} & set(rest))
-        sys.argv = [f"gan {command}", *(as_text(argument, multirun) for argument in rest)]
+        sys.argv = [f"gan {command}", *understood(command, rest)]
         run = hydra.main(version_base="1.3", config_path="pkg://gan_cli.conf", config_name=command)(
             functools.partial(perform, command)
         )
-        with _in_a_sentence():
+        with _in_a_sentence(command):
             run()
+    except UserError as error:
+        sys.exit(str(error))
     except KeyboardInterrupt as error:
         interrupts.report()
         sys.exit(128 + (error.args[0] if error.args else signal.SIGINT))
@@ -116,41 +83,20 @@ def show(text: str = "") -> None:
 def _answer(command: str, rest: list[str]) -> str:
     """Return what is to be printed for what is no command."""
     if command in ("-h", "--help"):
-        return f"{usage()}\n"
+        return usage()
     if command == "--version":
         return f"gan {version('gan-cli')}\n"
     if command == "--completion":
         if rest != ["bash"]:
             sys.exit(f"gan --completion is for bash, not for {' '.join(rest) or 'nothing'!r}.")
         return f"{BASH.format(commands=' '.join(COMMANDS))}\n"
-    close = difflib.get_close_matches(command, COMMANDS, n=1)
-    hint = f"did you mean {close[0]!r}?" if close else f"it is one of {', '.join(COMMANDS)}."
+    close = difflib.get_close_matches(command, [*COMMANDS, "--help", "--version"], n=1)
+    hint = f"did you mean 'gan {close[0]}'?" if close else f"it is one of {', '.join(COMMANDS)}."
     sys.exit(f"{command!r} is not a command of gan; {hint}")
 
 
-def as_text(argument: str, multirun: bool = False) -> str:
-    """Return `setting=value` with quotes where Hydra would read more than text in a path or name.
-
-    To its grammar 2024_01 is the number 202401, for one. What is quoted already, a list, or with
-    `multirun` has a comma is left to it, unless there is a file of that name.
-    """
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.errors import HydraException
-
-    from gan_cli.runs.sweeps import quoted
-
-    setting, _, value = argument.partition("=")
-    meant = value[:1] in "'\"[" or "${" in value or (multirun and "," in value)
-    if setting.lstrip("+") not in TEXT or (meant and not os.path.exists(value)):
-        return argument
-    with contextlib.suppress(HydraException):
-        if OverridesParser.create().parse_override(argument).value() in (value, None):
-            return argument
-    return f"{setting}={quoted(value)}"
-
-
 @contextlib.contextmanager
-def _in_a_sentence() -> Iterator[None]:
+def _in_a_sentence(command: str) -> Iterator[None]:
     """End the process with one sentence for what is wrong before a command begins, or around it.
 
     That is settings and directories, which Hydra reads, and launchers. A bug in a command is none
@@ -168,7 +114,7 @@ def _in_a_sentence() -> Iterator[None]:
     except BrokenPipeError:  # Hydra printed, as `show` does
         pass
     except Exception as error:
-        sys.exit(complaint(error))
+        sys.exit(complaint(error, command))
     finally:
         del os.environ["HYDRA_FULL_ERROR"]
 
@@ -187,6 +133,9 @@ def perform(command: str, cfg: "DictConfig") -> Any:
     # A log file that can't be written must not end, or flood, what it reports.
     logging.raiseExceptions = False
     hydra = HydraConfig.get()
+    # Paths mean where the command was given, under hydra.job.chdir and in workers as well.
+    os.chdir(hydra.runtime.cwd)
+    expand_home(cfg)
     # The user's own modules, here or beside the configs of --config-dir; last, so that none of them
     # can stand in for one of ours.
     own = [s.path for s in hydra.runtime.config_sources if s.provider == "command-line"]

@@ -84,7 +84,7 @@ class Jobs(Sweeper):
                 self.loader.load_sweep_config(self.config, batch[name])
             except HydraException as error:
                 del batch[name]
-                reason = complaint(error)
+                reason = complaint(error, self.config.hydra.job.name)
                 log.error("%s: %s", name, reason)
                 sweeps.note(directory / name, f"failed: {reason}")
                 # Hydra gives a log to those jobs only that have a config.

@@ -10,9 +10,9 @@ import pytest
 from hydra import compose, initialize_config_module
 from omegaconf import DictConfig, OmegaConf
 
-from gan_cli.cli import COMMANDS
 from gan_cli.config.validate import check
 from gan_cli.errors import UserError
+from gan_cli.help import COMMANDS
 from gan_cli.runs import resolvers
 
 GROUPS = ("dataset", "network", "objective", "prior", "optimizer", "schedule")

@@ -7,11 +7,13 @@ from dataclasses import is_dataclass
 from typing import Any, get_type_hints
 
 from hydra.core.hydra_config import HydraConfig
+from hydra.errors import MissingConfigException
 from hydra.utils import get_object
 from omegaconf import Container, DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
+from gan_cli.arguments import meant
 from gan_cli.errors import UserError
 
 # What to do about errors of Hydra's that don't say it.
@@ -23,6 +25,7 @@ HINTS = {
     "Config group override must be a string or a list. Got NoneType": (
         "a group takes the name of one of its options, as in dataset=mnist."
     ),
+    "missing EQUAL": "a setting is given as setting=value.",
     "mismatched input '='": "a value with = in it is quoted: setting=\"'a=b'\".",
     "LexerNoViableAlt": "a value of other than letters, digits and ./:+-@ is quoted: run=\"'ä'\".",
     "no viable alternative": "what has = or , in a list is quoted there: runs=\"['a=1,b=2']\".",
@@ -30,26 +33,32 @@ HINTS = {
 }
 
 
-def complaint(error: Exception) -> str:
+def complaint(error: Exception, command: str) -> str:
     """Return Hydra's error, of composing a config or recording it, as one line.
 
-    With the setting that was near, where one is not known.
+    With the setting or option that was probably meant, where one is not known.
     """
     if isinstance(error, OSError) and error.errno is not None:  # Hydra has some of its own
         return (
             f"Cannot write to the output directory {error.filename or 'of this command'}: "
             f"{error.strerror or error}; choose another place with outputs=DIRECTORY."
         )
+    cause = error.__cause__
+    if isinstance(cause, ConfigKeyError | ConfigAttributeError):
+        key = str(cause.full_key)
+        setting = meant(key, command)
+        hint = f"did you mean {setting}?" if setting else f"gan {command} --help lists them."
+        return f"{key} is no setting of gan {command}; {hint}"
+    if isinstance(error, MissingConfigException) and error.options:
+        group, _, option = str(error.missing_cfg_file).rpartition("/")
+        close = difflib.get_close_matches(option.lower(), error.options, n=1)
+        hint = f"did you mean {group}={close[0]}? " if close else ""
+        return f"There is no {group}={option}; {hint}{group} is one of {', '.join(error.options)}."
     text = re.split(r"\n(?:Config search path|See https|To append)", str(error))[0]
     parts = [" ".join(line.split()) for line in text.splitlines() if line.strip()]
     parts += [hint for sign, hint in HINTS.items() if sign in text]
-    cause = error.__cause__
     if isinstance(cause, OmegaConfBaseException):
         parts.append(str(cause).splitlines()[0])
-        settings = list(cause.parent_node) if isinstance(cause.parent_node, DictConfig) else []
-        near = difflib.get_close_matches(str(cause.key), map(str, settings), n=1)
-        if near and near[0] != cause.key:
-            parts.append(f"did you mean {near[0]!r}?")
     return "; ".join(part.rstrip(".;:") if part != parts[-1] else part for part in parts)
 
 
@@ -122,6 +131,8 @@ def _fault(value: Any, hint: Any) -> str | None:
         )
     except ValidationError as error:
         message = error.errors()[0]["msg"].replace("Input", "it", 1)
+        if isinstance(value, float) and value.is_integer() and "integer" in message:
+            message += f", as {int(value)} is"
         return message[0].lower() + message[1:]
     return None
 

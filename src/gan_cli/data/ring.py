@@ -7,7 +7,7 @@ import torch
 from annotated_types import Interval
 from torch import Tensor
 
-from gan_cli.data.source import Data, Source, split
+from gan_cli.data.source import Data, Source, Split, hold_out
 from gan_cli.ranges import Count, NonNegative, Seed
 from gan_cli.rng import stream
 
@@ -42,16 +42,11 @@ class Ring(Source):
         rng, fifth = stream(self.seed, "ring"), max(self.n // 5, 1)
         y = torch.randint(self.modes, (self.n + 2 * fifth,), generator=rng)
         x = self.centers()[y] + self.std * torch.randn(len(y), 2, generator=rng)
-        return split(x.view(-1, *self.shape), y, valid=fifth, test=fifth)
+        rest, test = hold_out(Split(x.view(-1, *self.shape), y), fifth)
+        return Data(*hold_out(rest, fifth), test)
 
     def to_model(self, x: Tensor) -> Tensor:
-        """Return the points as they are."""
-        return x
-
-    def to_pixels(self, x: Tensor) -> Tensor:
         """Return the points as they are: there are no pixels."""
         return x
 
-    def to_measure(self, x: Tensor) -> Tensor:
-        """Return the points as they are."""
-        return x
+    to_pixels = to_measure = to_model

@@ -1,6 +1,7 @@
 """What `${...}` stands for in the configs, and in the directories of Hydra's."""
 
 import functools
+import os
 from pathlib import Path
 
 from omegaconf import OmegaConf
@@ -13,12 +14,13 @@ def register() -> None:
     """Make the resolvers known to Hydra."""
     OmegaConf.register_new_resolver("logspace", _logspace, replace=True)
     OmegaConf.register_new_resolver("sweep_dir", _sweep_dir, replace=True, use_cache=True)
+    OmegaConf.register_new_resolver("path", os.path.expanduser, replace=True)
     OmegaConf.register_new_resolver("one_gpu", _one_gpu, replace=True)
 
 
 def _sweep_dir(given: str, name: str | None = None) -> str:
     """Return where a sweep's jobs go, as workers elsewhere find it too."""
-    return str(Path(sweeps.directory(given, name)).absolute())
+    return str(Path(sweeps.directory(given, name)).expanduser().absolute())
 
 
 def _logspace(start: float, stop: float, n: int) -> list[float]:
