@@ -55,11 +55,11 @@ def small_trainer(
     def rule(torch_optimizer: torch.optim.Optimizer) -> Optimizer:
         return of_g if torch_optimizer is state.g_optimizer else optimizer
 
-    def set_rates(torch_optimizer: torch.optim.Optimizer, n: int) -> None:
+    def set_hyperparameters(torch_optimizer: torch.optim.Optimizer, n: int) -> None:
         epoch = n // minibatches.per_epoch + 1
         rule(torch_optimizer).set_hyperparameters(torch_optimizer, n, epoch)
 
-    game = Game(objective or NonSaturating(), prior or Uniform(4), set_rates)
+    game = Game(objective or NonSaturating(), prior or Uniform(4), set_hyperparameters)
     if precision is not None:
         update = in_precision(update, state, precision)
     if engine is not None:
