@@ -201,11 +201,11 @@ def test_rates_from_a_tensor_are_the_rates(optimizer: Momentum | Adam) -> None:
     from_numbers, from_tensor = (optimizer.build(n.parameters()) for n in (one, other))
     numbers = optimizer.build(nn.Linear(1, 1).parameters())
     for t in range(6):
-        optimizer.set(from_numbers, t, t + 1)
-        optimizer.set(numbers, t, t + 1)
+        optimizer.set_hyperparameters(from_numbers, t, t + 1)
+        optimizer.set_hyperparameters(numbers, t, t + 1)
         group = numbers.param_groups[0]
         rates = torch.tensor([group["lr"], group.get("momentum", math.nan)], dtype=torch.float64)
-        optimizer.take(from_tensor, rates)
+        optimizer.set_from_tensor(from_tensor, rates)
         for group in from_tensor.param_groups:
             group["capturable"] = False  # There are no graphs on a CPU.
         backward(one, other)

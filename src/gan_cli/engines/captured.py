@@ -10,20 +10,20 @@ from torch import Tensor
 from gan_cli.game.state import State
 from gan_cli.game.updates import Game, Update
 
-Take = Callable[[torch.optim.Optimizer, Tensor], None]
+SetFromTensor = Callable[[torch.optim.Optimizer, Tensor], None]
 
 
 class Captured(ABC):
     """`update`, captured at its first call and replayed from then on.
 
     What changes from iteration to iteration is in tensors: the minibatches, and learning rate and
-    momentum (2,), which `take(optimizer, rates)` hands to an optimizer. Random streams continue
-    as in the update itself. Python runs at the capture alone: a network that counts its own steps
-    stays at its count.
+    momentum (2,), which `set_from_tensor(optimizer, rates)` hands to an optimizer. Random streams
+    continue as in the update itself. Python runs at the capture alone: a network that counts its
+    own steps stays at its count.
     """
 
-    def __init__(self, update: Update, take: Take) -> None:
-        self._update, self._take = update, take
+    def __init__(self, update: Update, set_from_tensor: SetFromTensor) -> None:
+        self._update, self._set_from_tensor = update, set_from_tensor
         self._captured: Sequence[Mapping[Tensor, object]] = []
 
     def __call__(self, state: State, game: Game, xs: Sequence[Tensor]) -> Tensor:
@@ -40,7 +40,7 @@ class Captured(ABC):
             self._captured = slots
         t, rates = state.step * len(xs), []
         for i, optimizer in enumerate([state.d_optimizer] * len(xs) + [state.g_optimizer]):
-            game.set_rates(optimizer, t + min(i, len(xs) - 1))
+            game.set_hyperparameters(optimizer, t + min(i, len(xs) - 1))
             group = optimizer.param_groups[0]
             rates.append([group["lr"], group.get("momentum", 0.0)])
         return self._replay(xs, rates)
@@ -57,10 +57,10 @@ class Captured(ABC):
         """Run the update with `rates`, a tensor (len(xs) + 1, 2) on the device."""
         rows = iter(rates)
 
-        def take(optimizer: torch.optim.Optimizer, _t: int) -> None:
-            self._take(optimizer, next(rows))
+        def set_from_tensor(optimizer: torch.optim.Optimizer, _t: int) -> None:
+            self._set_from_tensor(optimizer, next(rows))
 
-        return self._update(state, replace(game, set_rates=take), xs)
+        return self._update(state, replace(game, set_hyperparameters=set_from_tensor), xs)
 
 
 def tensors_of(state: State) -> list[Tensor]:

@@ -11,7 +11,7 @@ from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils._pytree import tree_leaves
 
-from gan_cli.engines.captured import Captured, Take, snapshot, tensors_of
+from gan_cli.engines.captured import Captured, SetFromTensor, snapshot, tensors_of
 from gan_cli.engines.intercept import Intercept, Operation
 from gan_cli.errors import UserError
 from gan_cli.game.state import State
@@ -29,8 +29,8 @@ class Compiled(Captured):
     numbers are drawn before each replay, in the update's order, and are inputs of the program.
     """
 
-    def __init__(self, update: Update, take: Take) -> None:
-        super().__init__(update, take)
+    def __init__(self, update: Update, set_from_tensor: SetFromTensor) -> None:
+        super().__init__(update, set_from_tensor)
         self._program: Callable[..., Tensor] | None = None
         self._tensors: list[Tensor] = []
         self._draws: list[Draw] = []

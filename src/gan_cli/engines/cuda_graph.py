@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from gan_cli.engines.captured import Captured, Take, snapshot
+from gan_cli.engines.captured import Captured, SetFromTensor, snapshot
 from gan_cli.errors import UserError
 from gan_cli.game.state import State
 from gan_cli.game.updates import Game, Update
@@ -17,8 +17,8 @@ WARM_UP = 3
 class Graph(Captured):
     """A CUDA graph. Random streams are registered with it, so that replays continue them."""
 
-    def __init__(self, update: Update, take: Take) -> None:
-        super().__init__(update, take)
+    def __init__(self, update: Update, set_from_tensor: SetFromTensor) -> None:
+        super().__init__(update, set_from_tensor)
         self._graph = torch.cuda.CUDAGraph()
         self._xs: list[Tensor] = []
         self._rates = self._logits = torch.empty(0)

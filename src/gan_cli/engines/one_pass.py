@@ -58,7 +58,7 @@ def simultaneous(state: State, game: Game, minibatches: Sequence[Tensor]) -> Ten
     fake_gradient = leaf.grad * (g_slope / d_fake_slope).view(-1, *[1] * (fake.dim() - 1))
     fake.backward(fake_gradient.to(fake.dtype), inputs=parameters(state.g_optimizer))
     for optimizer in (state.d_optimizer, state.g_optimizer):
-        game.set_rates(optimizer, state.step)
+        game.set_hyperparameters(optimizer, state.step)
         optimizer.step()
         optimizer.zero_grad()
     return torch.stack([real_logits, fake_logits, g_logits]).detach()
