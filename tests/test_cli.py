@@ -86,7 +86,7 @@ def test_unknown_command(gan: Gan) -> None:
     result = gan("nonsense")
     assert (result.code, result.out) == (1, "")
     assert result.err.startswith("'nonsense' is not a command of gan; it is one of train, sample")
-    assert "did you mean 'train'?" in gan("trian").err
+    assert "did you mean 'gan train'?" in gan("trian").err
 
 
 def test_directories_by_any_name(gan: Gan, tmp_path: Path) -> None:
@@ -499,6 +499,8 @@ def test_directories_that_are_no_utf_8(tmp_path: Path) -> None:
     here.mkdir()
     done = run_gan("train", *SMALL, "schedule.steps=2", "hydra.run.dir=a", cwd=here)
     assert done.code == 0, done.err
+    refused = run_gan("train", *SMALL, "schedule.steps=2", f"hydra.run.dir={latin}", cwd=here)
+    assert (refused.code, refused.err.count("whose name is not UTF-8")) == (1, 1)
     (here / "a").rename(here / latin)
     done = run_gan("sample", f"run={latin}", "n=4", cwd=here)
     assert done.code == 0, done.err

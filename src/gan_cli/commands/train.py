@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import math
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from gan_cli.data.source import Data, Source
 from gan_cli.engines.compiled import Compiled
 from gan_cli.engines.cuda_graph import Graph
 from gan_cli.errors import DivergedError, MissingDataError, PrunedError, UserError
-from gan_cli.files import relative
+from gan_cli.files import printable, relative
 from gan_cli.game.state import State
 from gan_cli.ranges import Count, Decay, Fraction, NonNegative, Number, Positive, Seed
 from gan_cli.runs import search, sweeps
@@ -137,6 +138,12 @@ def run(cfg: DictConfig, out: Path) -> float | None:
     steps = length(cfg, trainer.iterations_per_epoch)
 
     # The run directory, which this process alone may write from here on.
+    name = os.path.relpath(out)
+    if printable(name) != name:
+        raise UserError(
+            f"The run directory is {printable(name)}, whose name is not UTF-8, as TensorBoard "
+            "wants it; choose another with outputs=DIRECTORY."
+        )
     out.mkdir(parents=True, exist_ok=True)
     with lock(out), stop_signals() as stop, logging_to(out / "train.log"):
         directory = Run(out) if Run.exists(out) else Run.create(out, cfg)
