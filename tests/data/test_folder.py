@@ -443,7 +443,7 @@ def test_a_run_goes_on_where_its_pictures_were_moved(plain: Path, gan: Gan) -> N
     assert gan("train", "resume=a", "schedule.steps=4").code == 1
     result = gan(
         "train", "resume=a", "dataset=folder", f"dataset.path={plain.with_name('moved')}",
-        "schedule.steps=4",
+        "dataset.valid=0.2", "schedule.steps=4",
     )  # fmt: skip
     assert result.code == 0, result.err
     assert gan("sample", "run=a", "real=true", "n=4").code == 0
@@ -451,7 +451,10 @@ def test_a_run_goes_on_where_its_pictures_were_moved(plain: Path, gan: Gan) -> N
     config = (plain.parent / "a/config.yaml").read_bytes()
     for i in range(10):
         write(plain / f"{i}.png", 100 + i)
-    result = gan("train", "resume=a", "dataset=folder", f"dataset.path={plain}", "schedule.steps=6")
+    result = gan(
+        "train", "resume=a", "dataset=folder", f"dataset.path={plain}", "dataset.valid=0.2",
+        "schedule.steps=6",
+    )  # fmt: skip
     assert result.code == 1
     assert "dataset gives other data" in result.err
     assert (plain.parent / "a/config.yaml").read_bytes() == config

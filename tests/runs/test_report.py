@@ -180,14 +180,13 @@ def test_what_is_no_two_runs(gan: Gan, tmp_path: Path) -> None:
     (tmp_path / "b").symlink_to("a")
     result = gan("report", "runs=[a,b]")
     assert result.code == 1
-    assert "runs has a more than once" in result.err
+    assert "has a run more than once" in result.err
     for name, seed in (("c", 0), ("d", 1)):
         more = ["schedule.k=1", f"seed={seed}", f"hydra.run.dir={name}"]
         assert gan("train", *SWEEP[:-1], *more).code == 0
     result = gan("report", "runs=[a,d,c]")
     assert "| all  | 3 |" in result.out
-    assert result.out.count(" has the settings and the seed of ") == 1
-    assert "\nc has the settings and the seed of a; standard errors" in result.out
+    assert "\nall has seed 0 2 times; standard errors" in result.out
 
 
 def test_damaged_records_of_a_sweep(gan: Gan, tmp_path: Path) -> None:
@@ -229,9 +228,6 @@ def test_settings_that_differ_together_are_all_shown_as_confounded(
         assert gan("train", *SMALL, *pair, "schedule.steps=2", directory).code == 0
     result = gan("report", "runs=[0.1-0,0.1-1,0.2-0]")
     assert result.code == 0, result.err
-    head = next(line for line in result.out.splitlines() if line.startswith("| "))
-    assert "optimizer.lr (confounded)" in head
-    assert "schedule.batch_size (confounded)" in head
     assert "optimizer.lr and schedule.batch_size are confounded" in result.out
     table = csv.DictReader(only("outputs/report/*/report.csv", tmp_path).read_text().splitlines())
     shown = {(row["optimizer.lr"], row["schedule.batch_size"]) for row in table}

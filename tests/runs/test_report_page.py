@@ -180,12 +180,10 @@ def test_runs_can_be_run_again_and_what_is_missing_is_told(
             )
             assert command[:2] == ["gan", "train"]
             assert sorted(command[2:]) == sorted([*TOLD[:-2], TOLD[-1], *swept])
-    # In the table's order, then what is not in it.
+    # In the table's order, then what is not in it; what was refused can't be run again.
     best = report_order(parsed)[0]["optimizer.lr"]
     assert f"optimizer.lr={best}" in shlex.split(parsed.found["pre"][0])
-    assert ["on_nan=stop" in command for command in parsed.found["pre"]] == [
-        True, True, True, False, False, False, True,
-    ]  # fmt: skip
+    assert len(parsed.found["pre"]) == 4
     items = parsed.found["li"]
     for rate, seed in (("0.05", 0), ("0.05", 1), ("0.2", 0)):
         name = f"on_nan='<i>&',optimizer.lr={rate},seed={seed}"
@@ -228,7 +226,7 @@ def test_curves_are_those_of_the_rows(
     assert {("0.2", "value", 4, 5), ("0.05", "value", 5, 5)} <= lengths
 
 
-def test_a_large_sweep_is_cut_short_in_so_many_words(
+def test_of_a_large_sweep_the_best_groups_are_drawn(
     gan: Gan, study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     n = len(STYLES) + 2
@@ -243,8 +241,6 @@ def test_a_large_sweep_is_cut_short_in_so_many_words(
         head, last = text[0].split(","), text[-1].split(",")
         last[head.index("parzen_valid")] = str(7 * i % n)
         (copy / "metrics.csv").write_text("\n".join([*text[:-1], ",".join(last)]) + "\n")
-    size = (whole / "samples/step-000000008.png").stat().st_size
-    monkeypatch.setattr(page, "SAMPLES", 3 * size)
     drawn: list[dict[int, Curve]] = []
     monkeypatch.setattr(page, "draw", lambda _, curves: drawn.append(curves) or b"")
     text, _ = report(gan, tmp_path, "sweep=many")
@@ -255,8 +251,7 @@ def test_a_large_sweep_is_cut_short_in_so_many_words(
     assert all(list(curves) == list(range(len(STYLES))) for curves in drawn)
     assert parsed.found["li"][: len(STYLES)] == [f"schedule.k={k}" for k in best[: len(STYLES)]]
     assert f"Only the best {len(STYLES)} of {n} groups are drawn." in text
-    assert len(parsed.pictures()) == len(drawn) + 3
-    assert f"{n - 3} more grids are left out" in text
+    assert len(parsed.pictures()) == len(drawn) + n
 
 
 def test_settings_that_go_together_are_all_there(gan: Gan, tmp_path: Path) -> None:

@@ -198,11 +198,8 @@ def test_what_is_wrong_in_a_runs_own_files_is_told_before_it_goes_on(
     config, metrics = tmp_path / "a/config.yaml", tmp_path / "a/metrics.csv"
     whole = config.read_text()
     for before, after, words in (
-        ("  k: 1\n", "  k: 0\n", "a/config.yaml: schedule.k is 0; it must be a number at least 1"),
-        ("updates: alternating", "updates: odd", "schedule.updates is odd; it must be one of"),
-        ("\nseed: 0", "\nseed: x", "seed is wrong: Value 'x'"),
-        ("precision: fp32", "precision: fp8", "precision is fp8; it must be one of"),
         ("\nschedule:", "\nschedules:", "is not the config of a run"),
+        ("ema_power: 8.0\n", "", "has no ema_power: the run is of an earlier version"),
     ):
         assert whole.count(before) == 1
         config.write_text(whole.replace(before, after))
@@ -221,15 +218,6 @@ def test_what_is_wrong_in_a_runs_own_files_is_told_before_it_goes_on(
         assert '"status": "finished"' in (tmp_path / "a/status.json").read_text()
     metrics.write_bytes(rows)
     assert gan("train", "resume=a", "schedule.steps=9").code == 0
-
-
-def test_a_run_of_an_earlier_version_is_refused(gan: Gan, tmp_path: Path) -> None:
-    assert gan("train", *SMALL, "schedule.steps=5", "hydra.run.dir=a").code == 0
-    config = tmp_path / "a/config.yaml"
-    config.write_text(config.read_text().replace("ema_power: 8.0\n", ""))
-    result = gan("train", "resume=a", "schedule.steps=9")
-    assert result.code == 1
-    assert "has no ema_power: the run is of an earlier version" in result.err
 
 
 @pytest.mark.parametrize("lost", ["checkpoints/step-*", "checkpoints"])

@@ -247,19 +247,15 @@ def test_names_of_jobs() -> None:
     assert long[0] != long[1]
     assert all(len(name) <= 150 for name in long)
     assert len(sweeps.job_name(["a=" + "\u5199" * 100]).encode()) <= 150
-    with pytest.raises(UserError, match=r"would both be dataset\.path=a_b"):
-        sweeps.combinations({}, ["dataset.path=a/b,a_b"])
 
 
-def test_the_last_word_of_a_job_counts(tmp_path: Path) -> None:
+def test_the_last_outcome_of_a_job_counts(tmp_path: Path) -> None:
     job, other = tmp_path / "lr=1,seed=1", tmp_path / "lr=1,seed=11"
-    assert sweeps.noted(job) is None
+    assert sweeps.failure(job) is None
     sweeps.note(job, "failed: no")
+    assert sweeps.failure(job) == "no"
     sweeps.note(job, "finished")
     sweeps.note(other, "failed: seed=1: odd")
-    assert sweeps.noted(job) == "finished"
-    assert sweeps.noted(other) == "failed: seed=1: odd"
-    assert sweeps.noted(tmp_path / "seed=1") is None
-    with (tmp_path / sweeps.LOG).open("ab") as file:
-        file.write(b"\xff\n")
-    assert sweeps.noted(job) == "finished"
+    assert sweeps.failure(job) is None
+    assert sweeps.failure(other) == "seed=1: odd"
+    assert sweeps.failure(tmp_path / "seed=1") is None

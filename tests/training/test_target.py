@@ -68,7 +68,7 @@ def test_a_sweep_made_longer_leaves_what_reached_its_target(gan: Gan, tmp_path: 
     assert gan(*sweep, "schedule.steps=100", reached).code == 0
     result = gan(*sweep, "schedule.steps=200", reached)
     assert (result.code, int(rows(job)[-1]["step"])) == (0, 34)
-    assert "is finished already" in result.out
+    assert "Finished at step 34" in result.out
 
 
 def test_a_run_that_is_good_enough_now_says_so(gan: Gan, tmp_path: Path) -> None:
