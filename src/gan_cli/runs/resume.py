@@ -17,12 +17,12 @@ from gan_cli.training import checkpoints
 from gan_cli.training.metric_logger import refuse_other_columns
 from gan_cli.training.trainer import is_over
 
-# What may change when a run is resumed. By the machine and what is written no number changes.
+# What may change when a run is resumed: the machine and what is written, which change no number,
 MACHINE = (
     "log", "checkpoint", "outputs", "device", "threads", "data_dir", "dataset.data_dir",
     "dataset.cache", "resume", "dry_run", "on_nan", "on_collapse", "cuda_graph", "compile",
 )  # fmt: skip
-# Other files are compared with those of before once they are read, and images have their shape.
+# its length, and the place of its data, which are compared once they are read.
 FREE = (
     *MACHINE, "schedule.epochs", "schedule.steps", "monitor", "dataset.path", "dataset.shape"
 )  # fmt: skip
@@ -44,18 +44,18 @@ def resume(cfg: DictConfig, run: Run, state: State, steps: int, fingerprint: str
     run.refuse_lost_checkpoints()
     run.prepare()
     checkpoints.restore(state, run.checkpoints)
-    if _measured_otherwise(run.config(), cfg):
+    # Estimates that are measured otherwise can't be compared with the best so far.
+    if differences(run.config().monitor, cfg.monitor, ("every_epochs", "target", "collapse")):
         state.best = -math.inf
         state.maxima.clear()
     over = is_over(state, steps, target(cfg))
     refused = run.status() == "finished" and not sweeps.is_job()
     if state.step > steps or (over and refused):
-        longer = f"schedule.epochs, or schedule.steps where it is set, must be over {steps} steps"
-        better = f"monitor.target must be more than {state.best:.1f}, or null"
-        raise UserError(
-            f"{relative(run.path)} is finished at step {state.step}; to resume it, "
-            f"{longer if state.step >= steps else better}."
-        )
+        more = "schedule.epochs, or schedule.steps where that is set, must be more"
+        if state.step < steps:
+            more = f"monitor.target must be more than {state.best:.1f}, or null"
+        where = relative(run.path)
+        raise UserError(f"{where} is finished at step {state.step}; to resume it, {more}.")
     run.update_config(cfg)
     # Over is a run that was killed after its last checkpoint, or is now long, or good, enough.
     return not over
@@ -118,13 +118,6 @@ def _with_overrides(old: DictConfig, cfg: DictConfig) -> DictConfig:
     if there and ("data_dir" in names or not Path(there).is_dir()):
         new.dataset.data_dir = new.data_dir = cfg.data_dir
     return new
-
-
-def _measured_otherwise(old: DictConfig, new: DictConfig) -> bool:
-    """Return whether the monitor's estimates are no longer comparable with a run's best."""
-    measure = ("monitor.weights", "monitor.samples", "monitor.valid", "monitor.sigmas")
-    before, after = flatten(old), flatten(new)
-    return any(before.get(key) != after[key] for key in measure)
 
 
 def given_settings(cfg: DictConfig) -> dict[str, bool | float | str]:
