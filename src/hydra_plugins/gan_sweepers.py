@@ -90,8 +90,8 @@ class Jobs(Sweeper):
             returned = self.launcher.launch(list(batch.values()), initial_job_idx=number)
         except OSError as error:  # a job's own are in what it returned; these are Hydra's
             raise UserError(
-                f"The jobs in {self.directory} can't go on: {error.strerror or error}. Once that "
-                "is mended, the same command runs those that have not finished."
+                f"The jobs in {self.directory} can't continue: {error.strerror or error}. Once "
+                "that is mended, the same command runs those that have not finished."
             ) from error
         outcomes = [one._return_value for one in returned]
         failed = [one for one in outcomes if isinstance(one, Exception)]

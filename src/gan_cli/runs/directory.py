@@ -48,7 +48,7 @@ class Run:
 
     @staticmethod
     def exists(path: Path) -> bool:
-        """Say whether `path` holds a run."""
+        """Return whether `path` holds a run."""
         return (path / CONFIG).is_file()
 
     def config(self) -> DictConfig:

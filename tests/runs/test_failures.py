@@ -175,7 +175,7 @@ def test_a_disk_that_fills_up_while_a_sweep_runs(gan: Gan, tmp_path: Path, at_st
         result = gan(*command)
     assert result.code == 1
     assert "seed=1: Cannot write to s/seed=1 at step 3" in result.out
-    assert result.err.splitlines()[-1].startswith("The jobs in s can't go on: File too large.")
+    assert result.err.splitlines()[-1].startswith("The jobs in s can't continue: File too large.")
 
     assert gan(*command).code == 0
     assert status(tmp_path / "s/seed=1")["status"] == "finished"
