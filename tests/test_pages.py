@@ -11,9 +11,9 @@ import pytest
 from hydra import compose, initialize_config_module
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from gan_cli.cli import COMMANDS
-from gan_cli.config import validate as config
 from gan_cli.figures.table1 import markdown
+from gan_cli.help import COMMANDS, help_of
+from gan_cli.runs import resolvers
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
@@ -38,10 +38,8 @@ def commands_of_the_pages() -> Iterator[str]:
 
 def commands_of_the_help() -> Iterator[str]:
     for command in COMMANDS:
-        with initialize_config_module("gan_cli.conf", version_base="1.3"):
-            header = compose(command, return_hydra_config=True).hydra.help.header
         # What a command does stands in a second column.
-        yield from re.findall(r"^  (gan .*?)(?:  .*)?$", header, flags=re.MULTILINE)
+        yield from re.findall(r"^  (gan .*?)(?:  .*)?$", help_of(command), flags=re.MULTILINE)
 
 
 def is_whole(line: str) -> bool:
@@ -51,7 +49,7 @@ def is_whole(line: str) -> bool:
 
 @pytest.mark.parametrize("commands", [commands_of_the_pages, commands_of_the_help])
 def test_commands_that_are_shown_are_understood(commands: Callable[[], Iterator[str]]) -> None:
-    config.register()
+    resolvers.register()
     lines = dict.fromkeys(line for line in commands() if is_whole(line))
     shown = [shlex.split(line, comments=True) for line in lines]
     assert len(shown) > 25

@@ -6,7 +6,6 @@ import functools
 import importlib
 import logging
 import os
-import re
 import signal
 import sys
 import traceback
@@ -16,45 +15,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gan_cli import interrupts
+from gan_cli.arguments import expand_home, understood
 from gan_cli.completion import BASH
 from gan_cli.errors import PrunedError, UserError
+from gan_cli.help import COMMANDS, help_of, usage
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 log = logging.getLogger(__name__)
-
-COMMANDS = {
-    "train": "train a generator and a discriminator against each other",
-    "sample": "draw samples from a trained generator; beside their nearest training images",
-    "interpolate": "draw images along paths through z-space",
-    "eval-parzen": "estimate the log-likelihood of the test set by a Parzen window",
-    "report": "compare the runs of a sweep, with error bars over seeds",
-    "table1": "evaluate a sweep over seeds as Table 1 does, beside what its numbers are worth",
-    "theory": "draw Figure 1, and check the theory of section 4 by numbers",
-    "bench": "measure the speed of training on this machine",
-}
-
-
-def usage() -> str:
-    """Return what bare `gan` prints: every command with a line each."""
-    lines = [f"  {name:<12} {line}" for name, line in COMMANDS.items()]
-    return "\n".join(
-        [
-            "Generative adversarial nets (Goodfellow et al., 2014), from the command line.",
-            "",
-            "usage: gan COMMAND [setting=value ...]",
-            "",
-            *lines,
-            "",
-            "  gan train                         digits, on this machine, in minutes",
-            "  gan train dataset=mnist           Algorithm 1 on MNIST",
-            "  gan sample                        a grid of samples from the newest run",
-            "  gan COMMAND --help                a command's settings and examples",
-            '  eval "$(gan --completion bash)"   tab completion, for the shell at hand',
-            "  gan --version",
-        ]
-    )
 
 
 def main() -> None:
@@ -73,18 +42,23 @@ def main() -> None:
         if command not in COMMANDS:
             show(_answer(command, rest))
             return
+        if {"-h", "--help", "--version"} & set(rest):
+            show(_answer("--version", []) if "--version" in rest else help_of(command))
+            return
         import hydra
 
         from gan_cli.runs import resolvers
 
         resolvers.register()
         # As a person would type it: pictures and records show the command that made them.
-        sys.argv = [f"gan {command}", *map(quoted_path, rest)]
+        sys.argv = [f"gan {command}", *understood(command, rest)]
         run = hydra.main(version_base="1.3", config_path="pkg://gan_cli.conf", config_name=command)(
             functools.partial(perform, command)
         )
-        with _in_a_sentence():
+        with _in_a_sentence(command):
             run()
+    except UserError as error:
+        sys.exit(str(error))
     except KeyboardInterrupt as error:
         interrupts.report()
         sys.exit(128 + (error.args[0] if error.args else signal.SIGINT))
@@ -109,34 +83,20 @@ def show(text: str = "") -> None:
 def _answer(command: str, rest: list[str]) -> str:
     """Return what is to be printed for what is no command."""
     if command in ("-h", "--help"):
-        return f"{usage()}\n"
+        return usage()
     if command == "--version":
         return f"gan {version('gan-cli')}\n"
     if command == "--completion":
         if rest != ["bash"]:
             sys.exit(f"gan --completion is for bash, not for {' '.join(rest) or 'nothing'!r}.")
         return f"{BASH.format(commands=' '.join(COMMANDS))}\n"
-    close = difflib.get_close_matches(command, COMMANDS, n=1)
-    hint = f"did you mean {close[0]!r}?" if close else f"it is one of {', '.join(COMMANDS)}."
+    close = difflib.get_close_matches(command, [*COMMANDS, "--help", "--version"], n=1)
+    hint = f"did you mean 'gan {close[0]}'?" if close else f"it is one of {', '.join(COMMANDS)}."
     sys.exit(f"{command!r} is not a command of gan; {hint}")
 
 
-def quoted_path(argument: str) -> str:
-    """Return `setting=path` with quotes where Hydra would take a path that there is for more.
-
-    The directories of a sweep's jobs have = and , in their names, and people's all sorts of things.
-    """
-    setting, _, path = argument.partition("=")
-    plain = argument.startswith("-") or re.fullmatch(r"[\w./:+%@-]*", path, re.ASCII)
-    if not plain and os.path.exists(path):
-        from gan_cli.runs.sweeps import quoted
-
-        return f"{setting}={quoted(path)}"
-    return argument
-
-
 @contextlib.contextmanager
-def _in_a_sentence() -> Iterator[None]:
+def _in_a_sentence(command: str) -> Iterator[None]:
     """End the process with one sentence for what is wrong before a command begins, or around it.
 
     That is settings and directories, which Hydra reads, and launchers. A bug in a command is none
@@ -154,7 +114,7 @@ def _in_a_sentence() -> Iterator[None]:
     except BrokenPipeError:  # Hydra printed, as `show` does
         pass
     except Exception as error:
-        sys.exit(complaint(error))
+        sys.exit(complaint(error, command))
     finally:
         del os.environ["HYDRA_FULL_ERROR"]
 
@@ -172,19 +132,22 @@ def perform(command: str, cfg: "DictConfig") -> Any:
 
     # A log file that can't be written must not end, or flood, what it reports.
     logging.raiseExceptions = False
-    # The user's own modules; last, so that none of them can stand in for one of ours.
-    if os.getcwd() not in sys.path:
-        sys.path.append(os.getcwd())
     hydra = HydraConfig.get()
+    # Paths mean where the command was given, under hydra.job.chdir and in workers as well.
+    os.chdir(hydra.runtime.cwd)
+    expand_home(cfg)
+    # The user's own modules, here or beside the configs of --config-dir; last, so that none of them
+    # can stand in for one of ours.
+    own = [s.path for s in hydra.runtime.config_sources if s.provider == "command-line"]
+    sys.path += [path for path in (os.getcwd(), *own) if path not in sys.path]
     out = Path(hydra.runtime.output_dir)
     swept = hydra.mode == RunMode.MULTIRUN
     if swept:
         # A launcher's worker has a command line of its own; this is what makes the job again.
         sys.argv = [f"gan {command}", *hydra.overrides.task]
     try:
-        validate.refuse_other(cfg, command)
-        validate.check(cfg)
         module = importlib.import_module(f"gan_cli.commands.{command.replace('-', '_')}")
+        validate.check(cfg, command, module.Settings)
         interrupts.unwind()
         with explain_out_of_memory(cfg):
             returned = module.run(cfg, out)

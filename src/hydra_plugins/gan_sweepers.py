@@ -82,7 +82,7 @@ class Jobs(Sweeper):
                 self.loader.load_sweep_config(self.config, own)
                 batch[name] = own
             except HydraException as error:
-                self.refuse(name, complaint(error))
+                self.refuse(name, complaint(error, self.config.hydra.job.name))
         number, self.begun = self.begun, self.begun + len(jobs)
         if not batch:
             return {}

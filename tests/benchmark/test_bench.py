@@ -144,10 +144,10 @@ def test_the_command(
     assert path.with_name("bench.md").read_text().count("tutorial") == 3
 
     for setting, words in (
-        ("recipes=[mnist,other]", "recipes is ['mnist', 'other']; it must be one of mnist,"),
+        ("recipes=[mnist,other]", "recipes is ['mnist', 'other']; it should be 'mnist',"),
         ("precisions=[tf32]", "precisions has tf32, which only GPUs have; on cpu it can have fp32"),
         ("recipes=[]", "recipes and precisions must have an entry at least"),
-        ("turns=1", "turns is 1; it must be a number at least 2"),
+        ("turns=1", "turns is 1; it should be greater than or equal to 2"),
     ):
         result = gan("bench", setting)
         assert result.code == 1

@@ -371,7 +371,7 @@ def test_a_run_without_a_checkpoint(gan: Gan, trained: Path) -> None:
     [
         ("path=spline", ["path is spline", "linear, slerp"]),
         ("points=1", ["points is 1", "at least 2"]),
-        ("steps=0", ["steps is 0", "at least 1"]),
+        ("steps=0", ["steps is 0", "greater than or equal to 1"]),
         ("format=avi", ["format is avi", "png, gif"]),
         ("z=narrow.npy", ["shape (20, 63)", "(points, 100)"]),
         ("z=nan.npy", ["NaN or infinite"]),

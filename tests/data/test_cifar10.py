@@ -48,23 +48,13 @@ def test_images_and_split(cifar_dir: Path) -> None:
     assert data.train.y[:20].tolist() == batch["labels"]
 
 
-def test_a_changed_file_is_not_unpickled(cifar_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "https_proxy"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")
-
+@pytest.mark.usefixtures("no_network")
+def test_a_changed_file_is_not_unpickled(cifar_dir: Path) -> None:
     class Hostile:
         def __reduce__(self) -> tuple:
             return (Path.touch, (cifar_dir / "was here",))
 
     (cifar_dir / "cifar-10-batches-py/data_batch_3").write_bytes(pickle.dumps(Hostile()))
-    with pytest.raises(UserError, match="cifar-10-batches-py, whole"):
+    with pytest.raises(UserError, match="cifar-10-batches-py"):
         CIFAR10(cifar_dir).load()
     assert not (cifar_dir / "was here").exists()
-
-
-def test_missing_without_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "https_proxy"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")
-    with pytest.raises(UserError, match=r"cifar-10-python.tar.gz in .*nowhere"):
-        CIFAR10(tmp_path / "nowhere").load()
-    assert list(tmp_path.iterdir()) == []

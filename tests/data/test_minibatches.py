@@ -29,14 +29,14 @@ def test_epochs_and_seeds_differ() -> None:
 
 def test_a_minibatch_is_a_function_of_its_number() -> None:
     forward, backward = minibatches(23, 5), minibatches(23, 5)
-    there = [forward[t] for t in range(12)]
-    back = [backward[t] for t in reversed(range(12))]
+    there = [forward[i] for i in range(12)]
+    back = [backward[i] for i in reversed(range(12))]
     assert all(torch.equal(a, b) for a, b in zip(there, reversed(back), strict=True))
 
 
 def test_what_is_left_over_is_seen_in_other_epochs() -> None:
     batches = minibatches(7, 5)
-    seen = torch.cat([batches[t] for t in range(30)]).flatten()
+    seen = torch.cat([batches[i] for i in range(30)]).flatten()
     assert set(seen.tolist()) == set(range(7))
 
 

@@ -1,16 +1,22 @@
 import gzip
+import hashlib
 import struct
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import torchvision
+from sklearn.datasets import load_digits
 
+from gan_cli.data.cifar10 import CIFAR10
 from gan_cli.data.digits import Digits
 from gan_cli.data.idx import IDX
 from gan_cli.data.ring import Ring
 from gan_cli.data.source import Source
-from gan_cli.errors import UserError
+from gan_cli.errors import MissingDataError, UserError
 
 
 def write_idx(path: Path, array: np.ndarray) -> None:
@@ -42,8 +48,6 @@ def test_pixels_there_and_back_again(name: str) -> None:
 
 
 def test_digits_are_the_real_ones_once_each() -> None:
-    from sklearn.datasets import load_digits
-
     data = Digits((1, 8, 8)).load()
     assert [len(part.x) for part in data] == [1397, 200, 200]
     both = torch.cat([part.x for part in data]).flatten(1)
@@ -78,10 +82,6 @@ def test_downloaded_archives_need_no_network(
     idx_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Files that are there compressed, with the right checksums, are unpacked."""
-    import hashlib
-
-    import torchvision
-
     resources = []
     for path in sorted((idx_dir / "MNIST/raw").iterdir()):
         packed = gzip.compress(path.read_bytes())
@@ -92,19 +92,21 @@ def test_downloaded_archives_need_no_network(
     assert len(IDX("MNIST", idx_dir, valid=10).load().train.x) == 50
 
 
-@pytest.fixture
-def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("http_proxy", "https_proxy"):
-        monkeypatch.setenv(name, "http://127.0.0.1:9")
-
-
 @pytest.mark.usefixtures("no_network")
-def test_missing_files_without_network(tmp_path: Path) -> None:
-    with pytest.raises(UserError) as error:
-        IDX("MNIST", tmp_path / "nowhere").load()
-    message = str(error.value)
-    for needed in ("train-images-idx3-ubyte", "nowhere/MNIST/raw", "GAN_DATA", "data_dir"):
-        assert needed in message
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        (partial(IDX, "MNIST"), ["train-images-idx3-ubyte", "nowhere/MNIST/raw"]),
+        (CIFAR10, ["cifar-10-python.tar.gz in", "nowhere"]),
+    ],
+)
+def test_missing_files_without_network(
+    source: Callable[[Path], Source], words: list[str], tmp_path: Path
+) -> None:
+    with pytest.raises(MissingDataError) as error:
+        source(tmp_path / "nowhere").load()
+    for needed in (*words, "GAN_DATA", "data_dir"):
+        assert needed in str(error.value)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -112,20 +114,26 @@ def test_missing_files_without_network(tmp_path: Path) -> None:
 def test_truncated_file(idx_dir: Path, size: int) -> None:
     path = idx_dir / "MNIST/raw/train-images-idx3-ubyte"
     path.write_bytes(path.read_bytes()[:size])
-    with pytest.raises(UserError, match=r"train-images-idx3-ubyte .* truncated or not IDX"):
+    with pytest.raises(MissingDataError, match=r"MNIST can't be read .* delete damaged ones"):
         IDX("MNIST", idx_dir, valid=10).load()
 
 
-def test_labels_that_do_not_fit_the_images(idx_dir: Path) -> None:
-    write_idx(idx_dir / "MNIST/raw/train-labels-idx1-ubyte", np.zeros(59))
-    with pytest.raises(UserError, match="59 labels"):
+@pytest.mark.parametrize(
+    ("file", "content", "words"),
+    [
+        ("train-labels-idx1-ubyte", np.zeros(59), "60 images and 59 labels"),
+        ("train-images-idx3-ubyte", np.zeros((60, 14, 14)), r"\(1, 28, 28\).*\(1, 14, 14\)"),
+    ],
+)
+def test_files_of_other_data(file: str, content: np.ndarray, words: str, idx_dir: Path) -> None:
+    write_idx(idx_dir / "MNIST/raw" / file, content)
+    with pytest.raises(UserError, match=words):
         IDX("MNIST", idx_dir, valid=10).load()
 
 
-def test_images_of_another_size(idx_dir: Path) -> None:
-    write_idx(idx_dir / "MNIST/raw/train-images-idx3-ubyte", np.zeros((60, 14, 14)))
-    with pytest.raises(UserError, match=r"\(60, 1, 14, 14\).*\(1, 28, 28\)"):
-        IDX("MNIST", idx_dir, valid=10).load()
+def test_a_validation_set_as_large_as_the_training_set_is_refused(idx_dir: Path) -> None:
+    with pytest.raises(UserError, match=r"dataset.valid is 60; it must be less than 60"):
+        IDX("MNIST", idx_dir, valid=60).load()
 
 
 def test_ring() -> None:

@@ -1,34 +1,17 @@
-import math
-
 import pytest
 import torch
 
 from gan_cli.game.objectives import Minimax, NonSaturating, value
 
-EXTREMES = torch.tensor([-1e4, -100.0, 0.0, 100.0, 1e4])
-
-
-def test_losses_at_logit_zero() -> None:
-    zeros = torch.zeros(5)
-    assert NonSaturating().discriminator_loss(zeros, zeros).item() == pytest.approx(
-        0.5 * 2 * math.log(2), rel=1e-6
-    )
-    assert NonSaturating().generator_loss(zeros).item() == pytest.approx(math.log(2), rel=1e-6)
-    assert Minimax().generator_loss(zeros).item() == pytest.approx(-math.log(2), rel=1e-6)
-    assert value(zeros, zeros).item() == pytest.approx(-math.log(4), rel=1e-6)
-
 
 @pytest.mark.parametrize("objective", [NonSaturating(), Minimax(), NonSaturating(0.1)])
-def test_finite_for_any_logit(objective: NonSaturating) -> None:
-    for logit in EXTREMES:
-        logits = logit.repeat(3).requires_grad_()
-        for loss in (
-            objective.discriminator_loss(logits, logits),
-            objective.generator_loss(logits),
-        ):
-            (slope,) = torch.autograd.grad(loss, logits)
-            assert loss.isfinite()
-            assert slope.isfinite().all()
+@pytest.mark.parametrize("logit", [-1e4, -100.0, 0.0, 100.0, 1e4])
+def test_finite_for_any_logit(objective: NonSaturating, logit: float) -> None:
+    logits = torch.full((3,), logit, requires_grad=True)
+    for loss in (objective.discriminator_loss(logits, logits), objective.generator_loss(logits)):
+        (slope,) = torch.autograd.grad(loss, logits)
+        assert loss.isfinite()
+        assert slope.isfinite().all()
 
 
 def test_softplus_forms_equal_the_logarithms() -> None:

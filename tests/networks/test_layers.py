@@ -1,7 +1,9 @@
 import pytest
 import torch
+from torch import nn
 
-from gan_cli.networks.layers import Dropout, UntiedBias, keep_mask
+from gan_cli.errors import UserError
+from gan_cli.networks.layers import Dropout, bound_columns, init_sparse, keep_mask
 from gan_cli.networks.maxout import Maxout, max_of_pieces
 
 
@@ -9,20 +11,17 @@ def rng(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-@pytest.mark.parametrize("keep", [0.5, 0.8, 0.9])
-def test_masks_keep_the_right_share(keep: float) -> None:
+@pytest.mark.parametrize("keep_prob", [0.5, 0.8, 0.9])
+def test_masks_retain_the_right_share(keep_prob: float) -> None:
     n = 4_000_000
-    mask = keep_mask(torch.empty(n), keep, rng())
+    share = keep_mask(torch.empty(n), keep_prob, rng()).double().mean().item()
     # Five standard deviations: a byte's 205/256 in place of 0.8 would be off by four times that.
-    assert mask.double().mean().item() == pytest.approx(
-        keep, abs=5 * (keep * (1 - keep) / n) ** 0.5
-    )
+    assert share == pytest.approx(keep_prob, abs=5 * (keep_prob * (1 - keep_prob) / n) ** 0.5)
 
 
-def test_masks_are_not_all_or_nothing_where_keep_is_nearly_so() -> None:
-    for keep, most in ((0.9999999, True), (1e-9, False)):
-        mask = keep_mask(torch.empty(10**6), keep, rng())
-        assert 0 < (mask != most).sum() < 100, keep
+@pytest.mark.parametrize(("keep_prob", "most"), [(0.9999999, 1), (1e-9, 0)])
+def test_masks_are_not_all_or_nothing(keep_prob: float, most: int) -> None:
+    assert 0 < (keep_mask(torch.empty(10**6), keep_prob, rng()) != most).sum() < 100
 
 
 def test_masks_are_independent_from_unit_to_unit() -> None:
@@ -38,26 +37,28 @@ def test_masks_depend_on_the_generator_alone() -> None:
     assert not torch.equal(first, keep_mask(torch.empty(50), 0.8, rng(2)))
 
 
-def test_dropout_scales_what_it_keeps() -> None:
-    dropout = Dropout(0.8)
+def test_masks_lie_in_memory_as_what_they_mask() -> None:
+    x = torch.empty(2, 3, 4, 5).to(memory_format=torch.channels_last)
+    mask = keep_mask(x, 0.5, rng())
+    assert mask.stride() == x.stride()
+    assert torch.equal(mask.permute(0, 2, 3, 1).flatten(), keep_mask(torch.empty(120), 0.5, rng()))
+
+
+@pytest.mark.parametrize(("scaled", "training", "evaluation"), [(True, 1.25, 1), (False, 1, 0.8)])
+def test_dropout_scales_units(scaled: bool, training: float, evaluation: float) -> None:
+    dropout = Dropout(0.8, scaled)
     dropout.rng = rng()
     x = torch.rand(1000) + 1
     y = dropout(x)
-    torch.testing.assert_close(y[y != 0], (1.25 * x)[y != 0])
     assert 0.7 < (y != 0).float().mean() < 0.9
-    assert torch.equal(dropout.eval()(x), x)
-
-    unscaled = Dropout(0.8, scaled=False)
-    unscaled.rng = rng()
-    assert torch.equal(unscaled(x), torch.where(y != 0, x, 0))
-    torch.testing.assert_close(unscaled.eval()(x), 0.8 * x)
+    torch.testing.assert_close(y, torch.where(y != 0, training * x, 0))
+    torch.testing.assert_close(dropout.eval()(x), evaluation * x)
 
 
 def test_maxout_is_the_largest_piece() -> None:
     layer = Maxout(3, 4, 5)
     x = torch.randn(7, 3)
-    weight = layer.linear.weight.view(5, 4, 3)
-    bias = layer.linear.bias.view(5, 4)
+    weight, bias = layer.linear.weight.view(5, 4, 3), layer.linear.bias.view(5, 4)
     expected = torch.stack([x @ weight[p].T + bias[p] for p in range(5)]).max(0).values
     torch.testing.assert_close(layer(x), expected)
 
@@ -72,36 +73,14 @@ def test_max_of_pieces_is_amax_with_its_gradient(
     torch.manual_seed(0)
     a = torch.randint(-2, 3, (5, 4 * pieces, 3, 7)).to(dtype).to(memory_format=order)
     a.requires_grad_()
-    slow = a.unflatten(1, (pieces, 4)).amax(1)
-    fast = max_of_pieces(a, pieces)
-    assert torch.equal(slow, fast)
     along = torch.randn(5, 4, 3, 7).to(dtype)
-    (expected,) = torch.autograd.grad(slow, a, along)
+    plain, fast = a.unflatten(1, (pieces, 4)).amax(1), max_of_pieces(a, pieces)
+    assert torch.equal(plain, fast)
+    (expected,) = torch.autograd.grad(plain, a, along)
     (gradient,) = torch.autograd.grad(fast, a, along)
     assert torch.equal(expected, gradient)
+    assert pieces == 1 or gradient.stride() == a.stride()
     assert fast.data_ptr() != a.data_ptr()
-
-
-def test_masks_lie_in_memory_as_what_they_mask() -> None:
-    x = torch.empty(2, 3, 4, 5).to(memory_format=torch.channels_last)
-    mask = keep_mask(x, 0.5, rng())
-    assert mask.stride() == x.stride()
-    assert torch.equal(mask.permute(0, 2, 3, 1).flatten(), keep_mask(torch.empty(120), 0.5, rng()))
-
-
-def test_layers_have_second_derivatives() -> None:
-    dropout, maxout, bias = Dropout(0.8), Maxout(5, 3, 4).double(), UntiedBias((5,)).double()
-
-    def dropped(x: torch.Tensor) -> torch.Tensor:
-        dropout.rng = rng()
-        return dropout(x)
-
-    # Times itself: a layer alone is linear nearly everywhere.
-    x = torch.randn(4, 5, generator=rng(), dtype=torch.float64, requires_grad=True)
-    for layer in (dropped, maxout, bias):
-        assert torch.autograd.gradgradcheck(lambda x, f=layer: f(x).square(), x)
-    maps = torch.randn(4, 6, 3, generator=rng(), dtype=torch.float64, requires_grad=True)
-    assert torch.autograd.gradgradcheck(lambda a: max_of_pieces(a, 2).square(), maps)
 
 
 def test_tied_pieces_share_the_second_derivative_too() -> None:
@@ -111,3 +90,33 @@ def test_tied_pieces_share_the_second_derivative_too() -> None:
     assert first.tolist() == [[1, 1]]
     # d/da of (2 m) / 2, with m's own derivative shared.
     assert second.tolist() == [[0.5, 0.5]]
+
+
+def test_max_col_norm_bounds_each_units_incoming_weights() -> None:
+    network = nn.ModuleList(
+        [nn.Linear(30, 20), nn.Conv2d(3, 6, 5), nn.ConvTranspose2d(4, 3, 5), nn.BatchNorm1d(3)]
+    )
+    with torch.no_grad():
+        for layer in network[:3]:
+            layer.weight.mul_(10)
+        network[0].weight[0].mul_(1e-3)
+    before = [layer.weight.clone() for layer in network]
+    bound_columns(network, 1.5)
+    for layer, old in zip(network[:3], before, strict=False):
+        dims = (0, 2, 3) if isinstance(layer, nn.ConvTranspose2d) else tuple(range(1, old.dim()))
+        norm = old.square().sum(dim=dims, keepdim=True).sqrt()
+        torch.testing.assert_close(layer.weight, old * (1.5 / norm).clamp(max=1))
+    assert torch.equal(network[0].weight[0], before[0][0])
+    assert torch.equal(network[3].weight, before[3])
+
+
+def test_sparse_initialisation() -> None:
+    layer = nn.Linear(300, 200)
+    init_sparse(layer, 100)
+    assert ((layer.weight != 0).sum(1) == 100).all()
+    weights = layer.weight[layer.weight != 0]
+    assert weights.std().item() == pytest.approx(1, abs=0.02)
+    assert weights.mean().item() == pytest.approx(0, abs=0.03)
+    assert (layer.weight != 0).any(0).all()
+    with pytest.raises(UserError, match="sparse is 301"):
+        init_sparse(layer, 301)

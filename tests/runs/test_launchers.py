@@ -13,7 +13,7 @@ SWEEP = [
     "optimizer.lr=0.1,0.2,-1", "sweep=study",
 ]  # fmt: skip
 JOBS = ["optimizer.lr=0.1", "optimizer.lr=0.2"]
-FAILED = "optimizer.lr=-1: optimizer.lr is -1.0; it must be a number greater than 0."
+FAILED = "optimizer.lr=-1: optimizer.lr is -1; it should be greater than 0."
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,7 @@ SHORT = [
 # A value with markup, on all jobs, and one that is refused, on half of them.
 STUDY = [*SHORT, "sweep=study", "data_dir='<b>x</b>&'"]
 GRID = ["on_nan=stop,'<i>&'", "optimizer.lr=0.05,0.2", "seed=range(2)"]
-REFUSED = "on_nan is <i>&; it must be one of"
+REFUSED = "on_nan is <i>&; it should be"
 
 
 @pytest.fixture(scope="module")

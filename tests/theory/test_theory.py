@@ -266,7 +266,7 @@ def test_the_command(gan: Gan, tmp_path: Path) -> None:
             "p_data.means=[0,1] p_data.stds=[1e-5,1] p_data.weights=[1,1]",
             ["quadrature is 500", "p_data integrates to", "it must be more"],
         ),
-        ("schedule.k=0", ["schedule.k is 0", "at least 1"]),
+        ("schedule.k=0", ["schedule.k is 0", "greater than or equal to 1"]),
         ("schedule.lr=1e9", ["schedule.lr is 1000000000", "greater than 0 and at most 1"]),
         (
             "objective._target_=not_a_number.Objective",

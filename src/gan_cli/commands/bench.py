@@ -4,9 +4,10 @@ import json
 import logging
 import resource
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import torch
 from hydra import compose
@@ -15,9 +16,11 @@ from omegaconf import DictConfig
 from gan_cli.benchmark import timings
 from gan_cli.benchmark.products import PEAK_SIZE
 from gan_cli.config.build import build_source, build_trainer
+from gan_cli.config.settings import CommandSettings, Several
 from gan_cli.data.source import Data, Split
 from gan_cli.errors import UserError
 from gan_cli.files import relative, write_atomically
+from gan_cli.ranges import Positive
 from gan_cli.runs.environment import environment
 from gan_cli.training.device import pick_device
 from gan_cli.training.trainer import Trainer
@@ -26,6 +29,17 @@ log = logging.getLogger(__name__)
 
 # The pair that the plain loop trains, where it is not of the recipe's name.
 PAIRS = {"algorithm_1": "mnist"}
+
+
+@dataclass
+class Settings(CommandSettings):
+    """Types and ranges of `gan bench`."""
+
+    recipes: list[Literal["mnist", "algorithm_1", "tutorial", "cifar10_conv", "dcgan"]]
+    precisions: list[Literal["fp32", "tf32", "bf16"]]
+    compile: bool
+    turns: Several
+    seconds: Positive
 
 
 def run(cfg: DictConfig, out: Path) -> None:

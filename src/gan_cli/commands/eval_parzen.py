@@ -1,20 +1,39 @@
 """`gan eval-parzen`: log-likelihood by a Parzen window, and what it is worth."""
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from omegaconf import DictConfig, OmegaConf
 
 from gan_cli.config.build import build_source
+from gan_cli.config.settings import Node, Several, Sigmas, TrainedSettings
 from gan_cli.errors import UserError
 from gan_cli.files import relative
 from gan_cli.metrics.evaluation import evaluate
+from gan_cli.ranges import Count
 from gan_cli.runs.evaluation import record
 from gan_cli.runs.load import load_data, load_trained
 from gan_cli.sampling.arrays import read_samples
 from gan_cli.training.device import pick_device
+
+
+@dataclass
+class Settings(TrainedSettings):
+    """Types and ranges of `gan eval-parzen`."""
+
+    samples: str | None
+    dataset: Node
+    n_samples: Several
+    draws: Count
+    sigmas: Sigmas
+    refine: bool
+    valid_limit: Count | None
+    test_limit: Several | None
+    references: list[Literal["train", "kmeans"]]
+    centroids: Several
 
 
 def run(cfg: DictConfig, out: Path) -> None:

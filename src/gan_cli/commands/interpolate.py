@@ -1,12 +1,16 @@
 """`gan interpolate`: images along paths through z-space (Figure 3)."""
 
 import logging
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Literal
 
 import torch
+from annotated_types import Interval
 from omegaconf import DictConfig
 from torch import Tensor
 
+from gan_cli.config.settings import TrainedSettings
 from gan_cli.errors import UserError
 from gan_cli.figures.interpolation import save_interpolation
 from gan_cli.files import relative
@@ -16,6 +20,19 @@ from gan_cli.sampling import paths
 from gan_cli.sampling.arrays import read_array
 
 log = logging.getLogger(__name__)
+
+
+@dataclass
+class Settings(TrainedSettings):
+    """Types and ranges of `gan interpolate`."""
+
+    rows: Annotated[int, Interval(ge=1, le=1000)]
+    points: Annotated[int, Interval(ge=2, le=1000)]
+    steps: Annotated[int, Interval(ge=1, le=1000)]
+    path: Literal["linear", "slerp"]
+    loop: bool
+    z: str | None
+    format: Literal["png", "gif"]
 
 
 def run(cfg: DictConfig, out: Path) -> None:

@@ -4,10 +4,12 @@ import csv
 import io
 import logging
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from omegaconf import DictConfig
 
+from gan_cli.config.settings import CommandSettings
 from gan_cli.errors import UserError
 from gan_cli.files import relative, write_atomically
 from gan_cli.metrics.summary import Summary
@@ -16,6 +18,14 @@ from gan_cli.runs.collect import METRICS, find
 from gan_cli.runs.report_page import Table, html, results
 
 log = logging.getLogger(__name__)
+
+
+@dataclass
+class Settings(CommandSettings):
+    """Types and ranges of `gan report`."""
+
+    runs: list[str]
+    by: str
 
 
 def run(cfg: DictConfig, out: Path) -> None:

@@ -1,12 +1,16 @@
 """`gan sample`: draw samples from a trained generator."""
 
 import logging
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import torch
+from annotated_types import Interval
 from omegaconf import DictConfig
 from torch import Tensor
 
+from gan_cli.config.settings import TrainedSettings
 from gan_cli.errors import UserError
 from gan_cli.figures.grid import picture, save_png, side_by_side
 from gan_cli.figures.neighbors import figure2
@@ -20,6 +24,17 @@ log = logging.getLogger(__name__)
 
 # The samples that a picture shows at most.
 SHOWN = 1024
+
+
+@dataclass
+class Settings(TrainedSettings):
+    """Types and ranges of `gan sample`."""
+
+    n: Annotated[int, Interval(ge=1, le=10_000_000)] | None
+    columns: Annotated[int, Interval(ge=1, le=10_000)] | None
+    save: str | None
+    neighbors: bool
+    real: bool
 
 
 def run(cfg: DictConfig, out: Path) -> None:

@@ -2,11 +2,15 @@
 
 import json
 import logging
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import torch
+from annotated_types import Interval
 from omegaconf import DictConfig
 
+from gan_cli.config.settings import CommandSettings, Several, Sigmas
 from gan_cli.data.source import Data
 from gan_cli.errors import UserError
 from gan_cli.figures.interpolation import save_interpolation
@@ -14,6 +18,7 @@ from gan_cli.figures.neighbors import figure2
 from gan_cli.figures.table1 import markdown
 from gan_cli.files import make_directory, relative, write_atomically
 from gan_cli.metrics.neighbors import COMPARED
+from gan_cli.ranges import Count, Seed
 from gan_cli.runs.collect import find, missing
 from gan_cli.runs.directory import Run
 from gan_cli.runs.load import Trained, load_data, load_weights
@@ -22,6 +27,41 @@ from gan_cli.sampling.paths import path, random_points
 from gan_cli.training.device import pick_device
 
 log = logging.getLogger(__name__)
+
+
+@dataclass
+class Figure2:
+    """The layout of samples beside their nearest training images."""
+
+    rows: Annotated[int, Interval(ge=1, le=32)]
+    columns: Annotated[int, Interval(ge=1, le=32)]
+
+
+@dataclass
+class Figure3:
+    """The layout of paths through z-space."""
+
+    rows: Annotated[int, Interval(ge=1, le=1000)]
+    points: Annotated[int, Interval(ge=2, le=1000)]
+    steps: Annotated[int, Interval(ge=1, le=1000)]
+
+
+@dataclass
+class Settings(CommandSettings):
+    """Types and ranges of `gan table1`."""
+
+    runs: list[str]
+    results: str | None
+    data_dir: str
+    seed: Seed
+    n_samples: Several
+    draws: Count
+    valid_limit: Count | None
+    test_limit: Several | None
+    sigmas: Sigmas
+    centroids: Several
+    figure2: Figure2
+    figure3: Figure3
 
 
 def run(cfg: DictConfig, out: Path) -> None:

@@ -4,17 +4,21 @@ import json
 import logging
 import sys
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Annotated
 
 import torch
+from annotated_types import Interval
 from omegaconf import DictConfig, OmegaConf
 
 from gan_cli.config.instantiate import build
+from gan_cli.config.settings import CommandSettings, Node
 from gan_cli.errors import UserError
 from gan_cli.figures.plot import save_plot
 from gan_cli.files import relative, write_atomically
+from gan_cli.ranges import Count, Number, Positive, PositiveFraction, Seed
 from gan_cli.runs.environment import git_commit
 from gan_cli.theory.divergence import LOG_4, Mixture, Moment
 from gan_cli.theory.figure1 import Panel, figure1
@@ -26,6 +30,57 @@ log = logging.getLogger(__name__)
 
 # The error of D against D*, at its worst point, above which its inner loop was too short.
 NEAR = 0.02
+
+
+@dataclass
+class Density:
+    """A mixture of normal densities, an entry for each component."""
+
+    means: list[Number]
+    stds: list[Positive]
+    weights: list[Positive]
+
+
+@dataclass
+class LineGenerator:
+    """A rising piecewise function of z, and where its density starts."""
+
+    units: Annotated[int, Interval(ge=1, le=10_000)]
+    shift: Annotated[float, Interval(ge=-1000, le=1000)]
+    spread: Annotated[float, Interval(gt=0, le=1000)]
+
+
+@dataclass
+class LineDiscriminator:
+    """The widths of its hidden layers."""
+
+    widths: list[Count]
+
+
+@dataclass
+class LineSchedule:
+    """The steps between Figure 1's panels."""
+
+    before: Count
+    inner: Count
+    g_steps: Count
+    after: Count
+    k: Count
+    batch_size: Count
+    lr: PositiveFraction
+
+
+@dataclass
+class Settings(CommandSettings):
+    """Types and ranges of `gan theory`."""
+
+    objective: Node
+    p_data: Density
+    generator: LineGenerator
+    discriminator: LineDiscriminator
+    schedule: LineSchedule
+    quadrature: Annotated[int, Interval(ge=100, le=100_000)]
+    seed: Seed
 
 
 def run(cfg: DictConfig, out: Path) -> None:

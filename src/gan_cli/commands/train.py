@@ -7,14 +7,18 @@ import os
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Literal
 
 import torch
+from annotated_types import Interval
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from gan_cli.config.build import build_source, build_trainer, length
+from gan_cli.config.settings import CommandSettings, Node, Several, Sigmas
 from gan_cli.data.source import Data, Source
 from gan_cli.engines.compiled import Compiled
 from gan_cli.engines.cuda_graph import Graph
@@ -22,6 +26,7 @@ from gan_cli.errors import DivergedError, MissingDataError, PrunedError, UserErr
 from gan_cli.figures.grid import Picture, picture, save_png
 from gan_cli.files import printable, relative
 from gan_cli.game.state import State
+from gan_cli.ranges import Count, Decay, Fraction, NonNegative, Number, Positive, Seed
 from gan_cli.runs import search, sweeps
 from gan_cli.runs.directory import Run, lock, logging_to
 from gan_cli.runs.environment import compare, environment
@@ -44,6 +49,76 @@ log = logging.getLogger(__name__)
 RESTORES = 3
 
 
+@dataclass
+class Schedule:
+    """How long a run is, and what its updates are (Algorithm 1)."""
+
+    updates: Literal["alternating", "simultaneous"]
+    k: Count
+    batch_size: Count
+    epochs: Positive | None
+    steps: Count | None
+
+
+@dataclass
+class Log:
+    """When to log, and how many samples a grid has."""
+
+    every_steps: Count
+    grid_every_steps: Count
+    grid: Annotated[int, Interval(ge=1, le=10_000)]
+
+
+@dataclass
+class Checkpoint:
+    """When to write checkpoints, and the share of the time that they may take."""
+
+    every_epochs: Positive | None
+    every_steps: Count | None
+    every_minutes: NonNegative | None
+    share: Fraction | None
+
+
+@dataclass
+class MonitorSettings:
+    """When and how the monitor estimates, and what follows from it."""
+
+    every_epochs: Positive | None
+    weights: Literal["raw", "ema"]
+    samples: Several
+    valid: Several
+    sigmas: Sigmas
+    target: Number | None
+    collapse: Fraction
+
+
+@dataclass
+class Settings(CommandSettings):
+    """Types and ranges of `gan train`."""
+
+    dataset: Node
+    network: Node
+    objective: Node
+    prior: Node
+    optimizer: Node
+    schedule: Schedule
+    seed: Seed
+    precision: Literal["auto", "fp32", "tf32", "bf16"]
+    cuda_graph: bool
+    compile: bool
+    ema_decay: Decay
+    ema_power: NonNegative
+    data_dir: str
+    log: Log
+    checkpoint: Checkpoint
+    monitor: MonitorSettings
+    on_nan: Literal["stop", "restore"]
+    on_collapse: Literal["warn", "stop"]
+    init_from: str | None
+    resume: str | None
+    dry_run: bool
+
+
 def run(cfg: DictConfig, out: Path) -> float | None:
     """Train in the run directory `out`, from the start or from where it was left.
 
@@ -53,7 +128,7 @@ def run(cfg: DictConfig, out: Path) -> float | None:
     if is_done(cfg, out):
         log.info("%s is finished already.", relative(out))
         return _last_estimate(out)
-    cfg, out = resumed_config(cfg, out)
+    cfg, out = resumed_config(cfg, out, Settings)
     if HydraConfig.get().mode == RunMode.MULTIRUN and cfg.device in ("auto", "cuda"):
         take_gpu(out.parent)
 

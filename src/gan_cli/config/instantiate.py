@@ -1,10 +1,8 @@
 """From a node of a config to what its `_target_` makes of it."""
 
-import sys
 from collections.abc import Collection
 from typing import Any
 
-from hydra.core.hydra_config import HydraConfig
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
@@ -24,10 +22,6 @@ def build(cfg: DictConfig, key: str, without: Collection[str] = ()) -> Any:
         node = None
     if not isinstance(node, DictConfig) or "_target_" not in node:
         raise UserError(f"{key} is {node}; it must be a group's option or have a _target_.")
-    # Classes that lie beside the configs of --config-dir are found too.
-    for source in HydraConfig.get().runtime.config_sources if HydraConfig.initialized() else ():
-        if source.provider == "command-line" and source.path not in sys.path:
-            sys.path.append(source.path)
     try:
         settings = OmegaConf.to_container(node, resolve=True)
         assert isinstance(settings, dict)

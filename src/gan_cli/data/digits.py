@@ -4,7 +4,7 @@ import numpy as np
 import torch
 from sklearn.datasets import load_digits
 
-from gan_cli.data.source import Data, Source, split
+from gan_cli.data.source import Data, Source, Split, hold_out
 
 
 class Digits(Source):
@@ -18,4 +18,5 @@ class Digits(Source):
         y = torch.from_numpy(labels.astype(np.int64))
         # The file is ordered by writer, so the split is of a fixed shuffle.
         order = torch.from_numpy(np.random.default_rng(0).permutation(len(x)))
-        return split(x[order], y[order], valid=200, test=200)
+        rest, test = hold_out(Split(x[order], y[order]), 200)
+        return Data(*hold_out(rest, 200), test)

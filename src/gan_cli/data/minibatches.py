@@ -11,7 +11,7 @@ from gan_cli.rng import stream
 
 
 class Minibatches:
-    """Minibatch t is a pure function of (seed, t): there is no position to save or to lose.
+    """Minibatch i is a pure function of (seed, i): there is no position to save.
 
     Each epoch is a new permutation, of which `per_epoch` slices of `batch_size` are taken; what is
     left over waits for another epoch's shuffle. `to_model` maps a slice to model space.
@@ -36,12 +36,12 @@ class Minibatches:
         self._epoch = -1
         self._order = torch.empty(0)
 
-    def __getitem__(self, t: int) -> Tensor:
-        """Return minibatch t >= 0 in model space, (batch_size, C, H, W) float32."""
-        epoch, i = divmod(t, self.per_epoch)
+    def __getitem__(self, i: int) -> Tensor:
+        """Return minibatch i >= 0 in model space, (batch_size, C, H, W) float32."""
+        epoch, place = divmod(i, self.per_epoch)
         if epoch != self._epoch:
             rng = stream(self.seed, "minibatches", epoch)
             self._order = torch.randperm(len(self.x), generator=rng).to(self.device)
             self._epoch = epoch
-        index = self._order[i * self.batch_size : (i + 1) * self.batch_size]
+        index = self._order[place * self.batch_size : (place + 1) * self.batch_size]
         return self.to_model(self.x.index_select(0, index))

@@ -1,103 +1,87 @@
-"""Pictures in a directory or a zip file: listed, read and decoded, never written by their names."""
+"""Pictures in a directory or a zip file: listed, and decoded."""
 
 import hashlib
 import io
 import os
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError, features
-from tqdm import tqdm
+from PIL import ExifTags, Image, ImageOps
 
 from gan_cli.errors import UserError
 from gan_cli.files import HYDRA, printable
 
-SUFFIXES: tuple[str, ...]
-SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff")
-if features.check("avif"):  # in some builds of Pillow
-    SUFFIXES = (*SUFFIXES, ".avif")
+SUFFIXES = (
+    ".png", ".jpg", ".jpeg", ".jfif", ".webp", ".avif", ".bmp", ".gif", ".tif", ".tiff",
+)  # fmt: skip
 # Folders that systems put beside pictures, with copies of them.
-NOT_OURS = ("@eaDir", "__MACOSX")
-# What a picture may decode to: a small file can claim any size. Pillow's own bounds, a warning and
-# an error, lie on either side of it.
-MEGAPIXELS = 100
-# What a member of a zip may unpack to, in bytes: more than the largest picture in any format.
-UNPACKED = 5 * MEGAPIXELS * 10**6
-Image.MAX_IMAGE_PIXELS = None
-# Of EXIF's orientations, the first of those that exchange width and height.
+SYSTEM_FOLDERS = ("@eaDir", "__MACOSX")
+# The first of EXIF's orientations that exchange width and height.
 FIRST_TURNED = 5
 
 Array = np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
+Read = Callable[[str], bytes]
 
 
 class Album(NamedTuple):
-    """Names of pictures, with `/` between folders, sorted; a digest of them all; how to read one.
+    """Names of the pictures and of all other files, with `/` between folders, sorted.
 
-    `others` are the names of files that are not read as pictures, but for hidden ones.
-    The digest is of names, sizes and, in a zip, checksums, or else the directory and the times of
-    change.
+    `read` returns a file's bytes. `digest` is another one where a picture has changed.
     """
 
     names: list[str]
-    digest: str
-    read: Callable[[str], bytes]
     others: list[str]
+    digest: str
+    read: Read
 
 
 def open_album(path: Path) -> Album:
-    """List the pictures below the directory, or in the zip file, at `path`.
+    """List the files below the directory, or in the zip file, at `path`.
 
-    Left out are hidden ones, as systems put beside others, and, in a directory, what commands of
-    gan drew. Raises UserError where there are none, or where the file can't be trusted as a zip.
+    Hidden ones and, in a directory, what commands of gan drew are left out. Raises UserError where
+    `path` can't be read or holds no pictures.
     """
     try:
-        album = _open_directory(path) if path.is_dir() else _open_zip(path)
-    except OSError as error:
+        stamps, read = _open_directory(path) if path.is_dir() else _open_zip(path)
+    except (NotImplementedError, OSError, ValueError, zipfile.BadZipFile) as error:
         raise UserError(
-            f"dataset.path is {path}, where {error.filename or path} can't be read "
-            f"({error.strerror or error})."
+            f"dataset.path is {path}, which is neither a directory that can be read nor a whole "
+            f"zip file ({error})."
         ) from error
-    if not album.names:
+    names = sorted(name for name in stamps if name.lower().endswith(SUFFIXES))
+    if not names:
         raise UserError(f"dataset.path is {path}, which holds no {', '.join(SUFFIXES)} files.")
-    return album
+    listed = os.fsencode("\n".join(f"{name} {stamps[name]}" for name in names))
+    others = sorted(stamps.keys() - names)
+    return Album(names, others, hashlib.sha256(listed).hexdigest(), read)
 
 
-def _open_directory(path: Path) -> Album:
-    below = {printable(p.relative_to(path).as_posix()): p for p in _below(path, frozenset())}
-    files = {name: file for name, file in below.items() if name.lower().endswith(SUFFIXES)}
-    # Sizes and times of modification can be those of another directory's, or of a file's before.
-    root, stats = path.resolve(), {name: file.stat() for name, file in files.items()}
-    entries = {
-        name: f"{root} {stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns}"
-        for name, stat in stats.items()
-    }
-    return _album(
-        entries, lambda name: files[name].read_bytes(), [n for n in below if n not in files]
-    )
+def _open_directory(root: Path) -> tuple[dict[str, str], Read]:
+    """Return the name of each file with its path, size and times, and what reads one."""
+    files = {printable(file.relative_to(root).as_posix()): file for file in _files_below(root)}
+    stamps = {}
+    for name, file in files.items():
+        stat = file.stat()
+        stamps[name] = f"{file.absolute()} {stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns}"
+    return stamps, lambda name: files[name].read_bytes()
 
 
-def _below(folder: Path, above: frozenset[Path]) -> Iterator[Path]:
-    """Yield the files below a folder, through links too, unless they lead back `above`."""
-    real = folder.resolve()
-    if real in above:
-        return
-    with os.scandir(folder) as entries:
-        for entry in sorted(entries, key=lambda entry: entry.name):
-            path = folder / entry.name
-            if _is_hidden(entry.name) or not path.exists():  # a link to nothing, or to itself
-                continue
-            if entry.is_dir() and not _is_of_gan(path):
-                yield from _below(path, above | {real})
-            elif entry.is_file():
-                yield path
+def _files_below(folder: Path) -> Iterator[Path]:
+    """Yield the files below a folder, through links too, unless they lead back up."""
+    for path in folder.iterdir():
+        if _is_hidden(path.name):
+            continue
+        if not path.is_dir():
+            yield path
+        elif not _is_of_gan(path) and path.resolve() not in {p.resolve() for p in path.parents}:
+            yield from _files_below(path)
 
 
 def _is_hidden(name: str) -> bool:
-    return name.startswith(".") or name in NOT_OURS
+    return name.startswith(".") or name in SYSTEM_FOLDERS
 
 
 def _is_of_gan(folder: Path) -> bool:
@@ -105,107 +89,39 @@ def _is_of_gan(folder: Path) -> bool:
     return record.is_file() and b"gan_cli.conf" in record.read_bytes()
 
 
-def _open_zip(path: Path) -> Album:
-    try:
-        archive = zipfile.ZipFile(path)
-    except (OSError, zipfile.BadZipFile, NotImplementedError, ValueError) as error:
-        raise UserError(
-            f"dataset.path is {path}, which is neither a directory nor a whole zip file ({error})."
-        ) from error
-    members: dict[str, zipfile.ZipInfo] = {}
-    others: list[str] = []
-    for member in archive.infolist():
-        # Some programs of Windows' write its own separator.
-        name = member.filename.replace("\\", "/")
-        parts = PurePosixPath(name)
-        if parts.is_absolute() or ".." in parts.parts:
-            raise UserError(
-                f"dataset.path is {path}, with a member called {member.filename!r}: names must "
-                "stay below the zip's own root."
-            )
-        if member.flag_bits & 1:
-            raise UserError(f"dataset.path is {path}, which is encrypted; it must be plain.")
-        if any(map(_is_hidden, parts.parts)) or member.is_dir():
-            continue
-        if not name.lower().endswith(SUFFIXES):
-            others.append(name)
-            continue
-        if name in members:
-            raise UserError(f"dataset.path is {path}, with more than one member called {name!r}.")
-        members[name] = member
-
-    def read(name: str) -> bytes:
-        size = members[name].file_size
-        if size > UNPACKED:
-            raise ValueError(f"unpacks to {size / 1e6:.0f} MB, over {UNPACKED / 1e6:.0f}")
-        return archive.read(members[name])
-
-    marks = {name: f"{member.file_size} {member.CRC}" for name, member in members.items()}
-    return _album(dict(sorted(marks.items())), read, others)
+def _open_zip(path: Path) -> tuple[dict[str, str], Read]:
+    """Return the name of each member with its size and checksum, and what reads one."""
+    archive = zipfile.ZipFile(path)
+    # Some programs of Windows' write its own separator.
+    members = {member.filename.replace("\\", "/"): member for member in archive.infolist()}
+    stamps = {
+        name: f"{member.file_size} {member.CRC}"
+        for name, member in members.items()
+        if not (name.endswith("/") or any(map(_is_hidden, PurePosixPath(name).parts)))
+    }
+    return stamps, lambda name: archive.read(members[name])
 
 
-def _album(marks: Mapping[str, str], read: Callable[[str], bytes], others: list[str]) -> Album:
-    listed = "\n".join(f"{name} {mark}" for name, mark in marks.items())
-    digest = hashlib.sha256(listed.encode(errors="surrogateescape")).hexdigest()
-    return Album(list(marks), digest, read, others)
+def header_shape(content: bytes) -> tuple[int, int, int]:
+    """Return what (C, H, W) a file decodes to, by its header."""
+    with Image.open(io.BytesIO(content)) as file:
+        height, width = file.height, file.width
+        if file.getexif().get(ExifTags.Base.Orientation, 1) >= FIRST_TURNED:
+            height, width = width, height
+        return 1 if _is_grey(file) else 3, height, width
 
 
-def decode_all(
-    album: Album, size: int | None, channels: int | None
-) -> tuple[dict[str, Array], dict[str, str]]:
-    """Return every picture, decoded in parallel to uint8 (C, H, W), and why others are broken.
+def decode(content: bytes, size: int | None, channels: int | None) -> Array:
+    """Return a file's picture as uint8 (C, H, W).
 
     With `size`, the centre is cut out square and resized to it; `channels` is 1 or 3, or None for
-    the picture's own.
+    the picture's own. A broken file raises whatever Pillow makes of it.
     """
-
-    def work(name: str) -> Array | str:
-        return decode(album, name, size, channels)
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        results = pool.map(work, album.names, chunksize=64)
-        bar = tqdm(results, "Decoding", len(album.names), unit="picture", disable=None)
-        outcomes = dict(zip(album.names, bar, strict=True))
-    whole = {name: x for name, x in outcomes.items() if isinstance(x, np.ndarray)}
-    return whole, {name: x for name, x in outcomes.items() if isinstance(x, str)}
-
-
-def decode(album: Album, name: str, size: int | None, channels: int | None) -> Array | str:
-    """Return a picture as `decode_all` does, or why it is broken."""
-    try:
-        return _decode(album.read(name), size, channels)
-    except MemoryError:
-        raise
-    except Exception as error:  # whatever a damaged file makes of its parser
-        unknown = isinstance(error, UnidentifiedImageError)
-        return "not a picture" if unknown else str(error) or type(error).__name__
-
-
-def shapes(album: Album) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """Yield name and (C, H, W) of every picture whose header can be read, undecoded."""
-    for name in album.names:
-        try:
-            with Image.open(io.BytesIO(album.read(name))) as file:
-                turned = file.getexif().get(ExifTags.Base.Orientation, 1) >= FIRST_TURNED
-                size = (file.width, file.height) if turned else (file.height, file.width)
-                shape = (1 if _is_grey(file) else 3, *size)
-        except Exception:  # whatever is wrong with it is met again, and reported, by decode_all
-            continue
-        yield name, shape
-
-
-def _is_grey(file: Image.Image) -> bool:
-    return file.mode.startswith("I") or file.mode in ("1", "L", "LA")
-
-
-def _decode(content: bytes, size: int | None, channels: int | None) -> Array:
     with Image.open(io.BytesIO(content)) as file:
-        if file.width * file.height > MEGAPIXELS * 1e6:
-            raise ValueError(f"{file.width} x {file.height}, over {MEGAPIXELS} megapixels")
-        deep = file.mode.startswith("I")
+        sixteen_bits = file.mode.startswith("I")
         grey = channels == 1 if channels else _is_grey(file)
         image: Image.Image = ImageOps.exif_transpose(file)
-        if deep:  # 16 bits, of which Pillow itself would clip what is above 255.
+        if sixteen_bits:  # Pillow itself would clip what is above 255.
             image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
         elif image.has_transparency_data:  # What lies under it is whatever its painter left there.
             ground = Image.new("RGBA", image.size, "white")
@@ -213,5 +129,8 @@ def _decode(content: bytes, size: int | None, channels: int | None) -> Array:
         image = image.convert("L" if grey else "RGB")
     if size is not None:
         image = ImageOps.fit(image, (size, size), Image.Resampling.LANCZOS)
-    array = np.asarray(image)
-    return array[None] if grey else np.ascontiguousarray(array.transpose(2, 0, 1))
+    return np.ascontiguousarray(np.moveaxis(np.atleast_3d(np.asarray(image)), 2, 0))
+
+
+def _is_grey(file: Image.Image) -> bool:
+    return file.mode.startswith("I") or file.mode in ("1", "L", "LA")

@@ -1,11 +1,14 @@
 """Points in the plane, to see which modes of a distribution are found."""
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import torch
+from annotated_types import Interval
 from torch import Tensor
 
-from gan_cli.data.source import Data, Source, split
+from gan_cli.data.source import Data, Source, Split, hold_out
+from gan_cli.ranges import Count, NonNegative, Seed
 from gan_cli.rng import stream
 
 
@@ -17,12 +20,12 @@ class Ring(Source):
 
     def __init__(
         self,
-        shape: Sequence[int] = (2, 1, 1),
-        modes: int = 8,
-        radius: float = 2.0,
-        std: float = 0.05,
-        n: int = 50000,
-        seed: int = 0,
+        shape: Sequence[Count] = (2, 1, 1),
+        modes: Count = 8,
+        radius: NonNegative = 2.0,
+        std: NonNegative = 0.05,
+        n: Annotated[int, Interval(ge=1, le=100_000_000)] = 50000,
+        seed: Seed = 0,
     ) -> None:
         super().__init__(shape)
         self.low, self.high = float("-inf"), float("inf")
@@ -39,16 +42,11 @@ class Ring(Source):
         rng, fifth = stream(self.seed, "ring"), max(self.n // 5, 1)
         y = torch.randint(self.modes, (self.n + 2 * fifth,), generator=rng)
         x = self.centers()[y] + self.std * torch.randn(len(y), 2, generator=rng)
-        return split(x.view(-1, *self.shape), y, valid=fifth, test=fifth)
+        rest, test = hold_out(Split(x.view(-1, *self.shape), y), fifth)
+        return Data(*hold_out(rest, fifth), test)
 
     def to_model(self, x: Tensor) -> Tensor:
-        """Return the points as they are."""
-        return x
-
-    def to_pixels(self, x: Tensor) -> Tensor:
         """Return the points as they are: there are no pixels."""
         return x
 
-    def to_measure(self, x: Tensor) -> Tensor:
-        """Return the points as they are."""
-        return x
+    to_pixels = to_measure = to_model

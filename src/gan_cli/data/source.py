@@ -3,13 +3,13 @@
 import hashlib
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 from torch import Tensor
 
-from gan_cli.data.spaces import SPACES
+from gan_cli.data.spaces import SPACES, Range
 from gan_cli.errors import UserError
+from gan_cli.ranges import Count
 
 
 class Split(NamedTuple):
@@ -17,6 +17,10 @@ class Split(NamedTuple):
 
     x: Tensor
     y: Tensor | None
+
+    def take(self, rows: slice | Tensor) -> "Split":
+        """Return the examples of these rows."""
+        return Split(self.x[rows], None if self.y is None else self.y[rows])
 
 
 class Data(NamedTuple):
@@ -43,7 +47,7 @@ class Source:
 
     name = ""
 
-    def __init__(self, shape: Sequence[int], range: str = "unit") -> None:  # noqa: A002
+    def __init__(self, shape: Sequence[Count], range: Range = "unit") -> None:  # noqa: A002
         self.shape = tuple(shape)
         self.space = SPACES[range]
         self.low, self.high = self.space.low, self.space.high
@@ -81,15 +85,12 @@ class Source:
         return self.space.to_measure(x)
 
 
-def remove_empty(directory: Path) -> None:
-    """Remove `directory` and the two above it, as far as they are empty."""
-    for path in (directory, directory.parent, directory.parent.parent):
-        if path.is_dir() and not any(path.iterdir()):
-            path.rmdir()
-
-
-def split(x: Tensor, y: Tensor | None, valid: int, test: int) -> Data:
-    """Cut (N, C, H, W) and labels (N,) in order: training first, then `valid`, then `test` rows."""
-    sizes = [len(x) - valid - test, valid, test]
-    labels = y.split(sizes) if y is not None else (None, None, None)
-    return Data(*map(Split, x.split(sizes), labels))
+def hold_out(examples: Split, n: int) -> tuple[Split, Split]:
+    """Return all but the last `n` examples, and those. Raises UserError where none are left."""
+    rest = len(examples.x) - n
+    if rest <= 0:
+        raise UserError(
+            f"dataset.valid is {n}; it must be less than {len(examples.x)}, the number of "
+            "training images."
+        )
+    return examples.take(slice(rest)), examples.take(slice(rest, None))

@@ -1,6 +1,6 @@
 """Model spaces: what pixels are mapped to before a network sees them, and back for display."""
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -22,7 +22,7 @@ class Affine(NamedTuple):
 
     def to_pixels(self, x: Tensor) -> Tensor:
         """Map back to uint8, clamped."""
-        return _grey((x.float() - self.low) / (self.high - self.low))
+        return _to_bytes((x.float() - self.low) / (self.high - self.low))
 
     def to_measure(self, x: Tensor) -> Tensor:
         """Map to [0, 1], where log-likelihoods of images are measured."""
@@ -45,18 +45,20 @@ class GCN(NamedTuple):
     def to_pixels(self, x: Tensor) -> Tensor:
         """Show each image divided by its largest absolute value, as the paper does: grey is 0."""
         largest = x.float().abs().flatten(1).amax(1).clamp_min(1e-12).view(-1, 1, 1, 1)
-        return _grey(0.5 + 0.5 * x.float() / largest)
+        return _to_bytes(0.5 + 0.5 * x.float() / largest)
 
     def to_measure(self, x: Tensor) -> Tensor:
         """Return x as it is."""
         return x
 
 
-def _grey(x: Tensor) -> Tensor:
+def _to_bytes(x: Tensor) -> Tensor:
     return (255 * x).round_().clamp_(0, 255).to(torch.uint8)
 
 
-SPACES: dict[str, Affine | GCN] = {
+Range = Literal["unit", "signed", "gcn"]
+
+SPACES: dict[Range, Affine | GCN] = {
     "unit": Affine(0.0, 1.0),
     "signed": Affine(-1.0, 1.0),
     "gcn": GCN(),

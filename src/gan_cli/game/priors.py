@@ -1,12 +1,17 @@
 """Distributions p_z of the noise. A prior has a dimension and gives (n, dim) float32 draws."""
 
 import math
-from typing import Protocol
+from typing import Annotated, Protocol
 
 import torch
+from annotated_types import Interval
 from torch import Tensor
 
 from gan_cli.errors import UserError
+from gan_cli.ranges import Number
+
+SQRT3 = math.sqrt(3)
+Dimension = Annotated[int, Interval(ge=1, le=1_000_000)]
 
 
 class Prior(Protocol):
@@ -25,7 +30,7 @@ class Uniform:
     Raises UserError where `high` is not above `low`.
     """
 
-    def __init__(self, dim: int, low: float = -math.sqrt(3), high: float = math.sqrt(3)) -> None:
+    def __init__(self, dim: Dimension, low: Number = -SQRT3, high: Number = SQRT3) -> None:
         if not low < high:
             raise UserError(f"low is {low:g} and high is {high:g}; high must be more than low.")
         self.dim, self.low, self.high = dim, low, high
@@ -39,7 +44,7 @@ class Uniform:
 class Gaussian:
     """N(0, I)."""
 
-    def __init__(self, dim: int) -> None:
+    def __init__(self, dim: Dimension) -> None:
         self.dim = dim
 
     def __call__(self, n: int, rng: torch.Generator) -> Tensor:

@@ -1,4 +1,4 @@
-"""How long a run is, and which rates an update has: pure functions of the time."""
+"""Schedules: a run's length, and each update's learning rate and momentum, as pure functions."""
 
 import math
 
@@ -11,9 +11,9 @@ def iterations(steps: int | None, epochs: float | None, per_epoch: float) -> int
     return max(math.ceil(round(epochs * per_epoch, 6)), 1)
 
 
-def learning_rate(t: int, lr: float, decay: float, floor: float) -> float:
-    """Return the rate after t minibatches, max(lr / decay**t, floor), as in the released code."""
-    return max(lr * decay**-t, floor)
+def learning_rate(n: int, lr: float, decay: float, floor: float) -> float:
+    """Return max(lr / decay**n, floor), the released code's learning rate after n minibatches."""
+    return max(lr * decay**-n, floor)
 
 
 def momentum(epoch: int, start: float, end: float, epochs: int) -> float:

@@ -13,7 +13,7 @@ from gan_cli.game.objectives import Objective, value
 from gan_cli.game.priors import Prior
 from gan_cli.game.state import State, parameters
 
-# What `metrics` returns, in this order; those of samples are in `gan_cli.metrics.registry`.
+# What `metrics` returns, in this order.
 TRAINING_METRICS = (
     "d_loss",
     "g_loss",
@@ -27,10 +27,9 @@ TRAINING_METRICS = (
 
 @dataclass(frozen=True)
 class Game:
-    """The rules: what each player minimises, where z comes from, and the rates of an update.
+    """The players' objective, the prior of z, and the schedule of the updates.
 
-    `set_rates(optimizer, t)` sets learning rate and momentum of the update that follows t
-    minibatches.
+    `set_rates(optimizer, n)` sets learning rate and momentum for the update after n minibatches.
     """
 
     objective: Objective
@@ -50,27 +49,27 @@ def score(discriminator: nn.Module, x: Tensor, fake: Tensor) -> tuple[Tensor, Te
 def alternating(
     state: State, game: Game, minibatches: Sequence[Tensor], score: Score = score
 ) -> Tensor:
-    """Do one iteration of Algorithm 1: an update of D for each of k minibatches, then one of G.
+    """Do one iteration of Algorithm 1: an update of D on each of k minibatches, then one of G.
 
-    `minibatches` are k of (m, C, H, W) in model space. Nothing waits for the device. Returns D's
-    logits, (3, m): for the real and the generated images of its last update, and for those of G's.
+    `minibatches` are k of (m, C, H, W) in model space; `score` applies D to real and generated
+    ones. Returns D's logits, (3, m): those of its last update, for real and for generated images,
+    and those of G's update.
     """
-    t = state.step * len(minibatches)
-    for i, x in enumerate(minibatches):
+    for n, x in enumerate(minibatches, start=state.step * len(minibatches)):
         with torch.no_grad():
             fake = state.generator(game.prior(len(x), state.rng))
         real_logits, fake_logits = score(state.discriminator, x, fake)
-        game.set_rates(state.d_optimizer, t + i)
+        game.set_rates(state.d_optimizer, n)
         descend(state.d_optimizer, game.objective.discriminator_loss(real_logits, fake_logits))
 
     g_logits = state.discriminator(state.generator(game.prior(len(x), state.rng)))
-    game.set_rates(state.g_optimizer, t + i)
+    game.set_rates(state.g_optimizer, n)
     descend(state.g_optimizer, game.objective.generator_loss(g_logits))
     return torch.stack([real_logits, fake_logits, g_logits]).detach()
 
 
 def simultaneous(state: State, game: Game, minibatches: Sequence[Tensor]) -> Tensor:
-    """Update both players by gradients at the old parameters, of the same z, as released.
+    """Update both players as the released code does: on the same z, from the old parameters.
 
     `minibatches` is a single one, (m, C, H, W) in model space. Returns logits as `alternating`.
     """
@@ -97,7 +96,7 @@ def descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
 
 @torch.no_grad()
 def metrics(objective: Objective, logits: Tensor) -> Tensor:
-    """Return TRAINING_METRICS as one float32 tensor: means over n steps of logits (n, 3, m)."""
+    """Return TRAINING_METRICS, a float32 tensor: means over n steps' logits (n, 3, m)."""
     real_logits, fake_logits, g_logits = logits.unbind(1)
     means = [
         objective.discriminator_loss(real_logits, fake_logits),

@@ -6,39 +6,35 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from gan_cli.errors import UserError
-from gan_cli.networks.layers import OUTPUTS
+from gan_cli.networks.layers import OUTPUTS, Output
+from gan_cli.ranges import Count
 
 STD = 0.02  # of the initial weights, as in the paper
 
 
 class DCGANGenerator(nn.Module):
-    """G: z (m, z_dim) -> images (m, C, H, W), square; strided transposed convolutions.
+    """G: z (m, z_dim) -> square images (m, C, H, W), by transposed convolutions of stride 2.
 
-    The first maps, `base` x `base`, are doubled until they reach the image's size; the last layer
-    has `width` channels going in, each before it twice as many.
+    The last one takes `width` channels, each one before it twice as many.
     """
 
     def __init__(
-        self, z_dim: int, shape: Sequence[int], width: int = 64, output: str = "tanh"
+        self, z_dim: Count, shape: Sequence[Count], width: Count = 64, output: Output = "tanh"
     ) -> None:
         super().__init__()
         base, doublings = _geometry(shape)
         activate, self.output_range = OUTPUTS[output]
-        inputs = width * 2 ** (doublings - 1)
-        layers: list[nn.Module] = [
-            nn.Unflatten(1, (z_dim, 1, 1)),
-            nn.ConvTranspose2d(z_dim, inputs, base, bias=False),
-            nn.BatchNorm2d(inputs),
-            nn.ReLU(),
-        ]
-        for _ in range(doublings - 1):
+        layers: list[nn.Module] = [nn.Unflatten(1, (z_dim, 1, 1))]
+        inputs, geometry = z_dim, (base, 1, 0)
+        for i in reversed(range(doublings)):
+            outputs = width * 2**i
             layers += [
-                nn.ConvTranspose2d(inputs, inputs // 2, 4, 2, 1, bias=False),
-                nn.BatchNorm2d(inputs // 2),
+                nn.ConvTranspose2d(inputs, outputs, *geometry, bias=False),
+                nn.BatchNorm2d(outputs),
                 nn.ReLU(),
             ]
-            inputs //= 2
-        last = nn.ConvTranspose2d(inputs, shape[0], 4, 2, 1)
+            inputs, geometry = outputs, (4, 2, 1)
+        last = nn.ConvTranspose2d(inputs, shape[0], *geometry)
         self.layers = nn.Sequential(*layers, last, activate())
         _init(self)
 
@@ -48,12 +44,12 @@ class DCGANGenerator(nn.Module):
 
 
 class DCGANDiscriminator(nn.Module):
-    """D: images (m, C, H, W), square -> logits (m,); strided convolutions, LeakyReLU.
+    """D: square images (m, C, H, W) -> logits (m,), by convolutions of stride 2.
 
-    The first layer has `width` channels, each after it twice as many.
+    The first one gives `width` channels, each one after it twice as many.
     """
 
-    def __init__(self, shape: Sequence[int], width: int = 64) -> None:
+    def __init__(self, shape: Sequence[Count], width: Count = 64) -> None:
         super().__init__()
         base, doublings = _geometry(shape)
         layers: list[nn.Module] = [nn.Conv2d(shape[0], width, 4, 2, 1), nn.LeakyReLU(0.2)]
@@ -75,8 +71,8 @@ class DCGANDiscriminator(nn.Module):
 def _geometry(shape: Sequence[int]) -> tuple[int, int]:
     """Return the size of the smallest maps, 4 to 7, and how often it is doubled."""
     _, height, width = shape
-    doublings = int(math.log2(height / 4)) if height >= 8 else 0
-    base = height // 2**doublings if doublings else 0
+    doublings = max(int(math.log2(height / 4)), 0)
+    base = height // 2**doublings
     if height != width or base * 2**doublings != height or doublings < 1:
         raise UserError(
             f"shape is {tuple(shape)}; each layer halves the image, so it must be square, of 4, 5, "

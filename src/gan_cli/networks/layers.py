@@ -1,14 +1,17 @@
 """The layers that PyTorch does not have as the paper has them."""
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from gan_cli.errors import UserError
 
-ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+Activation = Literal["relu", "leaky_relu", "tanh", "sigmoid"]
+Output = Literal["sigmoid", "tanh", "linear"]
+
+ACTIVATIONS: dict[Activation, Callable[[], nn.Module]] = {
     "relu": nn.ReLU,
     "leaky_relu": lambda: nn.LeakyReLU(0.2),
     "tanh": nn.Tanh,
@@ -16,7 +19,7 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 }
 
 # Each output activation, with the range of values that it gives.
-OUTPUTS = {
+OUTPUTS: dict[Output, tuple[Callable[[], nn.Module], tuple[float, float]]] = {
     "sigmoid": (nn.Sigmoid, (0.0, 1.0)),
     "tanh": (nn.Tanh, (-1.0, 1.0)),
     "linear": (nn.Identity, (float("-inf"), float("inf"))),
@@ -24,12 +27,11 @@ OUTPUTS = {
 
 
 class Dropout(nn.Module):
-    """Keeps each unit with probability `keep_prob` (Hinton et al., 2012).
+    """Dropout (Hinton et al., 2012): retains each unit with probability `keep_prob`; any shape.
 
-    `scaled`: a kept unit is scaled by 1 / keep_prob, and eval mode is the identity. Otherwise it is
-    left as it is, and eval mode scales every unit by `keep_prob`. Unlike `nn.Dropout`, draws its
-    masks from `rng`, a generator that the training state owns and saves; None stands for PyTorch's
-    global one. Works on tensors of any shape.
+    With `scaled`, training scales retained units by 1 / keep_prob; without, evaluation scales all
+    units by keep_prob. Masks come from `rng`, which the training state owns and saves, or from
+    PyTorch's global stream where it is None.
     """
 
     def __init__(self, keep_prob: float, scaled: bool = True) -> None:
@@ -38,7 +40,7 @@ class Dropout(nn.Module):
         self.rng: torch.Generator | None = None
 
     def forward(self, x: Tensor) -> Tensor:
-        """Drop units of `x`."""
+        """Return `x` with units dropped, in training mode."""
         if self.keep_prob == 1:
             return x
         if not self.training:
@@ -52,28 +54,28 @@ class Dropout(nn.Module):
 
 
 def keep_mask(like: Tensor, keep_prob: float, rng: torch.Generator | None) -> Tensor:
-    """Return a mask in the shape of `like`, each element 1 with `keep_prob`, and 0 otherwise.
+    """Return a mask in the shape of `like`: each element 1 with probability `keep_prob`, or else 0.
 
-    A random byte an element where `keep_prob` is a multiple of 1/256, two otherwise (it is then
-    exact to 2**-17, or 2**-16 beside 0 and 1): `bernoulli_` costs ten times as much and more on a
-    CPU. It is of int8 or bfloat16: bools take eight times as long to make and to cast.
+    As `bernoulli_`, at a tenth of its cost on a CPU: one random byte decides on an element where
+    `keep_prob` is a multiple of 1/256, two otherwise, exact to 2**-17 (2**-16 near 0 and 1). Its
+    type is int8 or bfloat16.
     """
     dtype, bits = (torch.int8, 8) if (keep_prob * 256).is_integer() else (torch.int16, 16)
-    words = -(-like.numel() * bits // 64)
-    random = torch.empty(words, dtype=torch.int64, device=like.device)
-    random.random_(-(2**63), None, generator=rng)
-    # Neither none nor all of the words; and 2**bits itself is no word.
+    words = torch.empty(-(-like.numel() * bits // 64), dtype=torch.int64, device=like.device)
+    words.random_(-(2**63), None, generator=rng)
+    # At least one value is retained and one dropped: 2**bits itself is beyond the type.
     threshold = min(max(round(keep_prob * 2**bits), 1), 2**bits - 1) - 2 ** (bits - 1)
-    mask = random.view(dtype)[: like.numel()].lt_(threshold)
+    # In place, as bools take eight times as long to make and to cast.
+    mask = words.view(dtype)[: like.numel()].lt_(threshold)
     if dtype == torch.int16:
-        # The bits of 1: of bfloat16 the compiler makes vectors, of int16 one number at a time.
+        # 0x3F80 are the bits of 1 in bfloat16, which PyTorch's compiler vectorises; int16 it can't.
         mask = mask.mul_(0x3F80).view(torch.bfloat16)
     # In the order of `like`'s memory: a product of two orders is many times slower.
     return mask.as_strided(like.shape, torch.empty_like(like).stride())
 
 
 class UntiedBias(nn.Module):
-    """Adds a bias of its own to each channel of each pixel, (m, C, H, W); zeros at first."""
+    """Adds a bias for each channel of each pixel to (m, C, H, W); zeros at first."""
 
     def __init__(self, shape: Sequence[int]) -> None:
         super().__init__()
@@ -87,24 +89,29 @@ class UntiedBias(nn.Module):
 WEIGHTED = (nn.Linear, nn.Conv2d, nn.ConvTranspose2d)
 
 
-def init_uniform(module: nn.Module, irange: Sequence[float]) -> None:
-    """Draw weights from U(-r, r), r being one `irange` for all layers or one for each; biases 0."""
+def init_uniform(
+    module: nn.Module, irange: Sequence[float], biases: Sequence[float] = (0.0,)
+) -> None:
+    """Draw weights from U(-irange, irange), the initial range, and set the biases.
+
+    Each is one for all layers or one for each, or raises UserError.
+    """
     layers = [layer for layer in module.modules() if isinstance(layer, WEIGHTED)]
-    for layer, r in zip(layers, one_each("irange", irange, len(layers), ""), strict=True):
+    ranges = one_each("irange", irange, len(layers))
+    for layer, r, bias in zip(layers, ranges, one_each("biases", biases, len(layers)), strict=True):
         nn.init.uniform_(layer.weight, -r, r)
         if layer.bias is not None:
-            nn.init.zeros_(layer.bias)
+            nn.init.constant_(layer.bias, bias)
 
 
 def init_sparse(layer: nn.Linear, n: int) -> None:
-    """Give each output unit n weights from N(0, 1), at places drawn for it, and zeros elsewhere.
+    """Give each output unit weights from N(0, 1) for n random inputs, and zeros for the others.
 
     Raises UserError where the layer has fewer than n inputs.
     """
     if n > layer.in_features:
         raise UserError(
-            f"sparse is {n}; the output layer has {layer.in_features} inputs, so it can be that at "
-            "most."
+            f"sparse is {n}; it must be at most {layer.in_features}, the output layer's inputs."
         )
     with torch.no_grad():
         places = torch.rand_like(layer.weight).argsort(1)[:, :n]
@@ -125,14 +132,14 @@ def bound_columns(network: nn.Module, c: float) -> None:
 T = TypeVar("T")
 
 
-def one_each(setting: str, values: Sequence[T], layers: int, kind: str = "hidden ") -> list[T]:
-    """Spread `values`, one for all or one for each, over the layers.
+def one_each(setting: str, values: Sequence[T], layers: int) -> list[T]:
+    """Return a value for each layer from `values`, one for all or one for each.
 
     Raises UserError, naming `setting`, for any other number.
     """
     if len(values) not in (1, layers):
         raise UserError(
-            f"{setting} has {len(values)} entries; it takes one for all of the {layers} {kind}"
-            "layers, or one for each."
+            f"{setting} has {len(values)} entries; it takes one for all layers, or {layers}, one "
+            "for each."
         )
-    return list(values) * (1 if len(values) == layers else layers)
+    return list(values) if len(values) == layers else list(values) * layers

@@ -1,72 +1,61 @@
 """Maxout (Goodfellow et al., 2013): the layer, and the paper's discriminators."""
 
+import functools
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated
 
 import torch
+from annotated_types import Ge
 from torch import Tensor, nn
+from torch.autograd.function import BackwardCFunction, FunctionCtx
 
 from gan_cli.errors import UserError
 from gan_cli.networks.layers import Dropout, init_uniform
-
-
-class _MaxOfPieces(torch.autograd.Function):
-    """`Tensor.amax` and its gradient, the same to the bit, at a fifth of the cost on a CPU.
-
-    Its passes keep to one type, bools being slow there, and to one order of memory. A gradient that
-    is to be differentiated in turn is made of differentiable operations instead.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, a: Tensor, pieces: int) -> Tensor:
-        first, *others = a.unflatten(1, (pieces, -1)).unbind(1)
-        largest = first.clone() if not others else first
-        for piece in others:
-            largest = torch.maximum(largest, piece)
-        ctx.save_for_backward(a, largest)
-        ctx.pieces = pieces
-        return largest
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        a, largest = ctx.saved_tensors
-        if torch.is_grad_enabled():  # as under create_graph=True
-            is_largest = a.unflatten(1, (ctx.pieces, -1)) == largest.unsqueeze(1)
-            shares = is_largest / is_largest.sum(1, keepdim=True)
-            return (shares.to(a.dtype) * gradient.unsqueeze(1)).flatten(1, 2), None
-        result = torch.empty_like(a)
-        pieces, is_largest = (x.unflatten(1, (ctx.pieces, -1)) for x in (a, result))
-        torch.eq(pieces, largest.unsqueeze(1), out=is_largest)
-        first, *others = is_largest.unbind(1)
-        shared = first.clone()
-        for other in others:
-            shared += other
-        is_largest *= torch.div(gradient, shared, out=shared).unsqueeze(1)
-        return result, None
+from gan_cli.ranges import Count, Positive, PositiveFraction
 
 
 def max_of_pieces(a: Tensor, pieces: int) -> Tensor:
     """Return the maximum over the pieces of each unit, (m, pieces * units, ...) -> (m, units, ...).
 
-    Pieces lie outermost, so that it is a running one over contiguous rows. Where several share it,
-    each gets an equal part of the gradient.
+    Pieces that share the maximum share the gradient equally.
     """
-    if a.is_cuda:  # Where fewer kernels are faster, as long as they are small.
-        return a.unflatten(1, (pieces, -1)).amax(1)
-    largest: Tensor = _MaxOfPieces.apply(a, pieces)
-    return largest
+    split = a.unflatten(1, (pieces, -1))
+    if a.is_cuda or pieces == 1:  # a GPU is faster with fewer kernels
+        return split.amax(1)
+    return _MaxOfPieces.apply(split)
+
+
+class _MaxOfPieces(torch.autograd.Function):
+    """`amax(1)` and its gradient, the same to the bit, at a fifth of the cost on a CPU.
+
+    Each pass stays in one type, as bools are slow, and in one order of memory.
+    """
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, pieces: Tensor) -> Tensor:
+        largest = functools.reduce(torch.maximum, pieces.unbind(1))
+        ctx.save_for_backward(pieces, largest)
+        return largest
+
+    @staticmethod
+    def backward(ctx: BackwardCFunction, gradient: Tensor) -> Tensor:
+        # Which piece is the largest has no derivative; what is made of the gradient has one.
+        pieces, largest = (x.detach() for x in ctx.saved_tensors)
+        is_largest = torch.eq(pieces, largest.unsqueeze(1), out=torch.empty_like(pieces))
+        share = gradient / is_largest.sum(1)
+        return is_largest * share.unsqueeze(1)
 
 
 class Maxout(nn.Module):
-    """`units` units, each the maximum of `pieces` affine maps (Goodfellow et al., 2013).
+    """`units` units, each the maximum of `pieces` affine maps: (m, inputs) -> (m, units).
 
-    (m, inputs) -> (m, units). Row p * units + u of the weight is piece p of unit u.
+    Row p * units + u of the weight is piece p of unit u.
     """
 
     def __init__(self, inputs: int, units: int, pieces: int) -> None:
         super().__init__()
-        self.units, self.pieces = units, pieces
+        self.pieces = pieces
         self.linear = nn.Linear(inputs, units * pieces)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -77,38 +66,52 @@ class Maxout(nn.Module):
 class MaxoutDiscriminator(nn.Module):
     """D of the paper: images (m, C, H, W) -> logits (m,), through maxout layers with dropout.
 
-    Layer i has `units[i]` units of `pieces` affine maps each. The first layer's input keeps a unit
-    with probability `keep_prob_input`, every other layer's, the last one's too, with
-    `keep_prob_hidden`; with `scale_kept` kept units are scaled by 1 over that. Weights come from
-    U(-irange, irange), one irange for all layers or one for each; biases are 0. `max_col_norm`
-    bounds each unit's incoming weights.
+    Layer i has `units[i]` units of `pieces` affine maps each. Dropout retains the images' values
+    with probability `keep_prob_input` and the inputs of all other layers with `keep_prob_hidden`;
+    with `scale_kept` it scales them by 1 over that. Weights come from U(-irange, irange), one
+    irange for all layers or one for each; biases are 0. `max_col_norm` bounds the norm of each
+    unit's incoming weights.
     """
 
     def __init__(
         self,
-        shape: Sequence[int],
-        units: Sequence[int],
-        pieces: int,
-        irange: Sequence[float],
-        keep_prob_input: float = 0.8,
-        keep_prob_hidden: float = 0.5,
+        shape: Sequence[Count],
+        units: Sequence[Count],
+        pieces: Count,
+        irange: Sequence[Positive],
+        keep_prob_input: PositiveFraction = 0.8,
+        keep_prob_hidden: PositiveFraction = 0.5,
         scale_kept: bool = True,
-        max_col_norm: float | None = None,
+        max_col_norm: Positive | None = None,
     ) -> None:
         super().__init__()
         self.max_col_norm = max_col_norm
-        sizes = [math.prod(shape), *units]
-        keeps = [keep_prob_input] + [keep_prob_hidden] * len(units)
-        layers: list[nn.Module] = []
-        for inputs, outputs, keep in zip(sizes[:-1], units, keeps[:-1], strict=True):
-            layers += [Dropout(keep, scale_kept), Maxout(inputs, outputs, pieces)]
-        last = Dropout(keeps[-1], scale_kept)
-        self.layers = nn.Sequential(*layers, last, nn.Linear(sizes[-1], 1))
+        head = _head(math.prod(shape), units, pieces, keep_prob_input, keep_prob_hidden, scale_kept)
+        self.layers = nn.Sequential(*head)
         init_uniform(self, irange)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the logit of D(x)."""
         return self.layers(x.flatten(1)).squeeze(1)
+
+
+def _head(
+    inputs: int,
+    units: Sequence[int],
+    pieces: int,
+    keep_prob: float,
+    keep_prob_hidden: float,
+    scale_kept: bool,
+) -> list[nn.Module]:
+    """Return maxout layers and the logit's linear unit, each behind dropout.
+
+    `keep_prob` is that of the first layer's inputs.
+    """
+    layers: list[nn.Module] = []
+    for outputs in units:
+        layers += [Dropout(keep_prob, scale_kept), Maxout(inputs, outputs, pieces)]
+        inputs, keep_prob = outputs, keep_prob_hidden
+    return [*layers, Dropout(keep_prob, scale_kept), nn.Linear(inputs, 1)]
 
 
 class MaxoutConv(nn.Module):
@@ -118,14 +121,7 @@ class MaxoutConv(nn.Module):
     """
 
     def __init__(
-        self,
-        inputs: int,
-        channels: int,
-        pieces: int,
-        kernel: int,
-        pad: int,
-        pool: int,
-        stride: int,
+        self, inputs: int, channels: int, pieces: int, kernel: int, pad: int, pool: int, stride: int
     ) -> None:
         super().__init__()
         self.pieces = pieces
@@ -136,41 +132,32 @@ class MaxoutConv(nn.Module):
         """Return the pooled maxima."""
         return self.pool(max_of_pieces(self.conv(x), self.pieces))
 
-    @staticmethod
-    def sizes(size: int, kernel: int, pad: int, pool: int, stride: int) -> tuple[int, int]:
-        """Return the height (or width) after the convolution and after the pooling."""
-        after = size + 2 * pad - kernel + 1
-        # As PyTorch rounds up: a window must begin within the maps, which long strides may miss.
-        return after, min(math.ceil((after - pool) / stride), (after - 1) // stride) + 1
-
 
 class ConvMaxoutDiscriminator(nn.Module):
     """D of the paper's convolutional recipe: images (m, C, H, W) -> logits (m,).
 
-    Convolutional layer i has `channels[i]` of `conv_pieces` pieces each, a kernel of `kernels[i]`
-    with `pads[i]`, and pools over `pools[i]` in steps of `strides[i]`, rounded up. Then come maxout
-    layers of `units` with `pieces`, and the logit. The first layer's input keeps a unit with
-    probability `keep_prob_input`, every other layer's with `keep_prob_hidden`, elementwise and for
-    each example; with `scale_kept` kept units are scaled by 1 over that. Weights come from
-    U(-irange, irange), biases are 0. `max_col_norm` bounds each unit's incoming weights.
+    Convolutional layer i has `channels[i]` channels of `conv_pieces` pieces each, a kernel of
+    `kernels[i]` with padding `pads[i]`, and max-pooling over `pools[i]` with stride `strides[i]`.
+    Maxout layers of `units` follow; they, dropout, weights and their bound are as in
+    MaxoutDiscriminator. Raises UserError where the maps get too small for a kernel or a pool.
     """
 
     def __init__(
         self,
-        shape: Sequence[int],
-        channels: Sequence[int],
-        kernels: Sequence[int],
-        pads: Sequence[int],
-        pools: Sequence[int],
-        strides: Sequence[int],
-        conv_pieces: int,
-        units: Sequence[int],
-        pieces: int,
-        irange: Sequence[float],
-        keep_prob_input: float = 0.8,
-        keep_prob_hidden: float = 0.5,
+        shape: Sequence[Count],
+        channels: Sequence[Count],
+        kernels: Sequence[Count],
+        pads: Sequence[Annotated[int, Ge(0)]],
+        pools: Sequence[Count],
+        strides: Sequence[Count],
+        conv_pieces: Count,
+        units: Sequence[Count],
+        pieces: Count,
+        irange: Sequence[Positive],
+        keep_prob_input: PositiveFraction = 0.8,
+        keep_prob_hidden: PositiveFraction = 0.5,
         scale_kept: bool = True,
-        max_col_norm: float | None = None,
+        max_col_norm: Positive | None = None,
     ) -> None:
         super().__init__()
         self.max_col_norm = max_col_norm
@@ -182,29 +169,24 @@ class ConvMaxoutDiscriminator(nn.Module):
                     "channels."
                 )
         inputs, height, width = shape
+        keep_prob = keep_prob_input
         layers: list[nn.Module] = []
-        keep = keep_prob_input
         geometry = zip(channels, kernels, pads, pools, strides, strict=True)
-        for i, (outputs, kernel, pad, pool, stride) in enumerate(geometry):
-            after = [MaxoutConv.sizes(s, kernel, pad, pool, stride) for s in (height, width)]
-            for size, (convolved, pooled) in zip((height, width), after, strict=True):
-                if convolved < pool or pooled < 1:
-                    raise UserError(
-                        f"convolutional layer {i + 1} gets {height} x {width}: of {size}, kernel "
-                        f"{kernel} with pad {pad} leaves {convolved}, too few for a pool of {pool};"
-                        " fewer layers or smaller kernels, pools and strides fit."
-                    )
-            layers += [
-                Dropout(keep, scale_kept),
-                MaxoutConv(inputs, outputs, conv_pieces, kernel, pad, pool, stride),
-            ]
-            inputs, (height, width), keep = outputs, (a[1] for a in after), keep_prob_hidden
-        layers.append(nn.Flatten())
+        for i, (outputs, kernel, pad, pool, stride) in enumerate(geometry, start=1):
+            layer = MaxoutConv(inputs, outputs, conv_pieces, kernel, pad, pool, stride)
+            layers += [Dropout(keep_prob, scale_kept), layer]
+            keep_prob = keep_prob_hidden
+            try:
+                inputs, height, width = layer(torch.zeros(1, inputs, height, width)).shape[1:]
+            except RuntimeError as error:
+                raise UserError(
+                    f"convolutional layer {i} gets maps of {height} x {width}, too small for a "
+                    f"kernel of {kernel} with pad {pad} and a pool of {pool}; fewer layers or "
+                    "smaller kernels, pools and strides fit."
+                ) from error
         features = inputs * height * width
-        for outputs in units:
-            layers += [Dropout(keep, scale_kept), Maxout(features, outputs, pieces)]
-            features, keep = outputs, keep_prob_hidden
-        self.layers = nn.Sequential(*layers, Dropout(keep, scale_kept), nn.Linear(features, 1))
+        head = _head(features, units, pieces, keep_prob, keep_prob_hidden, scale_kept)
+        self.layers = nn.Sequential(*layers, nn.Flatten(), *head)
         init_uniform(self, irange)
 
     def forward(self, x: Tensor) -> Tensor:

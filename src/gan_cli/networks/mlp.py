@@ -10,38 +10,39 @@ from gan_cli.errors import UserError
 from gan_cli.networks.layers import (
     ACTIVATIONS,
     OUTPUTS,
+    Activation,
     Dropout,
+    Output,
     init_sparse,
     init_uniform,
     one_each,
 )
+from gan_cli.ranges import Count, Number, Positive, PositiveFraction
 
 
 class Generator(nn.Module):
     """G: z (m, z_dim) -> images (m, C, H, W), through hidden layers of the given `widths`.
 
     `activations` and `batch_norm` are one for all hidden layers or one for each; `output` is
-    `sigmoid`, `tanh` or `linear`. Weights come from U(-irange, irange), one irange for all layers
-    or one for each, or as PyTorch draws them where it is None; the initial `biases`, one for all
-    layers or one for each, the output's last, go with the former. With `sparse`, each output unit
-    has that many weights from N(0, 1) instead, and no others. `max_col_norm` bounds each unit's
-    incoming weights.
-    `output_range` is the range of the values that G can give.
+    `sigmoid`, `tanh` or `linear`, and `output_range` the range of its values. Weights come from
+    U(-irange, irange) and biases are `biases`, each one for all layers or one for each, the output
+    layer last; where irange is None, PyTorch draws both. With `sparse`, each output unit has that
+    many weights, from N(0, 1). `max_col_norm` bounds the norm of each unit's incoming weights.
     """
 
     def __init__(
         self,
-        z_dim: int,
-        shape: Sequence[int],
-        widths: Sequence[int],
-        activations: Sequence[str] = ("relu",),
+        z_dim: Count,
+        shape: Sequence[Count],
+        widths: Sequence[Count],
+        activations: Sequence[Activation] = ("relu",),
         batch_norm: Sequence[bool] = (False,),
-        output: str = "sigmoid",
-        irange: Sequence[float] | None = None,
-        biases: Sequence[float] = (0.0,),
-        sparse: int | None = None,
+        output: Output = "sigmoid",
+        irange: Sequence[Positive] | None = None,
+        biases: Sequence[Number] = (0.0,),
+        sparse: Count | None = None,
         marginal_bias: bool = False,
-        max_col_norm: float | None = None,
+        max_col_norm: Positive | None = None,
     ) -> None:
         super().__init__()
         if marginal_bias and output != "sigmoid":
@@ -56,16 +57,12 @@ class Generator(nn.Module):
         self.output = nn.Linear(([z_dim, *widths])[-1], math.prod(self.shape))
         self.activate = activate()
         if irange is not None:
-            init_uniform(self, irange)
-            linear = [layer for layer in self.modules() if isinstance(layer, nn.Linear)]
-            each = one_each("biases", biases, len(linear), "")
-            for layer, bias in zip(linear, each, strict=True):
-                nn.init.constant_(layer.bias, bias)
+            init_uniform(self, irange, biases)
         if sparse is not None:
             init_sparse(self.output, sparse)
 
     def set_mean(self, mean: Tensor) -> None:
-        """Start at the mean training image (C, H, W) in model space, where `marginal_bias` says so.
+        """With `marginal_bias`, start at the mean training image (C, H, W) in model space.
 
         The output's bias becomes logit(mean clipped to [1e-7, 1 - 1e-7]), as in the released code.
         """
@@ -83,17 +80,17 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     """D: images (m, C, H, W) -> logits (m,), through hidden layers of the given `widths`.
 
-    `activations` and `batch_norm` are one for all hidden layers or one for each; every hidden
-    unit is kept with probability `keep_prob`. Weights are as PyTorch draws them.
+    `activations` and `batch_norm` are one for all hidden layers or one for each; dropout retains
+    hidden units with probability `keep_prob`. PyTorch draws the initial weights.
     """
 
     def __init__(
         self,
-        shape: Sequence[int],
-        widths: Sequence[int],
-        activations: Sequence[str] = ("leaky_relu",),
+        shape: Sequence[Count],
+        widths: Sequence[Count],
+        activations: Sequence[Activation] = ("leaky_relu",),
         batch_norm: Sequence[bool] = (False,),
-        keep_prob: float = 1.0,
+        keep_prob: PositiveFraction = 1.0,
     ) -> None:
         super().__init__()
         inputs = math.prod(shape)
@@ -108,18 +105,15 @@ class Discriminator(nn.Module):
 def hidden_layers(
     inputs: int,
     widths: Sequence[int],
-    activations: Sequence[str],
+    activations: Sequence[Activation],
     batch_norm: Sequence[bool],
     keep_prob: float = 1.0,
 ) -> nn.Sequential:
-    """Return linear layers of the given widths, each with its activation, (m, inputs) -> (m, w)."""
+    """Return linear layers of the given `widths`, (m, inputs) -> (m, widths[-1])."""
     layers: list[nn.Module] = []
-    for width, activation, norm in zip(
-        widths,
-        one_each("activations", activations, len(widths)),
-        one_each("batch_norm", batch_norm, len(widths)),
-        strict=True,
-    ):
+    activations = one_each("activations", activations, len(widths))
+    batch_norm = one_each("batch_norm", batch_norm, len(widths))
+    for width, activation, norm in zip(widths, activations, batch_norm, strict=True):
         layers.append(nn.Linear(inputs, width))
         if norm:
             layers.append(nn.BatchNorm1d(width))
@@ -131,20 +125,19 @@ def hidden_layers(
 
 
 class Stacked(nn.Module):
-    """G of TFD's second stage: `back`, a finished generator, behind `front`, all of it trainable.
+    """G of TFD's second stage: `back`, a finished run's generator, behind `front`; both train.
 
-    `front` maps z (m, z_dim) to what `back` takes as its z; a run's generator to start from goes
-    into `back`.
+    `front` maps z (m, z_dim) to what `back` takes as its z.
     """
 
-    def __init__(self, front: nn.Module, back: nn.Module, max_col_norm: float | None = None):
+    def __init__(self, front: nn.Module, back: nn.Module, max_col_norm: Positive | None = None):
         super().__init__()
         self.front, self.back, self.max_col_norm = front, back, max_col_norm
         if hasattr(back, "output_range"):
             self.output_range = back.output_range
 
     def start_from(self, finished: dict[str, Tensor]) -> None:
-        """Load the weights of a finished generator."""
+        """Load a finished run's generator into `back`."""
         self.back.load_state_dict(finished)
 
     def forward(self, z: Tensor) -> Tensor:

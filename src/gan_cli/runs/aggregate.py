@@ -55,13 +55,17 @@ def best_first(jobs: Sequence[Job], by: str) -> list[Group]:
 
     The one with the best mean of the metric `by` comes first, those without it last.
     """
-    members: dict[str, list[Job]] = {}
+    members: list[list[Job]] = []
     for job in sorted(jobs, key=lambda job: job.seed):
-        members.setdefault(str(sorted(recipe(job).items())), []).append(job)
-    columns = _columns([some[0] for some in members.values()])
+        same = [some for some in members if recipe(some[0]) == recipe(job)]
+        if same:
+            same[0].append(job)
+        else:
+            members.append([job])
+    columns = _columns([some[0] for some in members])
     groups = [
         Group({name: values[i] for name, values in columns.items()}, some, _summaries(some))
-        for i, some in enumerate(members.values())
+        for i, some in enumerate(members)
     ]
 
     def order(group: Group) -> float:

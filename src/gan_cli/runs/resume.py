@@ -6,6 +6,7 @@ from pathlib import Path
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
+from gan_cli.config import validate
 from gan_cli.config.differences import differences, flatten
 from gan_cli.errors import UserError
 from gan_cli.files import relative
@@ -77,12 +78,12 @@ def is_done(cfg: DictConfig, out: Path) -> bool:
     return run.status() == "finished" and not differences(run.config(), cfg, MACHINE)
 
 
-def resumed_config(cfg: DictConfig, out: Path) -> tuple[DictConfig, Path]:
+def resumed_config(cfg: DictConfig, out: Path, settings: type) -> tuple[DictConfig, Path]:
     """Return the config with which a run is resumed, and its directory; for a new run those given.
 
     With `cfg.resume`, that is the run's own config with the settings of this command line put in,
-    unless one of WHOLE is named. Raises UserError where anything but FREE differs, or the run is of
-    an earlier version.
+    unless one of WHOLE is named. `settings` declares the types of a config's values. Raises
+    UserError where anything but FREE differs, or the run's own config is not whole.
     """
     if cfg.resume is None and not Run.exists(out):
         return cfg, out
@@ -98,6 +99,10 @@ def resumed_config(cfg: DictConfig, out: Path) -> tuple[DictConfig, Path]:
                 f"{run.config_path} has no {absent[0]}: the run is of an earlier version of gan, "
                 "which alone can resume it."
             )
+        try:  # people may have edited it
+            validate.check(old, "train", settings)
+        except UserError as error:
+            raise UserError(f"{run.config_path}: {error}") from error
         new = _with_overrides(old, cfg)
     if different := differences(old, new, FREE):
         raise UserError(

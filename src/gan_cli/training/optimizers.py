@@ -1,13 +1,17 @@
 """Optimizers: each builds a torch optimizer and sets its rates, pure functions of the time."""
 
 from collections.abc import Iterable
-from typing import Protocol, runtime_checkable
+from typing import Annotated, Protocol, runtime_checkable
 
 import torch
+from annotated_types import Interval
 from torch import Tensor, nn
 
 from gan_cli.errors import UserError
 from gan_cli.game.schedules import learning_rate, momentum
+from gan_cli.ranges import LARGEST, Count, Decay, Fraction, NonNegative, Positive
+
+LearningRateDecay = Annotated[float, Interval(ge=1, le=LARGEST)]
 
 
 class Optimizer(Protocol):
@@ -57,12 +61,12 @@ class Momentum:
 
     def __init__(
         self,
-        lr: float,
-        lr_decay: float = 1.0,
-        lr_min: float = 0.0,
-        momentum: float = 0.5,
-        momentum_end: float = 0.5,
-        momentum_epochs: int = 1,
+        lr: Positive,
+        lr_decay: LearningRateDecay = 1.0,
+        lr_min: NonNegative = 0.0,
+        momentum: Fraction = 0.5,
+        momentum_end: Fraction = 0.5,
+        momentum_epochs: Count = 1,
     ) -> None:
         _refuse_floor_above(lr, lr_min)
         self.lr, self.lr_decay, self.lr_min = lr, lr_decay, lr_min
@@ -116,11 +120,11 @@ class Adam:
 
     def __init__(
         self,
-        lr: float,
-        lr_decay: float = 1.0,
-        lr_min: float = 0.0,
-        beta1: float = 0.5,
-        beta2: float = 0.999,
+        lr: Positive,
+        lr_decay: LearningRateDecay = 1.0,
+        lr_min: NonNegative = 0.0,
+        beta1: Decay = 0.5,
+        beta2: Decay = 0.999,
     ) -> None:
         _refuse_floor_above(lr, lr_min)
         self.lr, self.lr_decay, self.lr_min = lr, lr_decay, lr_min
