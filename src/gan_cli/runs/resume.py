@@ -24,9 +24,7 @@ MACHINE = (
     "dataset.cache", "resume", "dry_run", "on_nan", "on_collapse", "cuda_graph", "compile",
 )  # fmt: skip
 # its length, and the place of its data, which are compared once they are read.
-FREE = (
-    *MACHINE, "schedule.epochs", "schedule.steps", "monitor", "dataset.path", "dataset.shape"
-)  # fmt: skip
+FREE = (*MACHINE, "schedule.epochs", "schedule.steps", "monitor", "dataset.path")
 # Groups whose options are parts all over a config.
 WHOLE = {"experiment", "ablation"}
 # Groups whose options have settings of their own.
@@ -104,6 +102,9 @@ def resumed_config(cfg: DictConfig, out: Path, settings: type) -> tuple[DictConf
         except UserError as error:
             raise UserError(f"{run.config_path}: {error}") from error
         new = _with_overrides(old, cfg)
+    # Where the shape of images is left open, the run has found it in its data.
+    if new.dataset.get("shape", ()) is None:
+        new.dataset.shape = old.dataset.get("shape")
     if different := differences(old, new, FREE):
         raise UserError(
             f"{relative(out)} is a run with other settings, and can't resume with these "
