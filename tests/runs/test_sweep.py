@@ -93,7 +93,7 @@ def test_a_job_s_directory_is_a_path_like_any_other(gan: Gan, tmp_path: Path) ->
     assert weights(tmp_path / job)["step"] == 8
     result = gan("sample", "run=nowhere/seed=1", "n=4")
     assert result.code == 1
-    assert "a value with = in it is quoted" in result.err
+    assert "run is nowhere/seed=1, which is not a run" in result.err
 
 
 def test_a_failing_job_is_reported_at_once_and_leaves_the_others(gan: Gan, tmp_path: Path) -> None:
