@@ -3,8 +3,7 @@
     python benchmarks/checkpoints.py      (GAN_DATA names the directory with MNIST)
 
 Runs the command itself, and reads from its log how many checkpoints it wrote and which share of its
-time went into them, from the first step to the last: copying the state, and writing it to disk in
-the background, which counts in full though training goes on.
+time went into them, from the first step to the last.
 """
 
 import re

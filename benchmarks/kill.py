@@ -1,4 +1,4 @@
-"""Kill `gan train` at random moments, take it up again, and compare with a run never killed.
+"""Kill `gan train` at random moments, resume it, and compare with a run never killed.
 
     python benchmarks/kill.py [kills]      # 50 by default; minutes
 
@@ -43,7 +43,7 @@ SETTINGS = [
 
 
 def main() -> None:
-    """Run the trials and print what came of them."""
+    """Run the trials and print their results."""
     kills = int(sys.argv[1]) if len(sys.argv) > 1 else 50
     rng = random.Random(0)
     with tempfile.TemporaryDirectory() as directory:
@@ -80,7 +80,7 @@ def main() -> None:
 
 
 def start(cwd: Path, *arguments: str) -> "subprocess.Popen[bytes]":
-    """Start `gan train` in `cwd`, with a log of what it says."""
+    """Start `gan train` in `cwd`, with its output in a log."""
     with (cwd / "log").open("ab") as out:
         return subprocess.Popen(
             [GAN, "train", *SETTINGS, *arguments], cwd=cwd, stdout=out, stderr=out

@@ -10,9 +10,8 @@ scaled to the protocol's 20000 evaluations. The three alternate.
 
 import os
 import resource
-import time
-from collections.abc import Callable
 from importlib.metadata import version
+from timeit import timeit
 
 import numpy as np
 import torch
@@ -23,15 +22,8 @@ from gan_cli.metrics.protocol import Fold, score
 from gan_cli.metrics.references import training_images
 from gan_cli.runs.environment import git_commit
 
-TURNS, POINTS = 5, 20
+ROUNDS, POINTS = 5, 20
 SIGMAS = np.logspace(-1, 0, 10).tolist()
-
-
-def seconds(work: Callable[[], object]) -> float:
-    """Return how long `work` takes."""
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
 
 
 def main() -> None:
@@ -61,14 +53,16 @@ def main() -> None:
         return kde.score_samples(points)
 
     bare()
-    times = np.array([[seconds(work) for work in (ours, bare, theirs)] for _ in range(TURNS)])
+    times = np.array(
+        [[timeit(work, number=1) for work in (ours, bare, theirs)] for _ in range(ROUNDS)]
+    )
     times[:, 2] *= (len(SIGMAS) * len(fold.valid) + len(fold.test)) / POINTS
     low, middle, high = np.quantile(times, [0.25, 0.5, 0.75], axis=0)
 
     names = ("torch", "numpy", "scikit-learn")
     print(", ".join(f"{name} {version(name)}" for name in names), f"at {git_commit()}")
     cpu = torch.cpu.get_capabilities().get("cpu_name", "?")
-    print(f"{cpu}, {torch.get_num_threads()} threads; medians [quartiles] of {TURNS} alternations")
+    print(f"{cpu}, {torch.get_num_threads()} threads; medians [quartiles] of {ROUNDS} rounds")
     for i, name in enumerate(("the whole protocol", "bare products", "scikit-learn, scaled")):
         print(f"{name:24} {middle[i]:8.2f} s [{low[i]:.2f}, {high[i]:.2f}]")
     print(f"scikit-learn / ours      {np.median(times[:, 2] / times[:, 0]):8.0f}")

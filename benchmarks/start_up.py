@@ -1,11 +1,10 @@
 """How long `gan train experiment=mnist` takes to its first update, and what the time goes into.
 
-    python benchmarks/start_up.py [turns]  # 5 by default; GAN_DATA names MNIST
+    python benchmarks/start_up.py [rounds]  # 5 by default; GAN_DATA names MNIST
 
-Two new processes a turn: Python with no more than the imports of a loop that has one of
-torchvision's data sets, one of PyTorch's optimizers, and Hydra; and the command itself.
-Prints medians, and the least and the most, of the seconds since a process was started, and the
-ratio of the two.
+Two new processes a round: Python with no more than the imports of a loop that has one of
+torchvision's data sets, one of PyTorch's optimizers, and Hydra; and the command itself. Prints
+median and range of the seconds since the start of a process, and the ratio of the two.
 """
 
 import os
@@ -70,10 +69,10 @@ def stages(code: str) -> dict[str, float]:
 
 def main() -> None:
     """Print the machine, the medians and the ratio."""
-    turns = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
     times = defaultdict(list)
     stages(COMMAND)  # for a warm file cache
-    for _ in range(turns):
+    for _ in range(rounds):
         for stage, seconds in (stages(IMPORTS) | stages(COMMAND)).items():
             times[stage].append(seconds)
     print(
@@ -81,7 +80,7 @@ def main() -> None:
         f"({sys.executable}), {os.cpu_count()} processors, "
         f"{torch.cpu.get_capabilities().get('cpu_name', platform.processor())}"
     )
-    print(f"seconds since the start of the process: median (least to most), n = {turns}")
+    print(f"seconds since the start of the process: median (least to most), n = {rounds}")
     for stage, all_times in times.items():
         print(
             f"{stage:<18} {statistics.median(all_times):5.2f}  "

@@ -1,9 +1,9 @@
 """What a sweep gains from running its jobs at once: n single-threaded jobs on n cores.
 
-    python benchmarks/sweep.py [TURNS [EPOCHS]]
+    python benchmarks/sweep.py [ROUNDS [EPOCHS]]
 
-The same n runs on digits, `threads=1` each, one after the other and by hydra/launcher=joblib, take
-turns: whole commands, start and end included. The ratio of the medians is the gain; n would be all.
+The same n runs on digits, `threads=1` each, one after the other and by hydra/launcher=joblib,
+interleaved: whole commands, start and end included. The gain is the ratio of medians, n at best.
 """
 
 import os
@@ -11,8 +11,9 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
+from functools import partial
 from pathlib import Path
+from timeit import timeit
 
 import torch
 
@@ -29,21 +30,20 @@ def seconds(launcher: str, n: int, epochs: int) -> float:
         f"schedule.epochs={epochs}",
     ]  # fmt: skip
     with tempfile.TemporaryDirectory() as directory:
-        began = time.perf_counter()
-        subprocess.run(command, cwd=directory, check=True, stdout=subprocess.DEVNULL)
-        return time.perf_counter() - began
+        run = partial(subprocess.run, command, cwd=directory, check=True, stdout=subprocess.DEVNULL)
+        return timeit(run, number=1)
 
 
-def main(turns: int = 3, epochs: int = 150) -> None:
+def main(rounds: int = 3, epochs: int = 150) -> None:
     """Print the medians, and their ratio."""
     n = len(os.sched_getaffinity(0))
     print(
         f"commit {git_commit()}, torch {torch.__version__}, "
         f"{torch.cpu.get_capabilities().get('cpu_name', '')}; {n} cores, {n} runs of {epochs} "
-        f"epochs on digits, medians of {turns} turns"
+        f"epochs on digits, medians of {rounds} rounds"
     )
     times: dict[str, list[float]] = {launcher: [] for launcher in LAUNCHERS}
-    for _ in range(turns):
+    for _ in range(rounds):
         for launcher in LAUNCHERS:
             times[launcher].append(seconds(launcher, n, epochs))
     for launcher, some in times.items():

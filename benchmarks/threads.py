@@ -1,8 +1,8 @@
 """What OpenMP's waiting threads cost: images/s of `gan train` alone, and of two at once.
 
-    python benchmarks/threads.py [TURNS [SECONDS]]  # 3 and 20; GAN_DATA names MNIST
+    python benchmarks/threads.py [ROUNDS [SECONDS]]  # 3 and 20; GAN_DATA names MNIST
 
-The settings take turns. Alone: `experiment=mnist` has the machine. At once: two of it, or two runs
+The settings alternate. Alone: `experiment=mnist` has the machine. At once: two of it, or two runs
 on digits, beside a third process that computes all the time. Each run is stopped after SECONDS,
 and its speed is that of its last row of metrics.
 """
@@ -65,16 +65,16 @@ def last_speed(metrics: Path) -> float:
     return float(rows[-1]["images_per_second"]) if rows else 0.0
 
 
-def main(turns: int = 3, limit: float = 20) -> None:
+def main(rounds: int = 3, limit: float = 20) -> None:
     """Print the median images/s of every case and setting, with the least and the most."""
     print(
         f"commit {git_commit()}, torch {torch.__version__}, "
         f"{torch.cpu.get_capabilities().get('cpu_name', '')}, "
-        f"{len(os.sched_getaffinity(0))} cores, {turns} turns of {limit:.0f} s"
+        f"{len(os.sched_getaffinity(0))} cores, {rounds} rounds of {limit:.0f} s"
     )
     for case, (settings, n, busy) in CASES.items():
         speeds: dict[str, list[float]] = {name: [] for name in SPIN}
-        for _ in range(turns):
+        for _ in range(rounds):
             for name, environ in SPIN.items():
                 speeds[name].append(speed(settings, n, busy, environ, limit))
         for name, some in speeds.items():

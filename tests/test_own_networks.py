@@ -1,8 +1,10 @@
 """Networks as people write them: they train, or a sentence says why not before there is a run."""
 
+import random
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from helpers.command import Result, assert_same
 
@@ -12,6 +14,9 @@ Gan = Callable[..., Result]
 Train = Callable[..., Result]
 
 NETWORKS = """
+import random
+
+import numpy as np
 import torch
 from torch import nn
 from torch.nn.utils import weight_norm
@@ -41,6 +46,11 @@ class OldWeightNormG(G):
 class NoisyG(G):
     def forward(self, z):
         return super().forward(z + 0.1 * torch.randn_like(z))
+
+
+class PythonsNoiseG(G):
+    def forward(self, z):
+        return super().forward(z) * (0.5 + random.random() / 4 + np.random.random() / 4)
 
 
 class TanhG(G):
@@ -181,14 +191,17 @@ def test_a_discriminator_that_ends_in_a_sigmoid_is_warned_of_once(
     assert result.out.count("as if it ended in a sigmoid") == warned
 
 
+@pytest.mark.parametrize("name", ["NoisyG", "PythonsNoiseG"])
 def test_pictures_of_samples_do_not_change_the_training(
-    train: Train, gan: Gan, tmp_path: Path
+    name: str, train: Train, gan: Gan, tmp_path: Path
 ) -> None:
     """Though G draws random numbers of its own; and its samples depend on the seed alone."""
     weights = []
     for run, grids in (("few", 100), ("many", 1)):
         settings = [f"hydra.run.dir={run}", "schedule.steps=6", f"log.grid_every_steps={grids}"]
-        assert train(target("NoisyG"), *settings).code == 0
+        random.seed(0)
+        np.random.seed(0)  # noqa: NPY002
+        assert train(target(name), *settings).code == 0
         saved = checkpoints.load_newest(tmp_path / run / "checkpoints")
         weights.append(saved["generator"])
     assert_same(*weights)

@@ -85,7 +85,7 @@ def test_two_updates_equal_numpy(recipe: str, g_rate: int, monkeypatch: pytest.M
     for step in range(2):
         t.train_step()
         x = t.minibatches[step].numpy()
-        pair.simultaneous([x], t.game.prior.drawn, [t.d_optimizer.rates(step, 1)])
+        pair.simultaneous([x], t.game.prior.drawn, [t.d_optimizer.schedule(step, 1)])
         assert not masks
         pair.g.assert_close(t.state.generator, rtol=1e-6)
         pair.d.assert_close(t.state.discriminator, rtol=1e-6)

@@ -1,3 +1,4 @@
+import copy
 import json
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -7,107 +8,116 @@ import numpy as np
 import pytest
 import torch
 from helpers.command import Result
-from hydra import compose, initialize_config_module
-from hydra.utils import instantiate
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
-from gan_cli.benchmark import interleaved as turns
-from gan_cli.benchmark.plain_loop import PLAIN, Plain
-from gan_cli.benchmark.products import products_of
-from gan_cli.config import validate as config
+from gan_cli.benchmark import interleaved
+from gan_cli.benchmark.plain_loop import Images, Maxout, plain_loop, usual
+from gan_cli.benchmark.products import PRODUCTS, products_of
+from gan_cli.engines.intercept import Intercept, Operation
 from gan_cli.errors import UserError
+from gan_cli.networks import layers, maxout
+from gan_cli.networks.maxout import ConvMaxoutDiscriminator, MaxoutDiscriminator
+from gan_cli.networks.mlp import Generator
+from gan_cli.training.optimizers import Momentum
 
 CPU = torch.device("cpu")
+SHAPE = (1, 4, 4)
 
 
-def count(network: nn.Module) -> int:
-    return sum(p.numel() for p in network.parameters())
-
-
-@pytest.mark.parametrize("recipe", PLAIN)
-def test_the_plain_pair_is_the_recipes(recipe: str, tmp_path: Path) -> None:
-    config.register()
-    with initialize_config_module("gan_cli.conf", version_base="1.3"):
-        cfg = compose("train", [f"experiment={recipe}", f"data_dir={tmp_path}"])
-    plain = PLAIN[recipe]
-    assert plain.batch_size == cfg.schedule.batch_size
-    with torch.device("meta"):
-        ours = [count(instantiate(cfg.network[name])) for name in ("generator", "discriminator")]
-        theirs = [count(plain.generator()), count(plain.discriminator())]
-    if recipe == "cifar10_conv":
-        theirs[0] += 3 * 32 * 32 - 3  # ours has a bias for each pixel
-    assert ours == theirs
-    (group,) = plain.optimizer(iter([torch.zeros(1, requires_grad=True)])).param_groups
-    assert group["lr"] == cfg.optimizer.lr
-
-
-def test_the_plain_loop_moves_both_players() -> None:
-    pair = {}
-
-    def keep(name: str, network: nn.Module) -> Callable[[], nn.Module]:
-        pair[name] = network
-        return lambda: network
-
-    plain = Plain(
-        keep("g", nn.Sequential(nn.Linear(100, 4), nn.Unflatten(1, (1, 2, 2)))),
-        keep("d", nn.Sequential(nn.Flatten(), nn.Linear(4, 1))),
-        3,
-        lambda parameters: torch.optim.SGD(parameters, lr=0.1),
-    )
-    before = {name: [p.clone() for p in network.parameters()] for name, network in pair.items()}
-    steps = plain.steps(torch.randint(0, 256, (7, 1, 2, 2), dtype=torch.uint8), CPU)
+def test_the_plain_loop_updates_both_networks() -> None:
+    generator = Generator(5, SHAPE, [6])
+    discriminator = MaxoutDiscriminator(SHAPE, [4], 3, [0.1])
+    weights = [*generator.parameters(), *discriminator.parameters()]
+    optimizers = [Momentum(0.1).build(x.parameters()) for x in (generator, discriminator)]
+    before = [p.detach().clone() for p in weights]
+    images = Images(torch.randint(0, 256, (7, *SHAPE), dtype=torch.uint8), signed=True)
+    loop = plain_loop(
+        generator, discriminator, *optimizers, images, batch_size=3, z_dim=5, fresh_z=True,
+        device=CPU,
+    )  # fmt: skip
     for _ in range(3):  # over the end of an epoch
-        next(steps)
-    for name, network in pair.items():
-        assert all((a != b).any() for a, b in zip(network.parameters(), before[name], strict=True))
+        next(loop)
+    assert all((a != b).any() for a, b in zip(weights, before, strict=True))
+
+
+@pytest.mark.parametrize(
+    "discriminator",
+    [
+        lambda: MaxoutDiscriminator((3, 8, 8), [4, 6], 3, [0.1]),
+        lambda: ConvMaxoutDiscriminator((3, 8, 8), [4], [3], [1], [2], [2], 2, [5], 3, [0.1]),
+    ],
+)
+def test_usual_layers_have_the_same_weights(discriminator: Callable[[], nn.Module]) -> None:
+    ours = discriminator()
+    usual_one = usual(copy.deepcopy(ours))
+    types = {type(layer) for layer in usual_one.modules()}
+    assert not types & {layers.Dropout, maxout.Maxout, maxout.MaxoutConv}
+    assert {nn.Dropout, Maxout} <= types
+    for a, b in zip(ours.parameters(), usual_one.parameters(), strict=True):
+        assert torch.equal(a, b)
+    with torch.no_grad():  # Any order of the pieces has the same maximum where all are alike.
+        for network in (ours, usual_one):
+            for p in network.parameters():
+                p.fill_(0.1)
+        x = torch.rand(5, 3, 8, 8)
+        torch.testing.assert_close(usual_one.eval()(x), ours.eval()(x))
 
 
 def test_products_and_nothing_else_are_made_again() -> None:
-    layers = nn.Sequential(nn.Linear(30, 20), nn.ReLU(), nn.Linear(20, 10))
-    x = torch.randn(7, 30)
+    network = nn.Sequential(nn.Conv2d(2, 3, 5), nn.ReLU(), nn.Flatten(), nn.Linear(48, 10))
+    x = torch.randn(7, 2, 8, 8)
 
     def step() -> None:
-        layers(x).square().sum().backward()
+        network(x).square().sum().backward()
 
-    again, flops = products_of(step, torch.device("cpu"))
-    assert flops == 2 * 7 * (2 * 30 * 20 + 3 * 20 * 10)  # no gradient of x
-    gradient = layers[0].weight.grad.clone()
-    again()
-    assert torch.equal(layers[0].weight.grad, gradient)
+    with FlopCounterMode(display=False) as in_step:
+        again = products_of(step, CPU)
+    with FlopCounterMode(display=False) as in_products:
+        again()
+    assert in_products.get_total_flops() == in_step.get_total_flops() > 0
 
-    conv = nn.Conv2d(2, 3, 5)
-    images = torch.randn(4, 2, 8, 8, requires_grad=True)
-    _, flops = products_of(lambda: conv(images).sum().backward(), torch.device("cpu"))
-    assert flops == 3 * 2 * 4 * (3 * 4 * 4) * (2 * 5 * 5)
+    operations = []
+
+    def record(func: Operation, args: tuple, kwargs: dict) -> object:
+        operations.append(func)
+        return func(*args, **kwargs)
+
+    gradients = [p.grad.clone() for p in network.parameters()]
+    with Intercept(lambda _: True, record):
+        again()
+    assert set(operations) <= set(PRODUCTS)
+    for p, gradient in zip(network.parameters(), gradients, strict=True):
+        assert torch.equal(p.grad, gradient)
 
 
-def test_players_take_turns_of_about_the_same_length(monkeypatch: pytest.MonkeyPatch) -> None:
-    played: list[str] = []
+def test_rounds_are_of_about_the_same_length(monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[str] = []
     cost = {"slow": 1.0, "fast": 0.25}
 
-    def seconds(play: turns.Player, n: int, _device: torch.device) -> float:
-        start = len(played)
-        play(n)
-        return sum(cost[name] for name in played[start:])
+    def seconds(run: interleaved.Runner, n: int, _device: torch.device) -> float:
+        start = len(steps)
+        run(n)
+        return sum(cost[name] for name in steps[start:])
 
-    monkeypatch.setattr(turns, "_seconds", seconds)
-    players = [turns.each(lambda: played.append("slow")), lambda n: played.extend(["fast"] * n)]
-    rates = turns.rates(players, 3, 2.0, CPU)
+    monkeypatch.setattr(interleaved, "_seconds", seconds)
+    slow = interleaved.repeat(lambda: steps.append("slow"))
+    rates = interleaved.rates([slow, lambda n: steps.extend(["fast"] * n)], 3, 2.0, CPU)
     np.testing.assert_array_equal(rates, [[1, 4]] * 3)
-    assert played[-10:] == ["slow"] * 2 + ["fast"] * 8
-    assert turns.summary(np.array([4.0, 1, 2, 3, 5])) == (2, 3, 4)
+    assert steps[-10:] == ["slow"] * 2 + ["fast"] * 8
+    assert interleaved.summary(np.array([4.0, 1, 2, 3, 5])) == (2, 3, 4)
 
 
-def test_what_is_told_of_the_turns(
+def test_what_follows_of_the_rates(
     gan: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def rates(players: list[object], *_: object) -> np.ndarray:
-        # The plain loop, products alone, ours and compiled, in updates a second.
-        known = [[10.0, 40, 20, 50], [10, 60, 30, 20], [10, 50, 25, 40]]
-        return np.array(known)[:, : len(players)] if len(players) > 1 else np.array([[1.0]])
+    def rates(runners: list[object], **_: object) -> np.ndarray:
+        # The plain loop, products alone, ours, products again and compiled, in updates a second.
+        known = [[10.0, 40, 20, 40, 50], [10, 60, 30, 60, 20], [10, 50, 25, 50, 40]]
+        return np.array(known)[:, : len(runners)] if len(runners) > 1 else np.array([[1.0]])
 
-    monkeypatch.setattr("gan_cli.benchmark.timings.rates", rates)
-    monkeypatch.setattr("gan_cli.benchmark.timings.plain_apart", lambda *_: nullcontext())
+    monkeypatch.setattr("gan_cli.commands.bench.rates", rates)
+    monkeypatch.setattr("gan_cli.benchmark.timings.in_own_process", lambda *_: nullcontext())
     monkeypatch.setattr("gan_cli.config.build.Compiled", lambda update, _: update)
     monkeypatch.setattr("gan_cli.benchmark.timings.timeit", lambda *_, **__: 6.0)
     result = gan("bench", "recipes=[tutorial]", "precisions=[fp32]", "threads=1")
@@ -121,7 +131,7 @@ def test_what_is_told_of_the_turns(
     assert (compiled["ratio"], compiled["limit"], compiled["compile_seconds"]) == (4, 1.25, 6)
     # 6 s over 1/25 - 1/40 of a second.
     assert "precision=fp32 threads=1 compile=true" in result.out
-    assert "To compile took 6 s, which 400 updates make up for." in result.out
+    assert "Compiling took 6 s, which 400 updates make up for." in result.out
 
 
 def test_the_command(
@@ -146,7 +156,7 @@ def test_the_command(
     for setting, words in (
         ("recipes=[mnist,other]", "recipes is ['mnist', 'other']; it should be 'mnist',"),
         ("precisions=[tf32]", "precisions has tf32, which only GPUs have; on cpu it can have fp32"),
-        ("recipes=[]", "recipes and precisions must have an entry at least"),
+        ("recipes=[]", "recipes is []; list should have at least 1 item"),
         ("turns=1", "turns is 1; it should be greater than or equal to 2"),
     ):
         result = gan("bench", setting)

@@ -1,25 +1,27 @@
 import multiprocessing
 import os
 import signal
+from functools import partial
+from itertools import repeat
 
 import pytest
-import torch
 
-from gan_cli.benchmark.separate_process import plain_apart
+from gan_cli.benchmark.separate_process import in_own_process
 from gan_cli.errors import UserError
 
 
-def test_the_plain_loop_in_a_process_of_its_own() -> None:
-    with plain_apart("tutorial", (1, 28, 28), 100, torch.device("cpu")) as plays:
+def test_a_loop_in_a_process_of_its_own() -> None:
+    start = partial(repeat, None)
+    with in_own_process("tutorial", start) as run:
         (child,) = multiprocessing.active_children()
         os.kill(child.pid, signal.SIGINT)  # as Ctrl-C does
-        plays(2)
-        plays(1)
+        run(2)
+        run(1)
         assert child.is_alive()
         child.kill()
         with pytest.raises(UserError, match="plain loop of tutorial ended with exit status -9"):
-            plays(1)
+            run(1)
 
-    with plain_apart("tutorial", (1, 28, 28), 100, torch.device("cpu")):
+    with in_own_process("tutorial", start):
         (child,) = multiprocessing.active_children()
     assert child.exitcode == 0

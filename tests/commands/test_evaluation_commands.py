@@ -1,22 +1,22 @@
 """`gan eval-parzen`, `gan interpolate` and `gan sample neighbors=true`, as a person uses them."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from helpers.command import SMALL, Result
+from helpers.command import SMALL, Gan, rows
 from omegaconf import OmegaConf
 from PIL import Image
 
 from gan_cli.data.digits import Digits
 from gan_cli.errors import UserError
+from gan_cli.game.priors import Gaussian
 from gan_cli.metrics.parzen import log_likelihood
 from gan_cli.runs.explain_errors import explain_out_of_memory
-
-Gan = Callable[..., Result]
+from gan_cli.sampling.samples import draw_z
+from gan_cli.training import checkpoints
 
 
 def only(pattern: str, cwd: Path) -> Path:
@@ -68,7 +68,7 @@ def test_eval_parzen_of_a_run(gan: Gan, trained: Path, tmp_path: Path) -> None:
     assert content["standard_error"] == pytest.approx(test.std().item() / 200**0.5, abs=1e-4)
     np.testing.assert_allclose(content["validation"], curve, atol=1e-4)
 
-    # Draws differ, and are told with their mean and spread; refining stands beside the grid.
+    # Draws differ, and have their mean and spread beside them, as the grid has the refined sigma.
     draws = [draw["log_likelihood"] for draw in content["draws"]]
     assert len(set(draws)) == 3
     assert (
@@ -98,10 +98,8 @@ def test_eval_parzen_of_a_file_equals_that_of_the_run(
     assert b["weights"] is None
 
 
-def test_centroids_are_cached_and_beat_training_images(
-    gan: Gan, trained: Path, tmp_path: Path
-) -> None:
-    assert trained.is_dir()
+@pytest.mark.usefixtures("trained")
+def test_centroids_are_cached_and_beat_training_images(gan: Gan, tmp_path: Path) -> None:
     for _ in range(2):
         assert gan("eval-parzen", "n_samples=100", "centroids=100").code == 0
     cache = only("outputs/cache/*", tmp_path)
@@ -113,25 +111,25 @@ def test_centroids_are_cached_and_beat_training_images(
     assert means["100 k-means centroids"] > means["100 training images"]
 
 
-def test_a_sigma_at_the_edge_is_a_warning(gan: Gan, trained: Path) -> None:
-    assert trained.is_dir()
+@pytest.mark.usefixtures("trained")
+def test_a_sigma_at_the_edge_is_a_warning(gan: Gan) -> None:
     result = gan("eval-parzen", "n_samples=50", "sigmas=[0.01,0.02]", "references=[train]")
     assert result.code == 0
     assert result.out.count("at the edge of the grid") == 2
 
 
-def test_the_order_of_sigmas_is_nothing(gan: Gan, trained: Path) -> None:
-    """Between which of them to refine, too."""
-    told = []
+def test_the_order_of_sigmas_does_not_matter(gan: Gan, trained: Path) -> None:
+    """Nor between which of them to refine."""
+    asked = ("eval-parzen", f"run={trained}", "n_samples=50", "references=[]", "refine=true")
+    scores = []
     for sigmas in ("[0.1,0.2,0.4,0.8]", "[0.4,0.1,0.8,0.2]"):
-        asked = ("eval-parzen", f"run={trained}", "n_samples=50", "references=[]", "refine=true")
         result = gan(*asked, f"sigmas={sigmas}")
         assert result.code == 0, result.err
-        told.append(next(x for x in result.out.splitlines() if x.startswith("generator")))
-    assert told[0] == told[1]
+        scores.append(next(x for x in result.out.splitlines() if x.startswith("generator")))
+    assert scores[0] == scores[1]
 
 
-def test_folds_are_told_with_an_error_across_them(gan: Gan, tmp_path: Path) -> None:
+def test_folds_are_scored_together(gan: Gan, tmp_path: Path) -> None:
     (tmp_path / "folded.py").write_text(
         "from gan_cli.data.digits import Digits\n"
         "from gan_cli.data.source import Data, Split\n"
@@ -152,13 +150,9 @@ def test_folds_are_told_with_an_error_across_them(gan: Gan, tmp_path: Path) -> N
 
 
 def test_the_monitor_finds_the_best_checkpoint(gan: Gan, trained: Path, tmp_path: Path) -> None:
-    import csv
-
-    from gan_cli.training import checkpoints
-
-    with (trained / "metrics.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    watched = {int(row["step"]): float(row["parzen_valid"]) for row in rows if row["parzen_valid"]}
+    watched = {
+        int(row["step"]): float(row["parzen_valid"]) for row in rows(trained) if row["parzen_valid"]
+    }
     assert list(watched) == [34, 60]  # 34.5 steps are half an epoch; the end is watched too
     best = max(watched, key=lambda step: watched[step])
     saved = checkpoints.load(trained / "checkpoints/best.ckpt")
@@ -204,19 +198,16 @@ def test_real_images_stand_beside_samples(gan: Gan, trained: Path, tmp_path: Pat
     assert figure.shape == (side, 2 * side + 28)
     assert (figure[:, side : side + 28] == 255).all()
     train = np.rint(Digits((1, 8, 8)).load().train.x.flatten(1).numpy())
-    shown = set()
-    for row in range(3):
-        for column in range(3):
-            corner = figure[row * 58 + 5 :, side + 28 + column * 58 + 5 :]
-            (found,) = (train == corner[:56:7, :56:7].flatten()).all(1).nonzero()[0]
-            shown.add(found)
-    assert len(shown) == 9
+    # Of 56 x 56 pixels each, 7 x 7 for one of the 8 x 8 in the data.
+    shown = figure[2:, side + 30 :].reshape(3, 58, 3, 58)[:, 3:56:7, :, 3:56:7]
+    shown = shown.transpose(0, 2, 1, 3).reshape(9, 64)
+    assert (train[:, None] == shown).all(2).sum(0).tolist() == [1] * 9
+    assert len(np.unique(shown, axis=0)) == 9
 
-    for setting, words in (("n=2000", "n is 2000; with real=true"), ("neighbors=true", "one of")):
-        result = gan("sample", "real=true", setting, f"run={trained}", "outputs=c")
-        assert result.code == 1
-        assert words in result.err
-        assert not list(tmp_path.glob("c/**/*.png"))
+    result = gan("sample", "real=true", "neighbors=true", f"run={trained}", "outputs=c")
+    assert result.code == 1
+    assert "one of" in result.err
+    assert not list(tmp_path.glob("c/**/*.png"))
 
 
 def test_figure_3(gan: Gan, trained: Path, tmp_path: Path) -> None:
@@ -232,26 +223,16 @@ def test_figure_3(gan: Gan, trained: Path, tmp_path: Path) -> None:
         assert f"run: {trained.relative_to(tmp_path)}" in image.info["comment"].decode()
 
 
-def test_paths_through_points_of_a_file(gan: Gan, trained: Path, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("trained")
+def test_paths_through_points_of_a_file(gan: Gan, tmp_path: Path) -> None:
     """The ends of a path are the samples of its end points."""
-    from gan_cli.game.priors import Gaussian
-    from gan_cli.sampling.samples import draw_z
-
-    assert trained.is_dir()
     np.save(tmp_path / "z.npy", draw_z(Gaussian(100), 2, seed=0).numpy())
     assert gan("interpolate", "z=z.npy", "steps=3").code == 0
     assert gan("sample", "n=2", "seed=0", "columns=2").code == 0
-    with Image.open(only("outputs/interpolate/*/*.png", tmp_path)) as png:
-        path = np.asarray(png)
-    with Image.open(only("outputs/sample/*/*.png", tmp_path)) as png:
-        ends = np.asarray(png)
+    path = np.asarray(Image.open(only("outputs/interpolate/*/*.png", tmp_path)))
+    ends = np.asarray(Image.open(only("outputs/sample/*/*.png", tmp_path)))
     np.testing.assert_array_equal(path[:, :58], ends[:, :58])
     np.testing.assert_array_equal(path[:, -58:], ends[:, -58:])
-
-
-class Hostile:
-    def __reduce__(self) -> tuple:
-        return (Path.touch, (Path("was here"),))
 
 
 def write_bad_files(cwd: Path) -> None:
@@ -261,13 +242,10 @@ def write_bad_files(cwd: Path) -> None:
     np.save(cwd / "wide.npy", rng.random((20, 4, 16)))
     np.save(cwd / "grey.npy", 255 * rng.random((20, 64)))
     np.save(cwd / "nan.npy", np.full((20, 64), np.nan))
-    np.save(cwd / "inf.npy", np.full((20, 64), np.inf))
     np.save(cwd / "one.npy", rng.random((1, 64)))
     np.save(cwd / "line.npy", rng.random(64))
     np.save(cwd / "words.npy", np.array([["a", "b"]]))
-    np.save(cwd / "pickled.npy", np.array([Hostile()], dtype=object), allow_pickle=True)
     (cwd / "text.npy").write_text("not an array")
-    (cwd / "empty.npy").write_bytes(b"")
     (cwd / "cut.npy").write_bytes((cwd / "good.npy").read_bytes()[:500])
     np.savez(cwd / "several.npz", a=rng.random((20, 64)))
 
@@ -280,22 +258,16 @@ def write_bad_files(cwd: Path) -> None:
         ("samples=wide.npy", ["shape (20, 4, 16)", "(n, 1, 8, 8), or (n, 64)"]),
         ("samples=grey.npy", ["values from", "this data set's are from 0 to 1"]),
         ("samples=nan.npy", ["NaN or infinite"]),
-        ("samples=inf.npy", ["NaN or infinite"]),
         ("samples=one.npy", ["at least 2"]),
         ("samples=line.npy", ["shape (64,)", "(n, ...)"]),
         ("samples=words.npy", ["real numbers"]),
-        ("samples=pickled.npy", ["can't be read as a .npy array", "Python objects"]),
         ("samples=text.npy", ["can't be read as a .npy array"]),
-        ("samples=empty.npy", ["can't be read as a .npy array"]),
         ("samples=cut.npy", ["can't be read as a .npy array"]),
         ("samples=several.npz", ["one .npy array"]),
-        ("samples=good.npy sigmas=[]", ["sigmas is empty"]),
-        ("samples=good.npy sigmas=[0.1,-0.2]", ["sigmas is [0.1, -0.2]", "at least 1e-06"]),
-        ("samples=good.npy sigmas=[0]", ["sigmas is [0.0]", "at least 1e-06"]),
-        ("samples=good.npy sigmas=[a]", ["sigmas", "Float"]),
-        ("samples=good.npy references=[gsn]", ["references is ['gsn']", "train, kmeans"]),
+        ("samples=good.npy sigmas=[]", ["sigmas is []"]),
+        ("samples=good.npy references=[gsn]", ["references is", "gsn", "kmeans"]),
         ("samples=good.npy draws=2", ["draws must be 1"]),
-        ("samples=good.npy n_samples=1", ["n_samples is 1", "at least 2"]),
+        ("samples=good.npy run=a", ["run is a and samples is good.npy", "at a time"]),
     ],
 )
 def test_bad_samples(arguments: str, words: list[str], gan: Gan, tmp_path: Path) -> None:
@@ -306,13 +278,10 @@ def test_bad_samples(arguments: str, words: list[str], gan: Gan, tmp_path: Path)
     for word in words:
         assert word in result.err
     assert list(tmp_path.glob("outputs/*/*")) == []
-    assert not (tmp_path / "was here").exists()
 
 
 def test_colours_come_first(gan: Gan, tmp_path: Path) -> None:
     """And in whatever order of memory; scrambled pixels would get a number all the same."""
-    from PIL import Image
-
     (tmp_path / "own").mkdir()
     x = np.random.default_rng(0).random((40, 3, 8, 8)).astype(np.float32)
     for i, image in enumerate(x):
@@ -332,29 +301,19 @@ def test_colours_come_first(gan: Gan, tmp_path: Path) -> None:
     assert "fewer than 2 test images" in result.err
 
 
-def test_a_name_that_matplotlib_takes_for_more(gan: Gan, tmp_path: Path) -> None:
-    np.save(tmp_path / "_a$1_$b_.npy", np.random.default_rng(0).random((20, 64)))
-    result = gan("eval-parzen", "dataset=digits", "samples=_a$1_$b_.npy", "references=[]")
-    assert result.code == 0, result.err
-
-
-def test_a_run_is_scored_on_its_own_data(gan: Gan, trained: Path) -> None:
-    result = gan("eval-parzen", "run=nowhere")
+@pytest.mark.usefixtures("trained")
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("run=nowhere", "run is nowhere, which is not a run"),
+        ("dataset=ring", "dataset is given and samples is null"),
+        ("samples=good.npy", "dataset=... must name"),
+    ],
+)
+def test_a_run_has_its_own_data_and_a_file_needs_some(setting: str, words: str, gan: Gan) -> None:
+    result = gan("eval-parzen", setting)
     assert result.code == 1
-    assert "run is nowhere, which is not a run" in result.err
-    result = gan("eval-parzen", f"run={trained}", "dataset=ring")
-    assert result.code == 1
-    assert "dataset is given and samples is null" in result.err
-    result = gan("eval-parzen", f"run={trained}", "samples=a.npy", "dataset=digits")
-    assert result.code == 1
-    assert f"run is {trained} and samples is a.npy; one of them is scored" in result.err
-
-
-def test_samples_without_a_dataset(gan: Gan, tmp_path: Path) -> None:
-    write_bad_files(tmp_path)
-    result = gan("eval-parzen", "samples=good.npy")
-    assert result.code == 1
-    assert "dataset=... must name" in result.err
+    assert words in result.err
 
 
 def test_a_run_without_a_checkpoint(gan: Gan, trained: Path) -> None:
@@ -366,23 +325,20 @@ def test_a_run_without_a_checkpoint(gan: Gan, trained: Path) -> None:
         assert "has no whole checkpoint; nothing can be read" in result.err
 
 
+@pytest.mark.usefixtures("trained")
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ("path=spline", ["path is spline", "linear, slerp"]),
-        ("points=1", ["points is 1", "at least 2"]),
-        ("steps=0", ["steps is 0", "greater than or equal to 1"]),
-        ("format=avi", ["format is avi", "png, gif"]),
         ("z=narrow.npy", ["shape (20, 63)", "(points, 100)"]),
         ("z=nan.npy", ["NaN or infinite"]),
         ("z=missing.npy", ["z is missing.npy"]),
+        ("z=origin.npy path=slerp", ["a point is 0", "no direction for slerp"]),
+        ("format=avi", ["format is avi", "png", "gif"]),
     ],
 )
-def test_bad_paths(
-    arguments: str, words: list[str], gan: Gan, trained: Path, tmp_path: Path
-) -> None:
-    assert trained.is_dir()
+def test_bad_paths(arguments: str, words: list[str], gan: Gan, tmp_path: Path) -> None:
     write_bad_files(tmp_path)
+    np.save(tmp_path / "origin.npy", np.zeros((2, 100)))
     result = gan("interpolate", *arguments.split())
     assert result.code == 1
     assert "Traceback" not in result.err
@@ -399,7 +355,7 @@ def test_slerp_is_not_for_a_cube(gan: Gan) -> None:
 
 
 def test_many_samples_are_saved_in_parts_and_shown_in_part(
-    gan: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    gan: Gan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gan_cli.commands.sample.SHOWN", 9)
     assert gan("train", *SMALL, "schedule.steps=1", "hydra.run.dir=a").code == 0
@@ -412,12 +368,7 @@ def test_many_samples_are_saved_in_parts_and_shown_in_part(
     assert len(np.unique(many.reshape(600, -1), axis=0)) == 600
     np.testing.assert_array_equal(many[:5], few)
 
-
-def test_figure_2_shows_so_many_samples_at_most(
-    gan: Callable[..., Result], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("gan_cli.commands.sample.SHOWN", 9)
-    assert gan("train", *SMALL, "schedule.steps=1", "hydra.run.dir=a").code == 0
+    # Figure 2 shows all that it draws.
     result = gan("sample", "run=a", "n=10", "neighbors=true")
     assert (result.code, "n is 10; with neighbors=true" in result.err) == (1, True)
 
@@ -435,7 +386,7 @@ def test_a_full_gpu_is_reported_without_using_it(monkeypatch: pytest.MonkeyPatch
 
 
 def test_memory_that_runs_out_is_reported_after_the_numbers_are_saved(
-    gan: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    gan: Gan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def no_room(*_: object) -> None:
         raise MemoryError("Unable to allocate 9.99 TiB for an array")

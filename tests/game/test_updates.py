@@ -78,7 +78,7 @@ def test_updates_equal_numpy(
     pair = Pair(t.state.generator, t.state.discriminator, masks, objective)
     eager = t.update
     if compiled:
-        t.update = Compiled(eager, t.d_optimizer.take)
+        t.update = Compiled(eager, t.d_optimizer.set_from_tensor)
     for step in range(6):
         t_copy = copy.deepcopy(replace(t, update=eager))
         t.train_step()
@@ -88,7 +88,7 @@ def test_updates_equal_numpy(
         z.clear()
         t_copy.train_step()
         seen = range(step * k, (step + 1) * k)
-        rates = [t.d_optimizer.rates(n, n // t.minibatches.per_epoch + 1) for n in seen]
+        rates = [t.d_optimizer.schedule(n, n // t.minibatches.per_epoch + 1) for n in seen]
         getattr(pair, updates)([t.minibatches[n].numpy() for n in seen], z, rates)
         assert not masks
         assert not z

@@ -1,10 +1,9 @@
 """One builder of a small trainer, for tests of whatever stands around it."""
 
 import copy
-from collections.abc import Callable
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from gan_cli.data.minibatches import Minibatches
 from gan_cli.data.source import Split
@@ -13,9 +12,10 @@ from gan_cli.engines.captured import Captured
 from gan_cli.engines.mixed_precision import in_precision
 from gan_cli.game import updates
 from gan_cli.game.objectives import NonSaturating, Objective
-from gan_cli.game.priors import Prior, Uniform
+from gan_cli.game.priors import Uniform
 from gan_cli.game.state import new_state
 from gan_cli.game.updates import Game, Update
+from gan_cli.sampling.samples import DrawZ
 from gan_cli.training.optimizers import Optimizer
 from gan_cli.training.trainer import Trainer
 
@@ -34,7 +34,7 @@ def small_trainer(
     shape: tuple[int, int, int],
     n: int = 20,
     m: int = 6,
-    prior: Prior | Callable[[int, torch.Generator], Tensor] | None = None,
+    prior: DrawZ | None = None,
     objective: Objective | None = None,
     g_rate: float = 1.0,
     dtype: torch.dtype = torch.float32,
@@ -55,12 +55,13 @@ def small_trainer(
     def rule(torch_optimizer: torch.optim.Optimizer) -> Optimizer:
         return of_g if torch_optimizer is state.g_optimizer else optimizer
 
-    def set_rates(torch_optimizer: torch.optim.Optimizer, t: int) -> None:
-        rule(torch_optimizer).set(torch_optimizer, t, t // minibatches.per_epoch + 1)
+    def set_hyperparameters(torch_optimizer: torch.optim.Optimizer, n: int) -> None:
+        epoch = n // minibatches.per_epoch + 1
+        rule(torch_optimizer).set_hyperparameters(torch_optimizer, n, epoch)
 
-    game = Game(objective or NonSaturating(), prior or Uniform(4), set_rates)
+    game = Game(objective or NonSaturating(), prior or Uniform(4), set_hyperparameters)
     if precision is not None:
         update = in_precision(update, state, precision)
     if engine is not None:
-        update = engine(update, lambda o, rates: rule(o).take(o, rates))
+        update = engine(update, lambda o, rates: rule(o).set_from_tensor(o, rates))
     return Trainer(state, game, update, minibatches, k, optimizer, ema_decay, ema_power)

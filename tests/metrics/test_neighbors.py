@@ -1,6 +1,6 @@
 import torch
 
-from gan_cli.metrics.neighbors import nearest, quantiles
+from gan_cli.metrics.neighbors import COMPARED, distance_quantiles, nearest
 
 
 def test_equals_a_double_loop() -> None:
@@ -19,6 +19,10 @@ def test_a_copy_is_found_at_distance_zero() -> None:
     assert not distance.any()
 
 
-def test_quantiles() -> None:
-    values = quantiles(torch.arange(101.0).double())
-    assert values == {"5%": 5.0, "25%": 25.0, "50%": 50.0, "75%": 75.0, "95%": 95.0}
+def test_quantiles_of_the_first_distances() -> None:
+    x = torch.linspace(0, 100, COMPARED).view(-1, 1)
+    more = torch.cat([x, torch.full((500, 1), 1e6)])
+    values = distance_quantiles(more, torch.zeros(1, 1))
+    torch.testing.assert_close(
+        values, {"5%": 5.0, "25%": 25.0, "50%": 50.0, "75%": 75.0, "95%": 95.0}
+    )

@@ -1,33 +1,33 @@
+import copy
 import itertools
 import json
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from helpers.command import Result
+from helpers.command import Gan
 from PIL import Image
-from torch import Tensor
+from scipy.integrate import quad
+from scipy.stats import norm
+from scipy.stats.distributions import rv_frozen
+from torch import Tensor, nn
+from torch.distributions import Categorical, MixtureSameFamily, Normal
 
-from gan_cli.errors import UserError
 from gan_cli.game.objectives import Minimax
 from gan_cli.theory.divergence import (
     LOG_4,
     Mixture,
-    Moment,
     grid,
     jensen_shannon,
-    measure,
     optimal_logits,
     value_of_game,
     value_on_grid,
 )
+from gan_cli.theory.moments import Moment, measure
 from gan_cli.theory.monotone import MonotoneGenerator
-from gan_cli.theory.one_dimensional import LineDiscriminator, LineGame
-
-Gan = Callable[..., Result]
+from gan_cli.theory.one_dimensional import LineGame
 
 X = torch.linspace(-40, 40, 20001, dtype=torch.float64)
 
@@ -58,24 +58,19 @@ def bent_generator() -> MonotoneGenerator:
 
 def test_mixture_density_moments_and_samples() -> None:
     mixture = Mixture([-2.0, 1.0], [0.5, 1.0], [1.0, 3.0])
-    expected = [
-        0.25 * math.exp(-((x + 2) ** 2) / 0.5) / (0.5 * math.sqrt(2 * math.pi))
-        + 0.75 * math.exp(-((x - 1) ** 2) / 2) / math.sqrt(2 * math.pi)
-        for x in (-2.0, 0.3, 4.0)
-    ]
-    density = mixture.log_density(torch.tensor([-2.0, 0.3, 4.0], dtype=torch.float64)).exp()
-    assert density.tolist() == pytest.approx(expected, rel=1e-12)
-    p = mixture.log_density(X).exp()
-    assert mixture.mean == pytest.approx(float(torch.trapezoid(p * X, X)), abs=1e-9)
-    variance = float(torch.trapezoid(p * (X - mixture.mean) ** 2, X))
-    assert mixture.std == pytest.approx(math.sqrt(variance), abs=1e-9)
+    expected = MixtureSameFamily(
+        Categorical(torch.tensor([0.25, 0.75], dtype=torch.float64)),
+        Normal(mixture.means, mixture.stds),
+    )
+    torch.testing.assert_close(mixture.log_density(X), expected.log_prob(X))
+    assert mixture.mean == pytest.approx(expected.mean.item())
+    assert mixture.std == pytest.approx(expected.stddev.item())
 
     n = 200_000
     samples = mixture.sample(n, torch.Generator().manual_seed(0))
     assert abs(float(samples.mean()) - mixture.mean) < 4 * mixture.std / math.sqrt(n)
-    assert float((samples < -1).double().mean()) == pytest.approx(
-        float(torch.trapezoid(p[X <= -1], X[X <= -1])), abs=4 * 0.5 / math.sqrt(n)
-    )
+    below = float(expected.cdf(torch.tensor(-1.0, dtype=torch.float64)))
+    assert abs(float((samples < -1).double().mean()) - below) < 4 * 0.5 / math.sqrt(n)
 
 
 def test_jensen_shannon_at_known_values() -> None:
@@ -83,21 +78,18 @@ def test_jensen_shannon_at_known_values() -> None:
     assert jensen_shannon(p, p, X) == pytest.approx(0, abs=1e-12)
     apart = normal(20).log_density(X)
     assert jensen_shannon(p, apart, X) == pytest.approx(math.log(2), abs=1e-12)
-    # By definition, the mean of two Kullback-Leibler divergences, with Gauss-Hermite nodes.
-    nodes, weights = np.polynomial.hermite_e.hermegauss(150)
-    q = normal(1.5, 0.7)
+    # By definition, the mean of two Kullback-Leibler divergences, by adaptive quadrature.
+    a, b = norm(0, 1), norm(1.5, 0.7)
 
-    def divergence(mean: float, std: float, own: Mixture, other: Mixture) -> float:
-        at = torch.tensor(mean + std * nodes)
-        a, b = own.log_density(at), other.log_density(at)
-        terms = (a - torch.logaddexp(a, b) + math.log(2)).numpy()
-        return float(weights @ terms / math.sqrt(2 * math.pi))
+    def divergence_from_middle(x: float, p: rv_frozen) -> float:
+        return p.pdf(x) * math.log(2 * p.pdf(x) / (a.pdf(x) + b.pdf(x)))
 
-    expected = (divergence(0, 1, normal(0), q) + divergence(1.5, 0.7, q, normal(0))) / 2
-    assert jensen_shannon(p, q.log_density(X), X) == pytest.approx(expected, abs=1e-6)
+    expected = sum(quad(divergence_from_middle, -10, 10, args=(p,))[0] for p in (a, b)) / 2
+    q = normal(1.5, 0.7).log_density(X)
+    assert jensen_shannon(p, q, X) == pytest.approx(expected, abs=1e-6)
 
 
-def test_the_optimum_is_known_for_two_normals() -> None:
+def test_optimal_discriminator_of_two_normals() -> None:
     """D*(x) of N(0, 1) against N(1, 1) is the sigmoid of 1/2 - x."""
     x = torch.tensor([-50.0, 0.0, 0.5, 3.0], dtype=torch.float64)
     logits = optimal_logits(normal(0).log_density(x), normal(1).log_density(x))
@@ -126,7 +118,7 @@ def test_density_is_that_of_what_the_generator_gives() -> None:
         assert float(mass) == pytest.approx(0.01, rel=1e-4)
 
 
-def test_generator_starts_where_it_is_told() -> None:
+def test_generator_starts_at_its_shift_and_spread() -> None:
     generator = MonotoneGenerator(8, center=3.0, scale=2.0, shift=1.5, spread=0.5)
     x = grid(normal(3, 2), generator, 20000)
     p = generator.log_density(x).exp()
@@ -140,7 +132,7 @@ def test_c_of_g_for_any_generator() -> None:
     """Theorem 1: V(D*, G), its second term over z, is -log 4 + 2 JSD, with the density of G."""
     p_data, generator = Mixture([-1.0, 2.0], [0.5, 1.0], [1.0, 1.0]), bent_generator()
     x = grid(p_data, generator, 20000)
-    moment = measure(torch.zeros_like, generator, generator.log_density, p_data, x)
+    moment = measure(torch.zeros_like, generator, p_data, x)
     assert moment.value_at_optimum == pytest.approx(moment.c_of_g, abs=1e-8)
     assert moment.c_of_g == pytest.approx(-LOG_4 + 2 * moment.jensen_shannon, abs=1e-15)
     assert moment.jensen_shannon > 0.05
@@ -154,63 +146,57 @@ def test_c_of_g_for_any_generator() -> None:
 def test_value_of_game_is_the_mean_over_z() -> None:
     """For G(z) = logit(z) and logits -x, log(1 - D(G(z))) = log(z), whose mean is -1."""
 
-    def discriminator(x: Tensor) -> Tensor:
-        return -x
+    def value(generator: Callable[[Tensor], Tensor]) -> float:
+        return value_of_game(torch.neg, normal(0).log_density, generator, X)
 
-    value = value_of_game(discriminator, normal(0).log_density, torch.logit, X)
-    assert value == pytest.approx(value_of_game(discriminator, normal(0).log_density, flat, X) - 1)
-
-
-def flat(z: Tensor) -> Tensor:
-    return torch.full_like(z, 1e3)  # where D is 0, so that log(1 - D) is 0
+    # Where D is 0, log(1 - D) is 0.
+    assert value(torch.logit) == pytest.approx(value(lambda z: torch.full_like(z, 1e3)) - 1)
 
 
 def line_game(k: int = 1) -> LineGame:
-    torch.manual_seed(0)
-    return LineGame(
-        normal(0), MonotoneGenerator(6, 0.0, 1.0, 1.0, 0.9), LineDiscriminator([24, 24], 0.0, 1.0),
-        Minimax(), k, 200, 0.01, 100, torch.Generator().manual_seed(0),
-    )  # fmt: skip
+    start = {"units": 6, "shift": 1.0, "spread": 0.9}
+    device = torch.device("cpu")
+    return LineGame(normal(0), Minimax(), start, [24, 24], k, 200, 0.01, 100, 0, device)
 
 
 def moment_of(game: LineGame) -> Moment:
     x = grid(game.p_data, game.generator, 4000)
-    return measure(game.discriminator, game.generator, game.generator.log_density, game.p_data, x)
+    return measure(game.discriminator, game.generator, game.p_data, x)
 
 
-def test_the_inner_loop_finds_the_optimum_and_leaves_g_alone() -> None:
+def is_unchanged(network: nn.Module, before: nn.Module) -> bool:
+    pairs = zip(network.parameters(), before.parameters(), strict=True)
+    return all(torch.equal(a, b) for a, b in pairs)
+
+
+def test_the_inner_loop_finds_the_optimum_and_g_steps_approach_the_data() -> None:
     game = line_game()
-    before = {name: p.clone() for name, p in game.generator.state_dict().items()}
+    generator = copy.deepcopy(game.generator)
     assert moment_of(game).d_error > 0.3
     game.train_discriminator(grid(game.p_data, game.generator, 1000), 300)
-    moment = moment_of(game)
-    assert moment.d_error < 0.005
-    assert 0 <= moment.value_at_optimum - moment.value < 1e-4
-    assert all(torch.equal(p, before[name]) for name, p in game.generator.state_dict().items())
+    optimum, discriminator = moment_of(game), copy.deepcopy(game.discriminator)
+    assert optimum.d_error < 0.005
+    assert 0 <= optimum.value_at_optimum - optimum.value < 1e-4
+    assert is_unchanged(game.generator, generator)
+    # Algorithm 1 adds no gradient of L-BFGS to its own.
+    assert all(p.grad is None for p in game.discriminator.parameters())
 
-
-def test_a_step_of_g_against_the_optimum_brings_it_nearer_to_the_data() -> None:
-    game = line_game()
-    game.train_discriminator(grid(game.p_data, game.generator, 1000), 100)
-    before, weights = moment_of(game), game.discriminator.state_dict()
-    weights = {name: p.clone() for name, p in weights.items()}
     game.generator_step()
     after = moment_of(game)
-    assert after.value < before.value
-    assert after.jensen_shannon < before.jensen_shannon
-    assert all(torch.equal(p, weights[n]) for n, p in game.discriminator.state_dict().items())
+    assert after.value < optimum.value
+    assert after.jensen_shannon < optimum.jensen_shannon
+    assert is_unchanged(game.discriminator, discriminator)
 
 
-def test_algorithm_1_takes_k_steps_of_d_for_one_of_g() -> None:
+def test_algorithm_1_has_k_steps_of_d_for_one_of_g() -> None:
     game = line_game(k=3)
     game.train(5)
-    steps = [
-        int(next(iter(optimizer.state.values()))["step"])
-        for optimizer in (game.d_optimizer, game.g_optimizer)
-    ]
-    assert (steps, game.step) == ([15, 5], 5)
-    # The rate of the fifth of 100 steps.
-    assert game.d_optimizer.param_groups[0]["lr"] == pytest.approx(0.01 * 96 / 100)
+    optimizers = game.state.d_optimizer, game.state.g_optimizer
+    steps = [int(next(iter(optimizer.state.values()))["step"]) for optimizer in optimizers]
+    assert (steps, game.state.step) == ([15, 5], 5)
+    # In the fifth of 100 iterations.
+    for optimizer in optimizers:
+        assert optimizer.param_groups[0]["lr"] == pytest.approx(0.01 * 96 / 100)
 
 
 SMALL = (
@@ -257,24 +243,21 @@ def test_the_command(gan: Gan, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ("p_data.stds=[0]", ["p_data.stds is [0.0]", "greater than 0"]),
-        ("p_data.means=[0,1]", ["p_data: means has 2 entries, stds 1", "one for each component"]),
-        ("p_data.means=[] p_data.stds=[] p_data.weights=[]", ["p_data: means has 0 entries"]),
-        ("p_data.weights=[-1]", ["p_data.weights is [-1.0]", "greater than 0"]),
-        ("p_data.means=[nan]", ["p_data.means is [nan]", "must be a number"]),
+        (
+            "p_data.means=[0,1]",
+            ["p_data.means has 2 entries, p_data.stds 1", "one for each component"],
+        ),
+        ("p_data.means=[] p_data.stds=[] p_data.weights=[]", ["p_data.means has 0 entries"]),
         (
             "p_data.means=[0,1] p_data.stds=[1e-5,1] p_data.weights=[1,1]",
             ["quadrature is 500", "p_data integrates to", "it must be more"],
         ),
-        ("schedule.k=0", ["schedule.k is 0", "greater than or equal to 1"]),
-        ("schedule.lr=1e9", ["schedule.lr is 1000000000", "greater than 0 and at most 1"]),
         (
             "objective._target_=not_a_number.Objective",
-            ["The game diverged by step 20", "schedule.lr is 0.01", "smaller"],
+            ["diverged by step 20", "schedule.lr is 0.01", "smaller"],
         ),
-        ("generator.spread=-1", ["generator.spread is -1", "greater than 0"]),
-        ("quadrature=5", ["quadrature is 5", "at least 100"]),
-        ("objective=best", ["objective/best", "minimax"]),
+        ("quadrature=5", ["quadrature is 5", "100"]),
+        ("objective=best", ["objective", "minimax"]),
     ],
 )
 def test_bad_input(arguments: str, words: list[str], gan: Gan, tmp_path: Path) -> None:
@@ -293,8 +276,3 @@ def test_bad_input(arguments: str, words: list[str], gan: Gan, tmp_path: Path) -
     for word in words:
         assert word in result.err
     assert list(tmp_path.glob("outputs/*/*")) == []
-
-
-def test_a_mixture_needs_one_entry_for_each_component() -> None:
-    with pytest.raises(UserError, match="means has 2 entries, stds 2 and weights 1"):
-        Mixture([0.0, 1.0], [1.0, 1.0], [1.0])

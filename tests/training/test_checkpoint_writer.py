@@ -1,8 +1,7 @@
 """When checkpoints are written, and what is in them."""
 
-import threading
-from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,73 +12,48 @@ from gan_cli.training.checkpoint_writer import CheckpointWriter
 
 
 class State:
-    """A state of one tensor, whose every element is the step."""
+    """A state whose every number is the step."""
 
     def __init__(self) -> None:
         self.weights = torch.zeros(10)
-        self.nested = [{"x": torch.zeros(3)}]
 
     def state_dict(self) -> dict:
-        return {"step": int(self.weights[0]), "weights": self.weights, "nested": self.nested}
+        return {"step": int(self.weights[0]), "weights": self.weights}
 
-    def go_on(self) -> None:
+    def advance(self) -> None:
         self.weights += 1
-        self.nested[0]["x"] += 1
-
-
-class Clock:
-    """Time that passes when it is told to."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr("gan_cli.training.checkpoint_writer.time.monotonic", clock)
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """What the writer takes for the time, `clock.now`."""
+    clock = SimpleNamespace(now=0.0)
+    monkeypatch.setattr("gan_cli.training.checkpoint_writer.time.monotonic", lambda: clock.now)
     return clock
 
 
-def nothing() -> None: ...
-
-
-def test_what_is_written_is_the_state_as_it_was(tmp_path: Path) -> None:
-    go = threading.Event()
-    state = State()
-    with CheckpointWriter(tmp_path, [], None, None, sync=go.wait) as writer:
-        state.go_on()
-        writer.save(state)
-        state.go_on()  # while it is being written
-        go.set()
-    saved = checkpoints.load_newest(tmp_path)
-    assert saved["weights"].tolist() == [1] * 10
-    assert saved["nested"][0]["x"].tolist() == [1] * 3
-
-
-def test_rows_are_on_disk_before_the_checkpoint(tmp_path: Path) -> None:
-    seen = []
-    with CheckpointWriter(
-        tmp_path, [], None, None, lambda: seen.append(list(tmp_path.iterdir()))
-    ) as writer:
-        writer.save(State())
-    assert seen == [[]]
-    assert len(list(tmp_path.iterdir())) == 1
+def saves(writer: CheckpointWriter, steps: int, clock: SimpleNamespace, seconds: int) -> list[int]:
+    """Return after which of `steps`, each of so many seconds, checkpoints were saved."""
+    state, saved = State(), []
+    for step in range(1, steps + 1):
+        state.advance()
+        clock.now += seconds
+        if writer.due(step):
+            saved.append(step)
+            writer.save(state)
+    return saved
 
 
 def test_the_best_is_written_with_the_next(tmp_path: Path) -> None:
     state = State()
-    with CheckpointWriter(tmp_path, [5], None, None, nothing) as writer:
-        state.go_on()
-        writer.set_best(state)
-        state.go_on()
-        assert writer.due(2)
-        writer.save(state)
-    assert checkpoints.load_chosen(tmp_path, "best")["step"] == 1
-    assert checkpoints.load_newest(tmp_path)["step"] == 2
+    writer = CheckpointWriter(tmp_path, [5], None, None)
+    state.advance()
+    writer.set_best(state)
+    state.advance()
+    assert writer.due(2)
+    writer.save(state)
+    assert checkpoints.load_chosen(tmp_path, "best")["weights"].tolist() == [1] * 10
+    assert checkpoints.load_newest(tmp_path)["weights"].tolist() == [2] * 10
 
 
 @pytest.mark.parametrize(
@@ -94,58 +68,29 @@ def test_the_best_is_written_with_the_next(tmp_path: Path) -> None:
 )
 def test_whichever_comes_first(
     every: list[int], minutes: float | None, steps: int, expected: list[int], tmp_path: Path,
-    clock: Clock,
+    clock: SimpleNamespace,
 ) -> None:  # fmt: skip
-    state, saved = State(), []
-    with CheckpointWriter(tmp_path, every, minutes, None, nothing) as writer:
-        for step in range(1, steps + 1):
-            clock.now += 10
-            if writer.due(step):
-                saved.append(step)
-                writer.save(state)
-                writer.wait()
-    assert saved == expected
+    writer = CheckpointWriter(tmp_path, every, minutes, None)
+    assert saves(writer, steps, clock, seconds=10) == expected
 
 
-def test_no_more_than_its_share_of_the_time(tmp_path: Path, clock: Clock) -> None:
-    def slow() -> None:
+def test_no_more_than_its_share_of_the_time(
+    tmp_path: Path, clock: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(*_: object) -> None:
         clock.now += 3
 
-    state, saved = State(), []
-    with CheckpointWriter(tmp_path, [1], None, 0.1, slow) as writer:
-        writer.save(state)
-        writer.wait()
-        for step in range(1, 201):
-            clock.now += 1
-            if writer.due(step):
-                saved.append(step)
-                writer.save(state)
-                writer.wait()
-        # Two of 3 s are a tenth of the first 60 s, 3 of which the first one took.
-        assert saved[0] == 57
-        assert writer.written == len(saved) + 1 == 7
-        assert writer.share() == pytest.approx(7 * 3 / (200 + 7 * 3))
-        assert writer.share() < 0.1
-
-
-@pytest.mark.parametrize(("share", "expected"), [(None, True), (1.0, False)])
-def test_the_last_is_waited_for_only_where_there_is_no_limit(
-    share: float | None, expected: bool, tmp_path: Path
-) -> None:
-    go = threading.Event()
-    with CheckpointWriter(tmp_path, [1], None, share, sync=go.wait) as writer:
-        writer.save(State())
-        if expected:  # or else there would be nothing to wait for
-            threading.Timer(0.1, go.set).start()
-        assert writer.due(1) is expected
-        go.set()
-
-
-@pytest.mark.parametrize("notice", [CheckpointWriter.wait, lambda writer: writer.save(State())])
-def test_what_can_not_be_written_is_raised(
-    notice: Callable[[CheckpointWriter], None], tmp_path: Path
-) -> None:
-    writer = CheckpointWriter(tmp_path / "nowhere", [], None, None, nothing)
+    monkeypatch.setattr(checkpoints, "save", slow)
+    writer = CheckpointWriter(tmp_path, [1], None, 0.1)
     writer.save(State())
+    saved = saves(writer, 200, clock, seconds=1)
+    # Two of 3 s are a tenth of the first 60 s, 3 of which the first one took.
+    assert saved[0] == 57
+    assert writer.written == len(saved) + 1 == 7
+    assert writer.share() == pytest.approx(7 * 3 / (200 + 7 * 3))
+
+
+def test_what_can_not_be_written_is_raised(tmp_path: Path) -> None:
+    writer = CheckpointWriter(tmp_path / "nowhere", [], None, None)
     with pytest.raises(UserError, match="Cannot write"):
-        notice(writer)
+        writer.save(State())

@@ -1,6 +1,3 @@
-import hashlib
-import io
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -29,26 +26,20 @@ def test_the_last_two_are_kept(tmp_path: Path) -> None:
     assert checkpoints.load_newest(tmp_path)["step"] == 100
 
 
-@pytest.mark.parametrize("tenth", range(10))
-def test_a_truncated_one_is_reported_and_the_one_before_used(
-    tmp_path: Path, tenth: int, caplog: pytest.LogCaptureFixture
-) -> None:
-    checkpoints.save(tmp_path, content(1))
-    newest = checkpoints.save(tmp_path, content(2))
-    whole = newest.read_bytes()
-    newest.write_bytes(whole[: len(whole) * tenth // 10])
-    assert checkpoints.load_newest(tmp_path)["step"] == 1
-    assert newest.name in caplog.text
-
-
-def test_a_flipped_byte_in_each_of_200_places_is_seen_and_the_one_before_used(
+def test_a_damaged_one_is_reported_and_the_one_before_used(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """Wherever it is cut short, and whichever of its bytes is another."""
     before = checkpoints.save(tmp_path, content(2))
     path = checkpoints.save(tmp_path, content(3))
     whole = path.read_bytes()
-    for place in range(0, len(whole), len(whole) // 200):
-        path.write_bytes(whole[:place] + bytes([whole[place] ^ 255]) + whole[place + 1 :])
+    cut = [whole[: len(whole) * tenth // 10] for tenth in range(10)]
+    flipped = [
+        whole[:place] + bytes([whole[place] ^ 255]) + whole[place + 1 :]
+        for place in range(0, len(whole), len(whole) // 200)
+    ]
+    for damaged in cut + flipped:
+        path.write_bytes(damaged)
         caplog.clear()
         assert torch.equal(
             checkpoints.load_newest(tmp_path)["weights"], checkpoints.load(before)["weights"]
@@ -56,27 +47,10 @@ def test_a_flipped_byte_in_each_of_200_places_is_seen_and_the_one_before_used(
         assert path.name in caplog.text
 
 
-def test_one_of_another_format_is_told_as_such(tmp_path: Path) -> None:
+def test_one_of_another_format(tmp_path: Path) -> None:
     path = checkpoints.save(tmp_path, content(1))
     path.write_bytes(path.read_bytes().replace(checkpoints.MAGIC, b"gan checkpoint 1\n", 1))
     with pytest.raises(UserError, match="is a checkpoint of format 1, by another version"):
-        checkpoints.load(path)
-
-
-def test_a_bomb_is_not_unpacked(tmp_path: Path) -> None:
-    path = checkpoints.save(tmp_path, {"step": 1, "zeros": torch.zeros(3_000_000)})
-    packed = io.BytesIO()
-    with (
-        zipfile.ZipFile(io.BytesIO(path.read_bytes()[checkpoints.HEADER :])) as plain,
-        zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as bomb,
-    ):
-        for name in plain.namelist():
-            bomb.writestr(name, plain.read(name))
-    payload = packed.getvalue()
-    assert len(payload) < 100_000
-    digest = hashlib.sha256(payload).hexdigest().encode()
-    path.write_bytes(checkpoints.MAGIC + digest + b"\n" + payload)
-    with pytest.raises(UserError, match="parts are larger than the file"):
         checkpoints.load(path)
 
 

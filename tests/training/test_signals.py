@@ -25,7 +25,7 @@ def test_a_warning_asks_to_save_each_time() -> None:
             stop.save = False
 
 
-def test_a_schedulers_end_is_told_again_when_all_is_saved() -> None:
+def test_a_schedulers_signal_is_raised_again_when_all_is_saved() -> None:
     queued_again = []
     before = signal.signal(signal.SIGUSR2, lambda *_: queued_again.append("by Submitit"))
     try:

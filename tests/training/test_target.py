@@ -52,21 +52,13 @@ def test_a_run_ends_at_its_target(gan: Gan, tmp_path: Path) -> None:
     assert estimates(run) == whole
 
 
-def test_a_sweep_goes_on_where_its_target_is_another(gan: Gan, tmp_path: Path) -> None:
-    sweep = ["train", "-m", *RUN[1:-1], "sweep=study", "seed=range(1)", "schedule.steps=100"]
-    job = tmp_path / "outputs/sweep/study/seed=0"
-    for target, last in (("-1e6", 34), ("-1e6", 34), ("null", 100)):
-        assert gan(*sweep, f"monitor.target={target}").code == 0
-        assert int(rows(job)[-1]["step"]) == last
-
-
-def test_a_sweep_made_longer_leaves_what_reached_its_target(gan: Gan, tmp_path: Path) -> None:
+def test_a_sweep_resumes_what_has_not_reached_its_target(gan: Gan, tmp_path: Path) -> None:
+    """A run that has stays finished, also where the sweep is made longer."""
     sweep = ["train", "-m", *RUN[1:-1], "sweep=study", "seed=range(1)"]
-    reached, job = "monitor.target=-1e6", tmp_path / "outputs/sweep/study/seed=0"
-    assert gan(*sweep, "schedule.steps=100", reached).code == 0
-    result = gan(*sweep, "schedule.steps=200", reached)
-    assert (result.code, int(rows(job)[-1]["step"])) == (0, 34)
-    assert "Finished at step 34" in result.out
+    job = tmp_path / "outputs/sweep/study/seed=0"
+    for steps, target, last in ((100, "-1e6", 34), (200, "-1e6", 34), (100, "null", 100)):
+        result = gan(*sweep, f"schedule.steps={steps}", f"monitor.target={target}")
+        assert (result.code, int(rows(job)[-1]["step"])) == (0, last)
 
 
 def test_a_run_that_is_good_enough_now_says_so(gan: Gan, tmp_path: Path) -> None:
@@ -98,12 +90,10 @@ def test_a_missed_target_has_no_time(gan: Gan, tmp_path: Path) -> None:
     assert [line.split(",")[1:3] for line in lines] == [["seconds", "1"]]
 
 
-def test_a_target_out_of_reach_is_told(gan: Gan, tmp_path: Path) -> None:
+def test_a_target_out_of_reach_is_reported(gan: Gan, tmp_path: Path) -> None:
     result = gan(*RUN, "schedule.steps=70", "monitor.target=1e6")
     assert result.code == 0
-    assert (
-        f"the best estimate was {max(estimates(tmp_path / 'run')):.1f}" in result.out + result.err
-    )
+    assert f"the best estimate was {max(estimates(tmp_path / 'run')):.1f}" in result.out
     result = gan(*RUN[:-1], "monitor.target=3", "monitor.every_epochs=null")
     assert result.code == 1
     assert "monitor.every_epochs must be a number of epochs" in result.err

@@ -1,16 +1,13 @@
-import math
+from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import torch
 from helpers.trainers import small_trainer
 
 from gan_cli.networks.maxout import MaxoutDiscriminator
 from gan_cli.networks.mlp import Generator
-from gan_cli.training.collapse import CollapseDetector
 from gan_cli.training.optimizers import Momentum
-from gan_cli.training.signals import Stop
-from gan_cli.training.trainer import Observers, Trainer
+from gan_cli.training.trainer import Trainer
 
 SHAPE = (1, 3, 3)
 
@@ -22,41 +19,43 @@ def trainer() -> Trainer:
 
 
 class Rows:
-    """A metric logger that remembers what it got."""
+    """A metric logger that counts the images of each row."""
+
+    every = 5
 
     def __init__(self) -> None:
-        self.images: list[int] = []
+        self.images = [0]
 
-    def row(self, _values: dict[str, float], images: int) -> None:
-        self.images.append(images)
+    def advance(self, images: int) -> None:
+        self.images[-1] += images
 
-    def advance(self) -> None: ...
+    def row(self, _values: dict[str, float]) -> None:
+        self.images.append(0)
 
-    def grid(self, *_: object) -> None: ...
 
-
-class Saves:
-    """A checkpoint writer that is never due."""
-
-    def due(self, _: int) -> bool:
-        return False
-
-    def save(self, *_: object) -> None: ...
+def test_nothing_need_be_logged_measured_or_saved() -> None:
+    t = trainer()
+    t.train(12)
+    assert t.state.step == 12
 
 
 def test_a_row_counts_the_images_since_the_last_in_this_session() -> None:
     t = trainer()
     for _ in range(3):
         t.train_step()  # by an earlier session, whose time is not this one's
-    rows = Rows()
-    observers = Observers(
-        rows, Saves(), dict, CollapseDetector(0.25, stops=True),
-        lambda: np.zeros((1, 1, 3), np.uint8), lambda *_: None, 5, 100, None, math.inf,
-    )  # fmt: skip
-    t.train(12, observers, Stop())
+    t.metric_logger = Rows()
+    t.train(12)
     m = t.minibatches.batch_size
-    assert rows.images == [2 * m, 5 * m, 2 * m]
+    assert t.metric_logger.images == [2 * m, 5 * m, 2 * m, 0]
     assert not t.state.logits
+
+
+def test_rows_are_on_disk_before_the_checkpoint() -> None:
+    t, calls = trainer(), []
+    t.metric_logger = SimpleNamespace(sync=lambda: calls.append("sync"))
+    t.checkpoint_writer = SimpleNamespace(save=lambda _: calls.append("save"))
+    t.save()
+    assert calls == ["sync", "save"]
 
 
 def test_a_row_is_the_mean_over_all_its_steps(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Timing in turns: what is compared alternates, so that whatever else a machine does slows all."""
+"""Interleaved timing: what is compared alternates, so that whatever slows the machine slows all."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -6,21 +6,21 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+
+Runner = Callable[[int], object]  # runs that many iterations
 
 
 class Rate(NamedTuple):
-    """Steps a second: the median of the turns, and their quartiles."""
+    """Iterations a second: the median of the rounds, and their quartiles."""
 
     low: float
     median: float
     high: float
 
 
-Player = Callable[[int], object]  # runs that many iterations
-
-
-def each(step: Callable[[], object]) -> Player:
-    """Return the player whose steps are calls of `step`."""
+def repeat(step: Callable[[], object]) -> Runner:
+    """Return the runner whose iterations are calls of `step`."""
 
     def run(n: int) -> None:
         for _ in range(n):
@@ -30,33 +30,31 @@ def each(step: Callable[[], object]) -> Player:
 
 
 def rates(
-    players: Sequence[Player], turns: int, seconds: float, device: torch.device
-) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
-    """Return steps a second of each player in each turn, (turns, players).
+    runners: Sequence[Runner], rounds: int, seconds: float, device: torch.device
+) -> NDArray[np.float64]:
+    """Return iterations a second of each runner in each round, (rounds, runners).
 
-    In a turn each runs for about `seconds`, a step at least; a turn before them warms up, and
-    shows how many steps that takes.
+    In a round each runs for about `seconds`, an iteration at least. Three rounds before them warm
+    up, and show how many iterations that takes.
     """
-    steps = []
-    for run in players:
-        run(1)
-        steps.append(max(1, round(seconds / _seconds(run, 1, device))))
-    for i, run in enumerate(players):
-        steps[i] = max(1, round(seconds * steps[i] / _seconds(run, steps[i], device)))
+    counts = [1] * len(runners)
+    for _ in range(3):
+        for i, run in enumerate(runners):
+            counts[i] = max(1, round(seconds * counts[i] / _seconds(run, counts[i], device)))
     return np.array(
         [
-            [n / _seconds(run, n, device) for run, n in zip(players, steps, strict=True)]
-            for _ in range(turns)
+            [n / _seconds(run, n, device) for run, n in zip(runners, counts, strict=True)]
+            for _ in range(rounds)
         ]
     )
 
 
-def summary(rates_of_one: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Rate:
-    """Return median and quartiles over the turns."""
+def summary(rates_of_one: NDArray[np.float64]) -> Rate:
+    """Return median and quartiles over the rounds."""
     return Rate(*np.quantile(rates_of_one, [0.25, 0.5, 0.75]).tolist())
 
 
-def _seconds(run: Player, n: int, device: torch.device) -> float:
+def _seconds(run: Runner, n: int, device: torch.device) -> float:
     _wait(device)
     start = time.perf_counter()
     run(n)

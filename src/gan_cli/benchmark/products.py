@@ -1,78 +1,52 @@
-"""The matrix products and convolutions of a step, made again by themselves."""
+"""The matrix products and convolutions of an update, made again by themselves."""
 
 from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import FlopCounterMode
+from torch import Tensor
+
+from gan_cli.engines.intercept import Intercept, Operation
 
 ATEN = torch.ops.aten
-PRODUCTS: tuple[Any, ...] = (
+PRODUCTS: tuple[Operation, ...] = (
     ATEN.mm.default,
     ATEN.addmm.default,
     ATEN.convolution.default,
     ATEN.convolution_backward.default,
 )
 
-# Rows of the matrices whose product shows a machine's peak: a GPU wants more of them.
-PEAK_SIZE = {"cpu": 2048, "cuda": 8192}
 
+def products_of(update: Callable[[], object], device: torch.device) -> Callable[[], None]:
+    """Run `update` once; return a function that makes all its products again.
 
-class _Record(TorchDispatchMode):
-    def __init__(self) -> None:
-        super().__init__()
-        self.calls: list[Callable[[], Any]] = []
-
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
-    ) -> Any:
-        if func in PRODUCTS:
-            # Copies: what a step has used it changes, or gives back.
-            kept = [a.clone() if isinstance(a, Tensor) else a for a in args]
-            self.calls.append(lambda: func(*kept, **(kwargs or {})))
-        return func(*args, **(kwargs or {}))
-
-
-def products_of(step: Callable[[], None], device: torch.device) -> tuple[Callable[[], None], int]:
-    """Run `step` once; return what makes all its products again, and their operations (FLOP).
-
-    On a GPU as a CUDA graph, or their launches would be what is timed.
+    On a GPU as a CUDA graph, or launching them would be what is timed.
     """
-    with _Record() as record:
-        step()
+    calls: list[Callable[[], object]] = []
+
+    def record(func: Operation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> object:
+        # Copies: an update overwrites or frees what it has used.
+        copies = [a.clone() if isinstance(a, Tensor) else a for a in args]
+        calls.append(lambda: func(*copies, **kwargs))
+        return func(*args, **kwargs)
+
+    with Intercept(PRODUCTS.__contains__, record):
+        update()
 
     @torch.no_grad()
     def again() -> None:
-        for call in record.calls:
+        for call in calls:
             call()
 
-    with FlopCounterMode(display=False) as counter:
-        again()
-    flops = counter.get_total_flops()
     if device.type != "cuda":
-        return again, flops
+        return again
+    again()  # Before a capture, so that the libraries are set up.
     graph = torch.cuda.CUDAGraph()
     with torch.cuda.graph(graph):
         again()
 
-    def replay(_inputs: object = record.calls) -> None:
+    def replay(_inputs: object = calls) -> None:
         # A graph does not keep its inputs alive.
         graph.replay()
 
-    return replay, flops
-
-
-def peak(autocast: torch.dtype | None, device: torch.device) -> Callable[[], int]:
-    """Return a function that multiplies two square matrices, and returns how many FLOP that was."""
-    n = PEAK_SIZE[device.type]
-    a, layer = torch.randn(n, n, device=device), nn.Linear(n, n, device=device)
-
-    @torch.no_grad()
-    def multiply() -> int:
-        with torch.autocast(device.type, dtype=autocast, enabled=autocast is not None):
-            layer(a)
-        return 2 * n**3
-
-    return multiply
+    return replay

@@ -2,34 +2,31 @@
 
 import multiprocessing
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 
 import torch
 
-from gan_cli.benchmark.plain_loop import PLAIN
 from gan_cli.errors import UserError
+
+Start = Callable[[], Iterator[object]]
 
 
 @contextmanager
-def plain_apart(
-    pair: str, shape: Sequence[int], images: int, device: torch.device
-) -> Iterator[Callable[[int], None]]:
-    """Start the plain loop of PLAIN[pair]; yield a function that runs n iterations of it.
+def in_own_process(recipe: str, start: Start) -> Iterator[Callable[[int], None]]:
+    """Run `start`, of a module's own, in a new process; yield a function that does n iterations.
 
-    It trains on noise of `images` images of `shape` (C, H, W), with as many threads as this process
-    has. The function raises UserError where the loop has ended.
+    The process has as many threads as this one. The function raises UserError, with `recipe`, where
+    the process has ended.
     """
     # A forked process could neither use CUDA nor OpenMP's threads.
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
     process = context.Process(
-        target=_serve,
-        args=(there, pair, (images, *shape), str(device), torch.get_num_threads()),
-        daemon=True,
+        target=_serve, args=(there, start, torch.get_num_threads()), daemon=True
     )
-    # Ctrl-C reaches both: the new process has this from its start, and goes when this one says so.
+    # Ctrl-C reaches both: the new process ignores it from its start, and ends with this one.
     interrupt = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         process.start()
@@ -44,7 +41,7 @@ def plain_apart(
         except (EOFError, OSError):
             process.join()
             raise UserError(
-                f"The plain loop of {pair} ended with exit status {process.exitcode}; is there "
+                f"The plain loop of {recipe} ended with exit status {process.exitcode}; is there "
                 "memory enough for two?"
             ) from None
 
@@ -55,13 +52,12 @@ def plain_apart(
         process.join()
 
 
-def _serve(asked: Connection, pair: str, shape: tuple[int, ...], device: str, threads: int) -> None:
+def _serve(requests: Connection, start: Start, threads: int) -> None:
     torch.set_num_threads(threads)
-    noise = torch.randint(0, 256, shape, dtype=torch.uint8)
-    steps = PLAIN[pair].steps(noise, torch.device(device))
-    with suppress(EOFError, BrokenPipeError):  # the other one has hung up
+    iterations = start()
+    with suppress(EOFError, BrokenPipeError):  # the other process has closed its end
         while True:
-            n = asked.recv()
+            n = requests.recv()
             for _ in range(n):
-                next(steps)
-            asked.send(n)
+                next(iterations)
+            requests.send(n)

@@ -68,19 +68,17 @@ def run(cfg: DictConfig, out: Path) -> None:
 
 def _refuse(cfg: DictConfig) -> None:
     """Raise UserError for settings of a run and of a file of samples together."""
-    if cfg.samples is None:
-        if cfg.dataset is not None:
-            raise UserError(
-                "dataset is given and samples is null; a run is scored on the data that it was "
-                "trained with, and samples=FILE on those that dataset names."
-            )
-        return
-    if cfg.dataset is None or cfg.draws != 1:
+    if cfg.samples is None and cfg.dataset is not None:
+        raise UserError(
+            "dataset is given and samples is null; a run is scored on the data that it was "
+            "trained with, and samples=FILE on those that dataset names."
+        )
+    if cfg.samples is not None and (cfg.dataset is None or cfg.draws != 1):
         raise UserError(
             f"samples is {cfg.samples}, so dataset=... must name what they are samples of, and "
             "draws must be 1."
         )
-    if cfg.run != "latest":
+    if cfg.samples is not None and cfg.run != "latest":
         raise UserError(
             f"run is {cfg.run} and samples is {cfg.samples}; one of them is scored at a time, "
             "so the other must be left out."

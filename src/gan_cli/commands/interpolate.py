@@ -12,7 +12,7 @@ from torch import Tensor
 
 from gan_cli.config.settings import TrainedSettings
 from gan_cli.errors import UserError
-from gan_cli.figures.interpolation import save_interpolation
+from gan_cli.figures.grid import save_interpolation
 from gan_cli.files import relative
 from gan_cli.game.priors import Uniform
 from gan_cli.runs.load import Trained, load_trained

@@ -46,15 +46,20 @@ def run(cfg: DictConfig, out: Path) -> None:
     trained = load_trained(cfg)
     if cfg.neighbors:
         _figure2(cfg, out, trained)
-        return
+    else:
+        _grid(cfg, out, trained)
+
+
+def _grid(cfg: DictConfig, out: Path, trained: Trained) -> None:
+    """Write a grid of samples, beside one of training images if `cfg.real`."""
     n = cfg.n or 100
-    # First what may be refused: `save` may name a file that is there.
-    real = picture(_real(cfg, trained, n)[:SHOWN], cfg.columns) if cfg.real else None
-    _save(cfg, n, trained)
     shown = min(n, SHOWN)
+    # First what may be refused: `save` may name a file that is there.
+    real = _real(cfg, trained, n)[:shown] if cfg.real else None
+    _save(cfg, n, trained)
     image = picture(trained.source.to_pixels(trained.samples(shown, cfg.seed)), cfg.columns)
     if real is not None:
-        image = side_by_side(image, real)
+        image = side_by_side(image, picture(real, cfg.columns))
     save_png(out / "samples.png", image, trained.origin(cfg.seed))
     of = "" if shown == n else f" of the first {shown} of {n} samples"
     log.info("Picture%s: %s", of, relative(out / "samples.png"))
@@ -62,12 +67,11 @@ def run(cfg: DictConfig, out: Path) -> None:
 
 def _save(cfg: DictConfig, n: int, trained: Trained) -> None:
     """Write n samples to `cfg.save`, where that is given."""
-    if cfg.save is None:
-        return
-    path = Path(cfg.save if cfg.save.endswith(".npy") else f"{cfg.save}.npy")
-    shape = (n, *trained.source.shape)
-    write_samples(path, trained.blocks(n, cfg.seed), shape)
-    log.info("Samples %s of float32: %s", shape, relative(path))
+    if cfg.save is not None:
+        path = Path(f"{cfg.save.removesuffix('.npy')}.npy")
+        shape = (n, *trained.source.shape)
+        write_samples(path, trained.blocks(n, cfg.seed), shape)
+        log.info("Samples %s of float32: %s", shape, relative(path))
 
 
 def _real(cfg: DictConfig, trained: Trained, n: int) -> Tensor:

@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 from gan_cli.config.settings import CommandSettings, Several, Sigmas
 from gan_cli.data.source import Data
 from gan_cli.errors import UserError
-from gan_cli.figures.interpolation import save_interpolation
+from gan_cli.figures.grid import save_interpolation
 from gan_cli.figures.neighbors import figure2
 from gan_cli.figures.table1 import markdown
 from gan_cli.files import make_directory, relative, write_atomically

@@ -1,4 +1,4 @@
-"""`gan theory`: Figure 1 of the paper, and the theory of section 4 checked by numbers."""
+"""`gan theory`: Figure 1 of the paper, and the theory of section 4 checked in numbers."""
 
 import json
 import logging
@@ -15,20 +15,20 @@ from omegaconf import DictConfig, OmegaConf
 
 from gan_cli.config.instantiate import build
 from gan_cli.config.settings import CommandSettings, Node
-from gan_cli.errors import UserError
-from gan_cli.figures.plot import save_plot
+from gan_cli.figures.grid import save_png
+from gan_cli.figures.plot import render
 from gan_cli.files import relative, write_atomically
 from gan_cli.ranges import Count, Number, Positive, PositiveFraction, Seed
 from gan_cli.runs.environment import git_commit
-from gan_cli.theory.divergence import LOG_4, Mixture, Moment
+from gan_cli.theory.divergence import LOG_4, Mixture
 from gan_cli.theory.figure1 import Panel, figure1
-from gan_cli.theory.moments import table, train
-from gan_cli.theory.one_dimensional import new_line_game
+from gan_cli.theory.moments import Moment, table, train
+from gan_cli.theory.one_dimensional import LineGame
 from gan_cli.training.device import pick_device
 
 log = logging.getLogger(__name__)
 
-# The error of D against D*, at its worst point, above which its inner loop was too short.
+# The largest error of D against D* with which its inner loop counts as long enough.
 NEAR = 0.02
 
 
@@ -88,23 +88,19 @@ def run(cfg: DictConfig, out: Path) -> None:
     start, device, schedule = time.perf_counter(), pick_device(cfg.device), cfg.schedule
     if cfg.threads:
         torch.set_num_threads(cfg.threads)
-    try:
-        p_data = Mixture(cfg.p_data.means, cfg.p_data.stds, cfg.p_data.weights, device)
-    except UserError as error:
-        raise UserError(f"p_data: {error}") from None
-    game = new_line_game(
-        p_data, build(cfg, "objective"), dict(cfg.generator), cfg.discriminator.widths,
-        schedule.k, schedule.batch_size, schedule.lr, schedule.before + schedule.after, cfg.seed,
-        device,
+    game = LineGame(
+        Mixture(cfg.p_data.means, cfg.p_data.stds, cfg.p_data.weights, device),
+        build(cfg, "objective"), dict(cfg.generator), cfg.discriminator.widths, schedule.k,
+        schedule.batch_size, schedule.lr, schedule.before + schedule.after, cfg.seed, device,
     )  # fmt: skip
 
     moments: dict[str, Moment] = {}
     panels: list[Panel] = []
     steps = (schedule.before, schedule.inner, schedule.g_steps, schedule.after)
-    for title, moment, panel in train(game, *steps, cfg.quadrature):
-        moments[title] = moment
+    for moment, panel in train(game, *steps, cfg.quadrature):
+        moments[panel.title] = moment
+        log.info("Panel (%s): %s.", "abcd"[len(panels)], panel.title)
         panels.append(panel)
-        log.info("Panel (%s): %s.", "abcd"[len(panels) - 1], title)
     d_error = moments["after D's inner loop"].d_error
     if d_error > NEAR:
         log.warning(
@@ -127,5 +123,5 @@ def run(cfg: DictConfig, out: Path) -> None:
     }
     write_atomically(out / "theory.json", json.dumps(content, indent=2).encode())
     write_atomically(out / "theory.md", "\n".join([*lines, ""]).encode())
-    save_plot(out / "figure1.png", figure1(panels), origin)
+    save_png(out / "figure1.png", render(figure1(panels)), origin)
     log.info("Figure 1, the table and the numbers: %s", relative(out))

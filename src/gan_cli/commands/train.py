@@ -3,10 +3,8 @@
 import contextlib
 import logging
 import math
-import os
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -23,8 +21,7 @@ from gan_cli.data.source import Data, Source
 from gan_cli.engines.compiled import Compiled
 from gan_cli.engines.cuda_graph import Graph
 from gan_cli.errors import DivergedError, MissingDataError, PrunedError, UserError
-from gan_cli.figures.grid import Picture, picture, save_png
-from gan_cli.files import printable, relative
+from gan_cli.files import relative
 from gan_cli.game.state import State
 from gan_cli.ranges import Count, Decay, Fraction, NonNegative, Number, Positive, Seed
 from gan_cli.runs import search, sweeps
@@ -33,20 +30,15 @@ from gan_cli.runs.environment import compare, environment
 from gan_cli.runs.explain_errors import explain_full_disk
 from gan_cli.runs.plan import show_plan
 from gan_cli.runs.resume import given_settings, is_done, resume, resumed_config, target
-from gan_cli.sampling.samples import draw_z, generate
 from gan_cli.training import checkpoints
 from gan_cli.training.checkpoint_writer import CheckpointWriter
-from gan_cli.training.collapse import CollapseDetector
 from gan_cli.training.device import multiply_in, take_gpu, warn_if_busy
 from gan_cli.training.metric_logger import MetricLogger
 from gan_cli.training.monitor import Monitor
-from gan_cli.training.signals import stop_signals
-from gan_cli.training.trainer import BEST_BY, Observers, Trainer
+from gan_cli.training.signals import Stop, stop_signals
+from gan_cli.training.trainer import BEST_BY, Trainer
 
 log = logging.getLogger(__name__)
-
-# At most so many restores of a diverging run.
-RESTORES = 3
 
 
 @dataclass
@@ -141,56 +133,20 @@ def run(cfg: DictConfig, out: Path) -> float | None:
     if cfg.dry_run or data is None:
         show_plan(cfg, source, data)
         return None
-    with ThreadPoolExecutor(1) as pool:
-        hashed = pool.submit(data.fingerprint)
-        trainer = build_trainer(cfg, source, data)
-    state, fingerprint = trainer.state, hashed.result()
-    steps = length(cfg, trainer.minibatches.per_epoch / trainer.k)
+    trainer = build_trainer(cfg, source, data)
+    steps = length(cfg, trainer.iterations_per_epoch)
 
     # The run directory, which this process alone may write from here on.
-    below = os.path.relpath(out)
-    if printable(below) != below:
-        raise UserError(
-            f"The run directory is {printable(below)}, whose name is not UTF-8, as TensorBoard "
-            "wants it; choose another with outputs=DIRECTORY."
-        )
     out.mkdir(parents=True, exist_ok=True)
     with lock(out), stop_signals() as stop, logging_to(out / "train.log"):
         directory = Run(out) if Run.exists(out) else Run.create(out, cfg)
-        if not resume(cfg, directory, state, steps, fingerprint):
-            _conclude(cfg, directory, state, None)
-            return _last_estimate(out)
-        device, dtype = state.rng.device, multiply_in(cfg.precision, state.rng.device)
-        here = {
-            **environment(device, dtype, fingerprint),
-            "cuda_graph": isinstance(trainer.update, Graph),
-            "compile": isinstance(trainer.update, Compiled),
-            "overrides": list(HydraConfig.get().overrides.task),
-        }
-        compare(directory.sessions(), here)
-        warn_if_busy()
-        directory.add_environment(here)
-        directory.set_status("running", state.step)
-        log.info(
-            "%s %s: steps %d to %d, on %s in %s with %d threads.",
-            "Resuming" if state.step else "Training", relative(out), state.step + 1, steps,
-            device, here["precision"], torch.get_num_threads(),
-        )  # fmt: skip
-        try:
-            while True:
-                try:
-                    with _observers(cfg, directory, trainer, steps, source, data) as observers:
-                        trainer.train(steps, observers, stop)
-                    break
-                except DivergedError as error:
-                    _restore(cfg, directory, state, error)
-        except BaseException as error:
-            status = "interrupted" if isinstance(error, PrunedError) else "failed"
-            # On a full disk there may be no room for that either: the checkpoints are what counts.
-            with contextlib.suppress(UserError):
-                directory.set_status(status, state.step, str(error) or type(error).__name__)
-            raise
-        _conclude(cfg, directory, state, stop.signal)
+        fingerprint = data.fingerprint()
+        if resume(cfg, directory, trainer.state, steps, fingerprint):
+            _start_session(cfg, directory, trainer, steps, fingerprint)
+            with _recording_failure(directory, trainer.state):
+                trainer.monitor = _monitor(cfg, trainer, source, data)
+                _train(cfg, directory, trainer, steps, stop)
+        _conclude(cfg, directory, trainer.state, stop)
     return _last_estimate(out)
 
 
@@ -205,78 +161,91 @@ def _load(cfg: DictConfig, source: Source) -> Data | None:
         return None
 
 
+def _start_session(
+    cfg: DictConfig, run: Run, trainer: Trainer, steps: int, fingerprint: str
+) -> None:
+    """Record and log where, and in which arithmetic, the run is trained this time."""
+    device, step = trainer.state.rng.device, trainer.state.step
+    here = {
+        **environment(device, multiply_in(cfg.precision, device), fingerprint),
+        "cuda_graph": isinstance(trainer.update, Graph),
+        "compile": isinstance(trainer.update, Compiled),
+        "overrides": list(HydraConfig.get().overrides.task),
+    }
+    compare(run.sessions(), here)
+    warn_if_busy()
+    run.add_environment(here)
+    run.set_status("running", step)
+    log.info(
+        "%s %s: steps %d to %d, on %s in %s with %d threads.",
+        "Resuming" if step else "Training", relative(run.path), step + 1, steps,
+        device, here["precision"], torch.get_num_threads(),
+    )  # fmt: skip
+
+
 @contextlib.contextmanager
-def _observers(
-    cfg: DictConfig, run: Run, trainer: Trainer, steps: int, source: Source, data: Data
-) -> Iterator[Observers]:
-    """Open logger and checkpoint writer, with a first checkpoint; close them with all on disk."""
-    state, prior, device = trainer.state, trainer.game.prior, trainer.state.rng.device
-    # The same z each time, so that progress can be watched.
-    watched_z = draw_z(prior, cfg.log.grid, cfg.seed)
-
-    def draw() -> Picture:
-        return picture(source.to_pixels(generate(state.generator, watched_z, cfg.seed, device)))
-
-    def save_grid(step: int, image: Picture) -> None:
-        origin = {"run": relative(run.path), "step": step, "seed": cfg.seed}
-        save_png(run.grid_path(step), image, {**origin, "command": " ".join(sys.argv)})
-
-    def in_steps(epochs: float | None) -> int | None:
-        per_epoch = trainer.minibatches.per_epoch / trainer.k
-        return None if epochs is None else max(1, round(epochs * per_epoch))
-
-    every = (in_steps(cfg.checkpoint.every_epochs), cfg.checkpoint.every_steps)
-    monitor = Monitor(
-        state, prior, source, data, cfg.seed, cfg.monitor.weights, cfg.monitor.samples,
-        cfg.monitor.valid, list(cfg.monitor.sigmas), cfg.ema_decay, cfg.ema_power,
-    )  # fmt: skip
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(explain_full_disk(run, state))
-        logger = MetricLogger(
-            run.metrics_path, run.tensorboard, save_grid, given_settings(cfg), state.step, steps
-        )
-        stack.callback(logger.close)
-        writer = CheckpointWriter(
-            run.checkpoints, list(filter(None, every)), cfg.checkpoint.every_minutes,
-            cfg.checkpoint.share, logger.sync,
-        )  # fmt: skip
-        stack.enter_context(writer)
-        if not state.step:
-            # On disk before there is a row that could be lost.
-            writer.save(state)
-            writer.wait()
-        collapse = CollapseDetector(cfg.monitor.collapse, cfg.on_collapse == "stop")
-        yield Observers(
-            logger, writer, monitor, collapse, draw,
-            search.pruner(run.path), cfg.log.every_steps,
-            cfg.log.grid_every_steps,
-            in_steps(cfg.monitor.every_epochs), target(cfg),
-        )  # fmt: skip
-        writer.wait()
-    log.debug("%d checkpoints, in %.2f %% of the time.", writer.written, 100 * writer.share())
+def _recording_failure(run: Run, state: State) -> Iterator[None]:
+    """Set the run's status where an error ends it."""
+    try:
+        yield
+    except BaseException as error:
+        status = "interrupted" if isinstance(error, PrunedError) else "failed"
+        # On a full disk there may be no room for that either: the checkpoints are what counts.
+        with contextlib.suppress(UserError):
+            run.set_status(status, state.step, str(error) or type(error).__name__)
+        raise
 
 
-def _restore(cfg: DictConfig, run: Run, state: State, error: DivergedError) -> None:
-    """Go back to the last checkpoint, with other random numbers, where that is asked for."""
-    if cfg.on_nan == "stop":
-        raise error
-    if state.restored == RESTORES:
-        raise UserError(f"{error} It was restored {RESTORES} times already.") from error
-    restored = state.restored + 1
-    checkpoints.restore(state, run.checkpoints)
-    state.start_streams(restored)
-    log.warning(
-        "%s Back to step %d, with new random numbers, restore %d of at most %d.",
-        error, state.step, restored, RESTORES,
+def _monitor(cfg: DictConfig, trainer: Trainer, source: Source, data: Data) -> Monitor:
+    return Monitor(
+        trainer.state, trainer.game.prior, source, data, cfg.seed,
+        every=_in_steps(cfg.monitor.every_epochs, trainer),
+        samples=cfg.monitor.samples, valid=cfg.monitor.valid, sigmas=list(cfg.monitor.sigmas),
+        weights=cfg.monitor.weights, ema_decay=cfg.ema_decay, ema_power=cfg.ema_power,
+        collapse=cfg.monitor.collapse, stop_on_collapse=cfg.on_collapse == "stop",
+        grid=cfg.log.grid, grid_every=cfg.log.grid_every_steps,
     )  # fmt: skip
 
 
-def _conclude(cfg: DictConfig, run: Run, state: State, signal: int | None) -> None:
+def _train(cfg: DictConfig, run: Run, trainer: Trainer, steps: int, stop: Stop) -> None:
+    """Train up to `steps`, anew from the last checkpoint on divergence if `cfg.on_nan` says so."""
+    every = (_in_steps(cfg.checkpoint.every_epochs, trainer), cfg.checkpoint.every_steps)
+    origin = {"run": relative(run.path), "seed": cfg.seed, "command": " ".join(sys.argv)}
+    state, prune = trainer.state, search.pruner(run.path)
+    while True:
+        try:
+            with (
+                explain_full_disk(run, state),
+                MetricLogger(
+                    run.metrics_path, run.tensorboard, run.grid_path, origin, given_settings(cfg),
+                    cfg.log.every_steps, state.step, steps,
+                ) as logger,
+            ):  # fmt: skip
+                writer = CheckpointWriter(
+                    run.checkpoints, list(filter(None, every)), cfg.checkpoint.every_minutes,
+                    cfg.checkpoint.share,
+                )  # fmt: skip
+                trainer.metric_logger, trainer.checkpoint_writer = logger, writer
+                trainer.train(steps, target(cfg), stop, prune)
+            share = 100 * writer.share()
+            log.debug("%d checkpoints, in %.2f %% of the time.", writer.written, share)
+            return
+        except DivergedError as error:
+            if cfg.on_nan == "stop":
+                raise
+            checkpoints.restore_diverged(state, run.checkpoints, error)
+
+
+def _in_steps(epochs: float | None, trainer: Trainer) -> int | None:
+    return None if epochs is None else max(1, round(epochs * trainer.iterations_per_epoch))
+
+
+def _conclude(cfg: DictConfig, run: Run, state: State, stop: Stop) -> None:
     where, step, aim = relative(run.path), state.step, target(cfg)
-    if signal is not None:
-        run.set_status("interrupted", step, f"signal {signal}")
+    if stop.signal is not None:
+        run.set_status("interrupted", step, f"signal {stop.signal}")
         log.info("Stopped at step %d; `gan train resume=%s` resumes it.", step, where)
-        sys.exit(128 + signal)
+        sys.exit(128 + stop.signal)
     run.set_status("finished", step)
     log.info("Finished at step %d: %s", step, where)
     if state.best < aim < math.inf:

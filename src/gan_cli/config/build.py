@@ -208,11 +208,11 @@ def build_trainer(cfg: DictConfig, source: Source, data: Data) -> Trainer:
     builds = (g_optimizer.build, d_optimizer.build)
     state = new_state(generator, discriminator, builds, cfg.seed, device)
 
-    def set_rates(optimizer: torch.optim.Optimizer, t: int) -> None:
+    def set_hyperparameters(optimizer: torch.optim.Optimizer, n: int) -> None:
         rule = g_optimizer if optimizer is state.g_optimizer else d_optimizer
-        rule.set(optimizer, t, t // minibatches.per_epoch + 1)
+        rule.set_hyperparameters(optimizer, n, n // minibatches.per_epoch + 1)
 
-    game = Game(build(cfg, "objective"), build(cfg, "prior"), set_rates)
+    game = Game(build(cfg, "objective"), build(cfg, "prior"), set_hyperparameters)
     update: Update = UPDATES[cfg.schedule.updates, per_sample]
     if dtype is not None:
         update = in_precision(update, state, dtype)
@@ -236,16 +236,16 @@ def capture(
 ) -> Update:
     """Return `update` as a CUDA graph or a compiled program, where that is asked for."""
 
-    def take(optimizer: torch.optim.Optimizer, rates: Tensor) -> None:
+    def set_from_tensor(optimizer: torch.optim.Optimizer, values: Tensor) -> None:
         rule = optimizers[optimizer is state.d_optimizer]
         assert isinstance(rule, CapturableOptimizer)
-        rule.take(optimizer, rates)
+        rule.set_from_tensor(optimizer, values)
 
-    # An optimizer of the user's own may not know how to take its rates from the device.
+    # An optimizer of the user's own may have no set_from_tensor.
     if state.rng.device.type == "cuda":
         capturable = all(isinstance(rule, CapturableOptimizer) for rule in optimizers)
-        return Graph(update, take) if cfg.cuda_graph and capturable else update
-    return Compiled(update, take) if cfg.compile else update
+        return Graph(update, set_from_tensor) if cfg.cuda_graph and capturable else update
+    return Compiled(update, set_from_tensor) if cfg.compile else update
 
 
 def pick_arithmetic(cfg: DictConfig) -> tuple[torch.device, torch.dtype | None]:
@@ -269,7 +269,7 @@ def pick_arithmetic(cfg: DictConfig) -> tuple[torch.device, torch.dtype | None]:
         if cfg.compile and not isinstance(rule, CapturableOptimizer):
             raise UserError(
                 f"compile is true, and optimizer.{player} is {type(rule).__name__}, which has no "
-                "`take`, by which a compiled update sets its rates; compile must be false."
+                "`set_from_tensor`, which a compiled update needs; compile must be false."
             )
     device = pick_device(cfg.device)
     return device, multiply_in(cfg.precision, device)

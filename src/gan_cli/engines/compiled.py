@@ -2,194 +2,140 @@
 
 import logging
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from gan_cli.engines.captured import Captured, Take, keep, tensors_of
+from gan_cli.engines.captured import Captured, SetFromTensor, snapshot, tensors_of
+from gan_cli.engines.intercept import Intercept, Operation
 from gan_cli.errors import UserError
 from gan_cli.game.state import State
 from gan_cli.game.updates import Game, Update
 
 log = logging.getLogger(__name__)
 ATEN = torch.ops.aten
+Draw = Callable[[], Tensor]
 
 
 class Compiled(Captured):
-    """A program of PyTorch's compiler, TorchInductor, for the whole update, made in a minute or so.
+    """The whole update, gradients and optimizers included, compiled by `torch.compile`.
 
-    Its numbers are those of the update but for the order of their rounding, and always the same.
-    Random numbers are drawn before each replay, in the update's order, and handed to the program.
+    Its numbers differ from the update's by rounding, and are the same from run to run. Random
+    numbers are drawn before each replay, in the update's order, and are inputs of the program.
     """
 
-    def __init__(self, update: Update, take: Take) -> None:
-        super().__init__(update, take)
+    def __init__(self, update: Update, set_from_tensor: SetFromTensor) -> None:
+        super().__init__(update, set_from_tensor)
         self._program: Callable[..., Tensor] | None = None
         self._tensors: list[Tensor] = []
-        self._casts: dict[int, torch.dtype] = {}
-        self._draws: list[Callable[[], Tensor]] = []
+        self._draws: list[Draw] = []
 
     @torch.no_grad()
     def _replay(self, xs: Sequence[Tensor], rates: list[list[float]]) -> Tensor:
         assert self._program is not None
         drawn = [draw() for draw in self._draws]
-        given = torch.tensor(rates, dtype=torch.float64)
-        return self._program(*self._tensors, *xs, given, *drawn)
+        return self._program(*self._tensors, *xs, torch.tensor(rates, dtype=torch.float64), *drawn)
 
     def _capture(self, state: State, game: Game, xs: Sequence[Tensor]) -> None:
-        rates = torch.zeros(len(xs) + 1, 2, dtype=torch.float64)
-        put_back, record = keep(state), _Record()
-        with record:
-            self._play(state, game, xs, rates)
-        put_back()
-        self._draws, tensors = record.draws, tensors_of(state)
-        self._tensors = [x.detach() for x in tensors]
+        restore, rates = snapshot(state), torch.zeros(len(xs) + 1, 2, dtype=torch.float64)
+        # The first update makes the optimizers' buffers, which a trace must find.
+        self._draws = _draws(lambda: self._run(state, game, xs, rates))
+        restore()
+        self._tensors = [x.detach() for x in tensors_of(state)]
         if self._program is None:
-            self._compile(state, game, xs, rates, tensors)
-            put_back()
-        self._tensors += [self._tensors[i].to(dtype) for i, dtype in self._casts.items()]
+            log.info("Compiling the update.")
+            try:
+                self._program = _compiled(self._trace(state, game, xs, rates))
+                self._replay(xs, rates.tolist())  # It is compiled at its first call.
+            except RuntimeError as error:
+                raise UserError(_refusal(_reason(error))) from error
+            finally:
+                restore()
 
-    def _compile(
-        self, state: State, game: Game, xs: Sequence[Tensor], rates: Tensor, tensors: list[Tensor]
-    ) -> None:
-        log.info("Compiling the update.")
+    def _trace(self, state: State, game: Game, xs: Sequence[Tensor], rates: Tensor) -> GraphModule:
+        """Return the update as a graph whose inputs are all that it reads, as in `_replay`."""
+        tensors, drawn = tensors_of(state), [draw() for draw in self._draws]
         n, m = len(tensors), len(tensors) + len(xs)
 
         def update(*inputs: Tensor) -> Tensor:
-            with _Replace(inputs[m + 1 :]):
-                return self._play(state, game, inputs[n:m], inputs[m])
+            numbers = list(inputs[m + 1 :])
 
-        drawn = [draw() for draw in self._draws]
-        try:
-            # Tensors that are known by now, not fakes of them: the networks hold those.
-            traced = make_fx(update, tracing_mode="real")(*tensors, *xs, rates, *drawn)
-            self._casts = _keep_casts(traced, n)
-            casts = [tensors[i].detach().to(dtype) for i, dtype in self._casts.items()]
-            self._program = _compile(traced, [*self._tensors, *casts, *xs, rates, *drawn])
-        except RuntimeError as error:
-            raise UserError(
-                f"The update can't be compiled ({_reason(error)}); compile=false runs it as it is."
-            ) from error
+            def insert(func: Operation, args: tuple[Any, ...], _: dict[str, Any]) -> Tensor:
+                x = numbers.pop(0)
+                return args[0].copy_(x) if _name(func).endswith("_") else x.clone()
+
+            with Intercept(_is_random, insert):
+                return self._run(state, game, inputs[n:m], inputs[m])
+
+        # With the state's own tensors, not fakes of them: the networks hold those.
+        return make_fx(update, decomposition_table=UNFUSED)(*tensors, *xs, rates, *drawn)
 
 
-def _keep_casts(traced: GraphModule, n: int) -> dict[int, torch.dtype]:
-    """Have what the first `n` inputs are cast to at first kept from step to step, as more inputs.
-
-    Cast where it is updated, a weight need not be read once more in the next step. Returns the
-    types that inputs are cast to, by their places, in the order of the new inputs.
-    """
-    graph, casts = traced.graph, {}
-    inputs = [node for node in graph.nodes if node.op == "placeholder"]
-    last = inputs[n - 1]
-    for i, x in enumerate(inputs[:n]):
-        uses = [node for node in graph.nodes if x in node.all_input_nodes]
-        written = [node for node in uses if node.target._schema.is_mutable]
-        first = next((node for node in uses if node.target is ATEN._to_copy.default), None)
-        if first is None or "dtype" not in first.kwargs or not written or first > written[0]:
-            continue
-        casts[i] = first.kwargs["dtype"]
-        with graph.inserting_after(last):
-            last = graph.placeholder(f"cast_{i}")
-        first.replace_all_uses_with(last)
-        graph.erase_node(first)
-        with graph.inserting_before(graph.output_node()):
-            graph.call_function(ATEN.copy_.default, (last, x))
-    return casts
-
-
-@torch.no_grad()
-def _compile(traced: GraphModule, inputs: list[Any]) -> Callable[..., Tensor]:
+def _compiled(traced: GraphModule) -> Callable[..., Tensor]:
     for node in reversed(traced.graph.nodes):
-        # The optimizers' words to a profiler.
+        # The optimizers' marks for a profiler.
         if getattr(node.target, "namespace", None) == "profiler":
             traced.graph.erase_node(node)
-        node.meta.clear()  # Of one trace each: a program in C++ wants all of one.
     traced.recompile()
-    # Without Python between its loops and products, a program is a twentieth faster. PyTorch's
-    # patterns make an optimizer's sum a part of a product, with two more passes through memory: a
-    # sixth of a float32 update. The number of threads is the program's for good: in older versions'
-    # cache, no key otherwise.
-    options = {
-        "cpp_wrapper": True,
-        "pattern_matcher": False,
-        "cpp.threads": torch.get_num_threads(),
-    }
-    program: Callable[..., Tensor] = torch._inductor.compile(traced, inputs, options=options)
-    return program
+    return torch.compile(
+        traced,
+        fullgraph=True,
+        dynamic=False,
+        options={
+            # One file of C++ without Python between its loops: a quarter less work to compile.
+            "cpp_wrapper": True,
+            # The patterns make an optimizer's sum a part of a product, with two more passes
+            # through memory: a tenth of an update in float32.
+            "pattern_matcher": False,
+            # Fixed in the program, but no key of older versions' cache.
+            "cpp.threads": torch.get_num_threads(),
+        },
+    )
 
 
-class _Record(TorchDispatchMode):
-    """Notes what draws random numbers, as functions that draw the next ones."""
+def _draws(update: Callable[[], object]) -> list[Draw]:
+    """Run `update`; return functions that draw the next random numbers in its order.
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.draws: list[Callable[[], Tensor]] = []
+    Raises UserError where what is drawn depends on more than the random streams.
+    """
+    draws: list[Draw] = []
 
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
-    ) -> Any:
-        kwargs = kwargs or {}
-        if torch.Tag.nondeterministic_seeded in func.tags:
-            self.draws.append(_draw(func, args, kwargs))
+    def record(func: Operation, args: tuple[Any, ...], kwargs: dict[str, Any]) -> object:
+        # These overwrite their first tensor or make one like it, whatever its values.
+        fills = _name(func).endswith(("_", "_like"))
+        first = (torch.empty_like(args[0]),) if fills else ()
+        rest = args[len(first) :]
+        if any(isinstance(x, Tensor) for x in tree_leaves((rest, kwargs))):
+            raise UserError(_refusal(f"{func} draws random numbers that depend on others"))
+        draws.append(lambda: func(*first, *rest, **kwargs))
         return func(*args, **kwargs)
 
-
-class _Replace(TorchDispatchMode):
-    """Has `drawn` stand for the random numbers, and plain operations for the optimizers' fused."""
-
-    def __init__(self, drawn: Iterable[Tensor]) -> None:
-        super().__init__()
-        self._drawn = iter(drawn)
-
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
-    ) -> Any:
-        if torch.Tag.nondeterministic_seeded in func.tags:
-            drawn, fills = next(self._drawn, None), _name(func) in FILLS
-            if drawn is None or (fills and drawn.shape != args[0].shape):
-                raise RuntimeError("it draws other random numbers the second time")
-            return args[0].copy_(drawn) if fills else drawn.clone()
-        return PLAIN.get(func, func)(*args, **(kwargs or {}))
+    with Intercept(_is_random, record):
+        update()
+    return draws
 
 
-# What overwrites its tensor, or makes another like it, without a look at its values.
-FILLS = {
-    "random_", "uniform_", "normal_", "bernoulli_", "exponential_", "geometric_", "cauchy_",
-    "log_normal_",
-}  # fmt: skip
-LIKES = {"rand_like", "randn_like", "randint_like"}
+def _is_random(func: Operation) -> bool:
+    return torch.Tag.nondeterministic_seeded in func.tags
 
 
-def _draw(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[[], Tensor]:
-    """Return what draws as `func` does, from the streams that it draws from.
-
-    Raises UserError where what is drawn depends on more than the streams.
-    """
-    kept: tuple[Tensor, ...] = ()
-    if _name(func) in FILLS | LIKES:
-        kept, args = (torch.empty_like(args[0]),), args[1:]
-    if any(isinstance(x, Tensor) for x in tree_leaves((args, kwargs))):
-        raise UserError(
-            f"The update can't be compiled ({func} draws random numbers that depend on others); "
-            "compile=false runs it as it is."
-        )
-    return lambda: func(*kept, *args, **kwargs)
+def _name(func: Operation) -> str:
+    return func.name().split(".")[0]
 
 
-def _name(func: Any) -> str:
-    name: str = func.overloadpacket.__name__
-    return name
+def _refusal(reason: str) -> str:
+    return f"The update can't be compiled ({reason}); compile=false runs it as it is."
 
 
 def _reason(error: BaseException) -> str:
-    """Return the line of an error of the compiler's that says why."""
+    """Return the line of a compiler's error that says why."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    lines = [line for line in lines if not line.startswith("backend='inductor' raised")]
     return next((line for line in lines if "error:" in line), lines[0] if lines else repr(error))
 
 
@@ -199,9 +145,9 @@ def _reason(error: BaseException) -> str:
 def _sgd(
     parameters: list[Tensor], gradients: list[Tensor], buffers: list[Tensor], *,
     weight_decay: float, momentum: float, lr: Tensor, dampening: float, nesterov: bool,
-    maximize: bool, **_: Any,
+    maximize: bool, **_: object,
 ) -> None:  # fmt: skip
-    """Do as `torch._fused_sgd_` does, once the buffers are there."""
+    """Do as `torch._fused_sgd_` does after its first step, which makes the buffers."""
     for i, (theta, g) in enumerate(zip(parameters, gradients, strict=True)):
         g = (-g if maximize else g) + weight_decay * theta
         if momentum:
@@ -213,9 +159,9 @@ def _sgd(
 def _adam(
     parameters: list[Tensor], gradients: list[Tensor], means: list[Tensor], squares: list[Tensor],
     _largest: list[Tensor], steps: list[Tensor], *, lr: Tensor, beta1: float, beta2: float,
-    weight_decay: float, eps: float, amsgrad: bool, maximize: bool, **_: Any,
+    weight_decay: float, eps: float, amsgrad: bool, maximize: bool, **_: object,
 ) -> None:  # fmt: skip
-    """Do as `torch._fused_adam_` does, where all parameters have moved as often.
+    """Do as `torch._fused_adam_` does for parameters that have had the same number of steps.
 
     Raises NotImplementedError for `amsgrad`.
     """
@@ -232,4 +178,7 @@ def _adam(
         theta.sub_(rate * m / (v.sqrt() / root + eps))
 
 
-PLAIN = {ATEN._fused_sgd_.tensor_lr: _sgd, ATEN._fused_adam_.tensor_lr: _adam}
+UNFUSED: dict[Operation, Callable[..., None]] = {
+    ATEN._fused_sgd_.tensor_lr: _sgd,
+    ATEN._fused_adam_.tensor_lr: _adam,
+}

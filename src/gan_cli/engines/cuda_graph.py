@@ -5,20 +5,20 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from gan_cli.engines.captured import Captured, Take, keep
+from gan_cli.engines.captured import Captured, SetFromTensor, snapshot
 from gan_cli.errors import UserError
 from gan_cli.game.state import State
 from gan_cli.game.updates import Game, Update
 
-# Plays before the capture: cuBLAS, cuDNN and the optimizers set themselves up in the first ones.
+# Updates before the capture: cuBLAS, cuDNN and the optimizers set themselves up in the first ones.
 WARM_UP = 3
 
 
 class Graph(Captured):
-    """A CUDA graph. Random streams are registered with it, so that a replay goes on in them."""
+    """A CUDA graph. Random streams are registered with it, so that replays continue them."""
 
-    def __init__(self, update: Update, take: Take) -> None:
-        super().__init__(update, take)
+    def __init__(self, update: Update, set_from_tensor: SetFromTensor) -> None:
+        super().__init__(update, set_from_tensor)
         self._graph = torch.cuda.CUDAGraph()
         self._xs: list[Tensor] = []
         self._rates = self._logits = torch.empty(0)
@@ -26,33 +26,33 @@ class Graph(Captured):
     def _replay(self, xs: Sequence[Tensor], rates: list[list[float]]) -> Tensor:
         # Pinned memory is not handed out again before the copy from it is done.
         self._rates.copy_(torch.tensor(rates, pin_memory=True), non_blocking=True)
-        for kept, x in zip(self._xs, xs, strict=True):
-            kept.copy_(x)
+        for static, x in zip(self._xs, xs, strict=True):
+            static.copy_(x)
         self._graph.replay()
         return self._logits.clone()
 
     def _capture(self, state: State, game: Game, xs: Sequence[Tensor]) -> None:
         device = state.rng.device
-        # What was captured before gives its memory back first.
+        # An earlier capture gives its memory back first.
         self._graph, self._logits = torch.cuda.CUDAGraph(), torch.empty(0)
         self._xs = [x.clone() for x in xs]
         self._rates = torch.zeros(len(xs) + 1, 2, device=device)
 
-        put_back = keep(state)
+        restore = snapshot(state)
         stream = torch.cuda.Stream(device)
         stream.wait_stream(torch.cuda.current_stream(device))
         with torch.cuda.stream(stream):
             for _ in range(WARM_UP):
-                self._play(state, game, self._xs, self._rates)
+                self._run(state, game, self._xs, self._rates)
         torch.cuda.current_stream(device).wait_stream(stream)
-        put_back()
+        restore()
 
         self._graph.register_generator_state(state.rng)
         try:
             with torch.cuda.graph(self._graph):
-                self._logits = self._play(state, game, self._xs, self._rates)
+                self._logits = self._run(state, game, self._xs, self._rates)
         except RuntimeError as error:
-            # To end a capture that failed fails as well, and says less.
+            # Ending a failed capture fails as well, and says less.
             cause = error.__context__ or error
             if isinstance(cause, torch.OutOfMemoryError):
                 raise cause from None

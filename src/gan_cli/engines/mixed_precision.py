@@ -18,7 +18,7 @@ class Autocast(nn.Module):
         self.network, self.dtype, self.as_float32 = network, dtype, as_float32
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return what the network gives for x."""
+        """Return network(x)."""
         with torch.autocast(x.device.type, self.dtype):
             output: Tensor = self.network(x)
         return output.float() if self.as_float32 else output
@@ -29,14 +29,11 @@ def in_precision(update: Update, state: State, dtype: torch.dtype) -> Update:
 
     Weights, their updates, logits and losses stay float32.
     """
-    players = replace(
-        state,
-        generator=Autocast(state.generator, dtype, as_float32=False),
-        discriminator=Autocast(state.discriminator, dtype, as_float32=True),
-    )
+    generator = Autocast(state.generator, dtype, as_float32=False)
+    discriminator = Autocast(state.discriminator, dtype, as_float32=True)
 
-    def updated(state: State, game: Game, minibatches: Sequence[Tensor]) -> Tensor:
-        players.step = state.step
+    def update_in_precision(state: State, game: Game, minibatches: Sequence[Tensor]) -> Tensor:
+        players = replace(state, generator=generator, discriminator=discriminator)
         return update(players, game, minibatches)
 
-    return updated
+    return update_in_precision

@@ -4,8 +4,7 @@ For a D whose logits don't depend on the minibatch, as with batch normalisation 
 `per_sample.is_per_sample` checks it.
 """
 
-import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -57,37 +56,9 @@ def simultaneous(state: State, game: Game, minibatches: Sequence[Tensor]) -> Ten
     )
     assert leaf.grad is not None
     fake_gradient = leaf.grad * (g_slope / d_fake_slope).view(-1, *[1] * (fake.dim() - 1))
-
-    # D is updated as soon as its gradients are there, while they are cached: the gradient with
-    # respect to G's samples is taken already.
-    def update_d() -> None:
-        game.set_rates(state.d_optimizer, state.step)
-        state.d_optimizer.step()
-
-    wait = _on_side_stream(state.rng.device, update_d)
     fake.backward(fake_gradient.to(fake.dtype), inputs=parameters(state.g_optimizer))
-    game.set_rates(state.g_optimizer, state.step)
-    state.g_optimizer.step()
-    state.g_optimizer.zero_grad()
-    wait()
-    state.d_optimizer.zero_grad()  # Not before: G's gradients could be given their memory.
+    for optimizer in (state.d_optimizer, state.g_optimizer):
+        game.set_hyperparameters(optimizer, state.step)
+        optimizer.step()
+        optimizer.zero_grad()
     return torch.stack([real_logits, fake_logits, g_logits]).detach()
-
-
-def _on_side_stream(device: torch.device, work: Callable[[], None]) -> Callable[[], None]:
-    """Start `work` beside what follows, on a GPU in a stream of its own; return what waits for it.
-
-    Small pairs leave most of a GPU idle.
-    """
-    if device.type != "cuda":
-        work()
-        return lambda: None
-    here, beside = torch.cuda.current_stream(device), _side_stream(device)
-    beside.wait_stream(here)
-    with torch.cuda.stream(beside):
-        work()
-    return lambda: here.wait_stream(beside)
-
-
-# One, whose memory is used again: each stream has its own.
-_side_stream = functools.cache(torch.cuda.Stream)

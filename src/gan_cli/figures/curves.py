@@ -1,4 +1,4 @@
-"""Learning curves: what a metric did over training, with a band over the seeds."""
+"""Learning curves: a metric over training, with a band over the seeds."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -7,12 +7,13 @@ from typing import NamedTuple
 import numpy as np
 from matplotlib.figure import Figure
 
-from gan_cli.figures.plot import png
+from gan_cli.figures.grid import png
+from gan_cli.figures.plot import render
 
 Array = np.ndarray[tuple[int], np.dtype[np.float64]]
 
-# Colours that the colour-blind tell apart (Okabe and Ito, 2008; grey for their yellow, which is
-# faint on white), the second four dashed: (colour, lengths of dash and gap).
+# Colours that the colour-blind can distinguish (Okabe and Ito, 2008; grey for their yellow, which
+# is faint on white), the second four dashed: (colour, lengths of dash and gap).
 STYLES = (
     ("#0072b2", ()),
     ("#d55e00", ()),
@@ -29,7 +30,7 @@ OPACITY = 0.2
 
 
 class Axis(NamedTuple):
-    """What a chart is of, with its unit, and the level that a line marks, called `name`."""
+    """A chart's title, its y label with the unit, and the level that a line called `name` marks."""
 
     title: str
     label: str
@@ -59,8 +60,8 @@ class Curve(NamedTuple):
 def over_seeds(runs: Sequence[Mapping[int, tuple[float, float]]]) -> Curve:
     """Return the Curve of at least one run, each given as step -> (epoch, value).
 
-    It has the steps that all of them have: where a seed drops out, a mean of the others would jump
-    with nothing having been learned.
+    It has the steps that all of them have: where a seed drops out, the mean would jump although
+    nothing was learned.
     """
     steps = sorted(set.intersection(*map(set, runs)))
     table = np.array([[run[step] for step in steps] for run in runs], dtype=np.float64)
@@ -92,4 +93,4 @@ def draw(axis: Axis, curves: Mapping[int, Curve]) -> bytes:
     axes.set(xlabel="epoch", ylabel=axis.label)
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
-    return png(figure, {})
+    return png(render(figure), {})

@@ -11,7 +11,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
-from gan_cli.files import printable, write_atomically
+from gan_cli.files import printable, replacing, write_atomically
 
 Picture = np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]
 
@@ -28,12 +28,12 @@ def picture(samples: Tensor, columns: int | None = None) -> Picture:
     """
     if samples.dtype != torch.uint8:
         return _scatter(samples.flatten(1))
-    n, channels, height, width = samples.shape
+    n, _, height, width = samples.shape
     columns = min(columns or math.ceil(math.sqrt(n)), n)
     rows = math.ceil(n / columns)
     scale = max(1, LEGIBLE // max(height, width))
-    images = samples.expand(n, 3, height, width) if channels == 1 else samples
-    images = images.repeat_interleave(scale, 2).repeat_interleave(scale, 3).permute(0, 2, 3, 1)
+    images = samples.expand(n, 3, height, width).permute(0, 2, 3, 1)
+    images = images.repeat_interleave(scale, 1).repeat_interleave(scale, 2)
     high, wide = height * scale + GAP, width * scale + GAP
     canvas = np.full((rows * high + GAP, columns * wide + GAP, 3), 64, dtype=np.uint8)
     for i, image in enumerate(images.cpu().numpy()):
@@ -67,38 +67,55 @@ def side_by_side(left: Picture, right: Picture) -> Picture:
     return np.concatenate([left, bar, right], axis=1)
 
 
-def save_png(path: Path, image: Picture, origin: Mapping[str, object]) -> None:
-    """Write `image` (H, W, 3), with `origin` (run, seed, command, ...) as the PNG's text fields."""
+def png(image: Picture, origin: Mapping[str, object]) -> bytes:
+    """Return `image` (H, W, 3) as a PNG, with `origin` (run, seed, ...) as its text fields."""
     text = PngInfo()
     for key, value in origin.items():
         text.add_itxt(key, printable(str(value)))
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "png", pnginfo=text)
-    write_atomically(path, buffer.getvalue())
+    return buffer.getvalue()
+
+
+def save_png(path: Path, image: Picture, origin: Mapping[str, object]) -> None:
+    """Write `image` (H, W, 3) as a PNG with `origin` as its text fields."""
+    write_atomically(path, png(image, origin))
 
 
 def save_gif(path: Path, frames: Sequence[Picture], origin: Mapping[str, object]) -> None:
     """Write frames (H, W, 3) as an endless GIF, 12 a second, with `origin` as its comment."""
     first, *rest = [Image.fromarray(frame) for frame in frames]
-    buffer = io.BytesIO()
-    lines = "\n".join(f"{key}: {value}" for key, value in origin.items())
-    comment = printable(lines).encode()
-    first.save(
-        buffer, "gif", save_all=True, append_images=rest, duration=80, loop=0, comment=comment
-    )
-    write_atomically(path, buffer.getvalue())
+    comment = printable("\n".join(f"{key}: {value}" for key, value in origin.items())).encode()
+    with replacing(path) as temporary:
+        first.save(
+            temporary, "gif", save_all=True, append_images=rest, duration=80, loop=0,
+            comment=comment,
+        )  # fmt: skip
+
+
+def save_interpolation(path: Path, pixels: Tensor, origin: Mapping[str, object]) -> None:
+    """Write the images on paths (Figure 3) as a grid, a row a path, or as a GIF of all at once.
+
+    path: .png for the grid, .gif for the other. pixels: (frames, rows, ...), what a source's
+    `to_pixels` gives. Raises UserError where the file can't be written.
+    """
+    if path.suffix == ".gif":
+        save_gif(path, [picture(frame) for frame in pixels], origin)
+    else:
+        table = pixels.transpose(0, 1).flatten(0, 1)
+        save_png(path, picture(table, columns=len(pixels)), origin)
 
 
 def _scatter(points: Tensor) -> Picture:
     # Imported here: it costs half a second, and images don't need it.
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    from gan_cli.figures.plot import render
+
     figure = Figure(figsize=(5, 5), dpi=100, layout="constrained")
-    canvas, axes = FigureCanvasAgg(figure), figure.subplots()
+    axes = figure.subplots()
     x, y = points.cpu().numpy().T
     axes.scatter(x, y, s=4, alpha=0.5, linewidths=0)
     limit = max(3.0, 1.1 * float(points.abs().max()))
     axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+    return render(figure)

@@ -1,7 +1,7 @@
 """Samples beside their nearest training images (Figure 2), and how near those are."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from torch import Tensor
 from gan_cli.data.source import Data, Source
 from gan_cli.figures.grid import Picture, picture_with_neighbors, save_png
 from gan_cli.files import write_atomically
-from gan_cli.metrics.neighbors import COMPARED, nearest, quantiles
+from gan_cli.metrics.neighbors import COMPARED, distance_quantiles, nearest
 
 
 @dataclass(frozen=True)
@@ -27,16 +27,13 @@ class Figure2:
     counts: dict[str, int]
     n_train: int
 
-    def table(self) -> list[str]:
-        """Return the distances as lines of text."""
-        lines = [
-            f"Distance to the nearest of {self.n_train} training images, quantiles:",
-            f"  {'':<24} {'  '.join(f'{name:>6}' for name in self.distances['samples'])}",
-        ]
+    def table(self) -> Iterator[str]:
+        """Yield the distances as lines of text."""
+        yield f"Distance to the nearest of {self.n_train} training images, quantiles:"
+        yield f"  {'':<24} {'  '.join(f'{name:>6}' for name in self.distances['samples'])}"
         for name, values in self.distances.items():
             row = "  ".join(f"{value:6.3f}" for value in values.values())
-            lines.append(f"  {f'{self.counts[name]} {name}':<24} {row}")
-        return lines
+            yield f"  {f'{self.counts[name]} {name}':<24} {row}"
 
     def save(self, out: Path, origin: Mapping[str, object]) -> None:
         """Write figure2.png and neighbors.json, which both have the origin, to `out`.
@@ -60,9 +57,6 @@ def figure2(samples: Tensor, rows: int, columns: int, source: Source, data: Data
     pixels = source.to_pixels(torch.cat([shown.flatten(0, 1), train[index]]))
     image = picture_with_neighbors(*pixels.split([rows * columns, rows]))
     compared = {"samples": samples[:COMPARED], "test images": test}
-    return Figure2(
-        image,
-        {name: quantiles(nearest(x, train)[0]) for name, x in compared.items()},
-        {name: len(x) for name, x in compared.items()},
-        len(train),
-    )
+    distances = {name: distance_quantiles(x, train) for name, x in compared.items()}
+    counts = {name: len(x) for name, x in compared.items()}
+    return Figure2(image, distances, counts, len(train))

@@ -1,24 +1,14 @@
-"""Saving matplotlib's figures."""
+"""Matplotlib's figures as pictures."""
 
-import io
-from collections.abc import Mapping
-from pathlib import Path
-
+import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from gan_cli.files import printable, write_atomically
+from gan_cli.figures.grid import Picture
 
 
-def png(figure: Figure, origin: Mapping[str, object]) -> bytes:
-    """Return `figure` as a PNG, with `origin` (run, seed, command, ...) as its text fields."""
-    buffer = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(
-        buffer, metadata={k: printable(str(v)) for k, v in origin.items()}
-    )
-    return buffer.getvalue()
-
-
-def save_plot(path: Path, figure: Figure, origin: Mapping[str, object]) -> None:
-    """Write `figure` as a PNG, with `origin` as its text fields."""
-    write_atomically(path, png(figure, origin))
+def render(figure: Figure) -> Picture:
+    """Return the figure as a picture (H, W, 3)."""
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()

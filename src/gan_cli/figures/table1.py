@@ -9,13 +9,13 @@ WEIGHTS = {"raw": "raw weights", "ema": "average of the weights"}
 
 def markdown(content: Mapping[str, Any]) -> str:
     """Return the page of results that `gan table1` keeps as JSON."""
-    return "\n\n".join(_parts(content)) + "\n"
+    return "\n\n".join(_paragraphs(content)) + "\n"
 
 
-def _parts(content: Mapping[str, Any]) -> Iterator[str]:
+def _paragraphs(content: Mapping[str, Any]) -> Iterator[str]:
     runs = content["runs"]
     yield "# Table 1: log-likelihood of the test set"
-    yield " ".join(_told(content))
+    yield " ".join(_conditions(content))
     heads, means = ["seed", "epochs", "time"], ["mean", "", ""]
     body = [[str(run["seed"]), f"{run['epochs']:g}", _time(run["hours"])] for run in runs]
     for which, name in WEIGHTS.items():
@@ -28,22 +28,22 @@ def _parts(content: Mapping[str, Any]) -> Iterator[str]:
         yield f"Not in the table: {line}."
 
     yield "## What the number is worth"
-    rows = [
-        [f"{name}, measured by the same protocol", _value(score)]
+    measured = {
+        f"{name}, measured by the same protocol": _value(score)
         for name, score in content["references"].items()
-    ]
-    rows += [
-        [f"{name}, quoted from the paper's Table 1", f"{v:g} +- {e:g}"]
-        for name, (v, e) in content["quoted"].items()
-    ]
-    yield _table(["reference", "log-likelihood"], rows)
-    drawn = content["draws"]
+    }
+    quoted = {
+        f"{name}, quoted from the paper's Table 1": f"{value:g} +- {error:g}"
+        for name, (value, error) in content["quoted"].items()
+    }
+    yield _table(["reference", "log-likelihood"], [*measured.items(), *quoted.items()])
+    draws = content["draws"]
     for which, name in WEIGHTS.items():
-        if (draws := len(drawn[which])) > 1:
+        if len(draws[which]) > 1:
             yield (
-                f"{draws} sets of samples of seed {drawn['seed']}, of the runs evaluated by this "
-                f"command the nearest to the median of all by raw weights: {name}, standard "
-                f"deviation {statistics.stdev(drawn[which]):.2f}."
+                f"{len(draws[which])} sets of samples of seed {draws['seed']}, of the runs "
+                "evaluated by this command the nearest to the median of all by raw weights: "
+                f"{name}, standard deviation {statistics.stdev(draws[which]):.2f}."
             )
     near = content["neighbors"]
     yield _table(
@@ -68,23 +68,27 @@ def _parts(content: Mapping[str, Any]) -> Iterator[str]:
     yield _table(["seed", "sessions", "trained at commit", "on", "evaluated at commit"], rows)
 
 
-def _told(content: Mapping[str, Any]) -> Iterator[str]:
-    recipe, protocol, n = content["recipe"], content["protocol"], len(content["runs"])
+def _conditions(content: Mapping[str, Any]) -> Iterator[str]:
+    recipe, protocol, runs = content["recipe"], content["protocol"], content["runs"]
+    count = f"{len(runs)} runs" if len(runs) > 1 else "1 run"
     of = f" of `{content['train']}`" if content["train"] else ""
-    others = " and other seeds" if n > 1 and of else ""
-    yield f"{n} {'runs' if n > 1 else 'run'}{of}{others}."
+    others = " and other seeds" if len(runs) > 1 and of else ""
+    yield f"{count}{of}{others}."
     if (target := recipe.get("monitor.target")) is not None:
-        of = WEIGHTS[recipe["monitor.weights"]]
-        yield f"A run ends early once its estimate on validation, of the {of}, is {target:g} nats."
+        weights = WEIGHTS[recipe["monitor.weights"]]
+        yield (
+            f"A run ends early once its estimate on validation, of the {weights}, is {target:g} "
+            "nats."
+        )
     yield (
         f"The average of G's weights has `ema_decay={recipe['ema_decay']}` and "
         f"`ema_power={recipe['ema_power']:g}`."
     )
     yield (
-        f"Mean log-likelihood of {content['runs'][0]['raw']['n']} test images in nats, by a Parzen "
-        f"window of {protocol['n_samples']} samples (seed {protocol['seed']}), whose sigma was "
-        f"chosen on {content['runs'][0]['n_valid']} validation images. In the row of a seed, +- is "
-        "the standard error over test images; in that of the mean, over seeds."
+        f"Mean log-likelihood of {runs[0]['raw']['n']} test images in nats, by a Parzen window of "
+        f"{protocol['n_samples']} samples (seed {protocol['seed']}), whose sigma was chosen on "
+        f"{runs[0]['n_valid']} validation images. In the row of a seed, +- is the standard error "
+        "over test images; in that of the mean, over seeds."
     )
 
 
@@ -104,8 +108,7 @@ def _classes(classes: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _time(hours: float) -> str:
-    minutes = 60 * hours
-    return f"{minutes:.1f} min" if minutes >= 2 else f"{60 * minutes:.1f} s"
+    return f"{60 * hours:.1f} min" if 60 * hours >= 2 else f"{3600 * hours:.1f} s"
 
 
 def _percent(shares: Sequence[float]) -> list[str]:
@@ -117,9 +120,8 @@ def _value(score: Mapping[str, float]) -> str:
 
 
 def _over_seeds(summary: Mapping[str, float]) -> str:
-    if summary["n"] == 1:
-        return f"{summary['mean']:.1f} (one run)"
-    return f"{summary['mean']:.1f} +- {summary['standard_error']:.1f}"
+    error = "(one run)" if summary["n"] == 1 else f"+- {summary['standard_error']:.1f}"
+    return f"{summary['mean']:.1f} {error}"
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -29,12 +29,13 @@ TRAINING_METRICS = (
 class Game:
     """The players' objective, the prior of z, and the schedule of the updates.
 
-    `set_rates(optimizer, n)` sets learning rate and momentum for the update after n minibatches.
+    `set_hyperparameters(optimizer, n)` sets learning rate and momentum for the update after n
+    minibatches.
     """
 
     objective: Objective
     prior: Prior
-    set_rates: Callable[[torch.optim.Optimizer, int], None]
+    set_hyperparameters: Callable[[torch.optim.Optimizer, int], None]
 
 
 Update = Callable[[State, Game, Sequence[Tensor]], Tensor]
@@ -59,11 +60,11 @@ def alternating(
         with torch.no_grad():
             fake = state.generator(game.prior(len(x), state.rng))
         real_logits, fake_logits = score(state.discriminator, x, fake)
-        game.set_rates(state.d_optimizer, n)
+        game.set_hyperparameters(state.d_optimizer, n)
         descend(state.d_optimizer, game.objective.discriminator_loss(real_logits, fake_logits))
 
     g_logits = state.discriminator(state.generator(game.prior(len(x), state.rng)))
-    game.set_rates(state.g_optimizer, n)
+    game.set_hyperparameters(state.g_optimizer, n)
     descend(state.g_optimizer, game.objective.generator_loss(g_logits))
     return torch.stack([real_logits, fake_logits, g_logits]).detach()
 
@@ -81,7 +82,7 @@ def simultaneous(state: State, game: Game, minibatches: Sequence[Tensor]) -> Ten
     d_loss.backward(inputs=parameters(state.d_optimizer), retain_graph=True)
     g_loss.backward(inputs=parameters(state.g_optimizer))
     for optimizer in (state.d_optimizer, state.g_optimizer):
-        game.set_rates(optimizer, state.step)
+        game.set_hyperparameters(optimizer, state.step)
         optimizer.step()
         optimizer.zero_grad()
     return torch.stack([real_logits, fake_logits, fake_logits]).detach()

@@ -1,4 +1,4 @@
-"""Which classes samples fall into, by a small network that has learned them from the data."""
+"""Which classes samples fall into, by a small convolutional network trained on the data."""
 
 import torch
 from torch import Tensor, nn
@@ -12,8 +12,8 @@ LEARNING_RATE = 2e-3
 def train_classifier(x: Tensor, y: Tensor, seed: int) -> nn.Module:
     """Return a convolutional network trained on images x (N, C, H, W), float32, of classes y (N,).
 
-    It gives logits (n, classes). Four epochs of Adam, the rate falling to 0: a minute on two cores
-    for MNIST, where it errs in less than one image of a hundred.
+    It gives logits (n, classes). Four epochs of Adam, the learning rate falling linearly to 0: a
+    minute on two cores for MNIST, with an error below 1 % on the test images.
     """
     classes = int(y.max()) + 1
     with torch.random.fork_rng(devices=[]):
@@ -45,8 +45,7 @@ def classify(network: nn.Module, x: Tensor) -> Tensor:
 
 def histogram(y: Tensor, classes: int) -> list[float]:
     """Return the share of each class 0 .. classes - 1 among y (N,)."""
-    shares: list[float] = (torch.bincount(y, minlength=classes) / len(y)).tolist()
-    return shares
+    return (torch.bincount(y, minlength=classes) / len(y)).tolist()
 
 
 def total_variation(p: list[float], q: list[float]) -> float:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from gan_cli.data.source import Data, Source
 from gan_cli.metrics.classifier import classify, histogram, total_variation, train_classifier
-from gan_cli.metrics.neighbors import COMPARED, nearest, quantiles
+from gan_cli.metrics.neighbors import distance_quantiles
 
 
 def compare(
@@ -24,20 +24,20 @@ def compare(
     train, test = (source.to_model(part.x).to(device) for part in (data.train, data.test))
     drawn = {name: x.to(device) for name, x in samples.items()}
     compared = {"test images": test, **drawn}
-    near = {name: quantiles(nearest(x[:COMPARED], train)[0]) for name, x in compared.items()}
+    near = {name: distance_quantiles(x, train) for name, x in compared.items()}
     # TFD has unlabelled images, of class -1.
     known = [y for y in (data.train.y, data.test.y) if y is not None and y.min() >= 0]
     if len(known) < 2:
         return {"neighbors": near}
-    classes = int(max(y.max() for y in known)) + 1
-    labels = known[1].to(device)
-    classifier = train_classifier(train, known[0].to(device), seed)
-    truth = histogram(labels, classes)
+    train_y, test_y = (y.to(device) for y in known)
+    classes = int(max(train_y.max(), test_y.max())) + 1
+    classifier = train_classifier(train, train_y, seed)
+    truth = histogram(test_y, classes)
     shares = {name: histogram(classify(classifier, x), classes) for name, x in drawn.items()}
     return {
         "neighbors": near,
         "classes": {
-            "accuracy": (classify(classifier, test) == labels).float().mean().item(),
+            "accuracy": (classify(classifier, test) == test_y).float().mean().item(),
             "test images": truth,
             "samples": {
                 name: {"shares": share, "total_variation": total_variation(share, truth)}

@@ -1,7 +1,7 @@
-"""How varied samples are beside the data: what the paper calls the Helvetica scenario (section 6).
+"""How diverse samples are, against the paper's Helvetica scenario (section 6).
 
 There "G collapses too many values of z to the same value of x to have enough diversity to model
-p_data". Two numbers show it, each 1 for samples as varied as the data.
+p_data". Two numbers show it, each 1 for samples as diverse as the data.
 """
 
 import torch

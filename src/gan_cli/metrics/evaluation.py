@@ -10,8 +10,7 @@ from torch import Tensor
 
 from gan_cli.data.source import Data, Source
 from gan_cli.errors import UserError
-from gan_cli.metrics.parzen import Estimate
-from gan_cli.metrics.protocol import Fold, Score, score
+from gan_cli.metrics.protocol import Estimate, Fold, Score, score
 from gan_cli.metrics.references import TABLE_1, centroids, training_images
 
 
@@ -36,35 +35,30 @@ class Evaluation:
         """The scores by name: the model's first draw, then the references."""
         return {self.model: self.draws[0], **self.references}
 
-    @property
-    def at_edge(self) -> list[str]:
-        """The names of those whose best sigma is the first or the last of the grid."""
-        return [name for name, row in self.rows.items() if row.at_edge]
-
-    @property
-    def curves(self) -> dict[str, list[float]]:
-        """The mean validation log-likelihood of each at every one of `sigmas`, in nats."""
-        return {name: row.validation for name, row in self.rows.items()}
-
-    def table(self) -> list[str]:
-        """Return the scores as lines of text, in nats, and the spread over draws."""
-        lines = list(_table(self.rows, self.quoted))
+    def table(self) -> Iterator[str]:
+        """Yield the scores as lines of text, in nats, and the spread over draws."""
+        yield f"{'model':<34} {'log-likelihood':>18} {'sigma':>8} {'test points':>12}"
+        for name, row in self.rows.items():
+            yield _line(name, row, row.folds)
+            if row.refined is not None:
+                yield _line("  with sigma refined", row.refined, row.folds)
+        for name, (value, error) in self.quoted.items():
+            yield f"{name + ' (quoted, Table 1)':<34} {f'{value:g} +- {error:g}':>18}"
         if len(self.draws) > 1:
-            values = torch.tensor([draw.estimate.log_likelihood for draw in self.draws])
-            lines.append(
+            values = torch.tensor([draw.log_likelihood for draw in self.draws])
+            yield (
                 f"Over {len(values)} draws: mean {values.mean():.2f}, standard deviation "
                 f"{values.std():.2f}, from {values.min():.2f} to {values.max():.2f}."
             )
-        return lines
 
     def content(self) -> dict[str, Any]:
         """Return the numbers for JSON; those of the first draw stand at the top."""
         return {
-            **_content(self.draws[0]),
+            **asdict(self.draws[0]),
             "n_samples": self.n_samples,
             "n_valid": self.n_valid,
-            "draws": [_content(draw) for draw in self.draws],
-            "references": {name: _content(row) for name, row in self.references.items()},
+            "draws": [asdict(draw) for draw in self.draws],
+            "references": {name: asdict(row) for name, row in self.references.items()},
             "quoted": self.quoted,
         }
 
@@ -95,8 +89,8 @@ def evaluate(
     than 2 test images.
     """
 
-    def points(samples: Tensor) -> Tensor:
-        return source.to_measure(samples).to(device)
+    def points(x: Tensor) -> Tensor:
+        return source.to_measure(x).to(device)
 
     def score_of(samples: Tensor) -> Score:
         return score(points(samples), measured, grid, refine)
@@ -113,34 +107,19 @@ def evaluate(
         raise UserError("The data have fewer than 2 test images; an error takes at least 2.")
     scores = [score_of(draw) for draw in draws]
     named: dict[str, Score] = {}
-    train = source.to_model(folds[0].train.x) if references else None
-    if train is not None and "train" in references:
-        images = training_images(train, n_samples, seed)
-        named[f"{len(images)} training images"] = score_of(images)
-    if train is not None and "kmeans" in references:
-        centers = centroids(train, k, seed, cache)
-        named[f"{len(centers)} k-means centroids"] = score_of(centers)
+    if references:
+        train = source.to_model(folds[0].train.x)
+        if "train" in references:
+            images = training_images(train, n_samples, seed)
+            named[f"{len(images)} training images"] = score_of(images)
+        if "kmeans" in references:
+            centers = centroids(train, k, seed, cache)
+            named[f"{len(centers)} k-means centroids"] = score_of(centers)
     quoted = TABLE_1.get(source.name, {})
     return Evaluation(model, scores, named, quoted, grid, len(draws[0]), len(measured[0].valid))
-
-
-def _table(rows: Mapping[str, Score], quoted: Mapping[str, tuple[float, float]]) -> Iterator[str]:
-    yield f"{'model':<34} {'log-likelihood':>18} {'sigma':>8} {'test points':>12}"
-    for name, row in rows.items():
-        yield _line(name, row.estimate, row.folds)
-        if row.refined is not None:
-            yield _line("  with sigma refined", row.refined, row.folds)
-    for name, (value, error) in quoted.items():
-        yield f"{name + ' (quoted, Table 1)':<34} {f'{value:g} +- {error:g}':>18}"
 
 
 def _line(name: str, estimate: Estimate, folds: int) -> str:
     value = f"{estimate.log_likelihood:.1f} +- {estimate.standard_error:.1f}"
     n = f"{estimate.n}" if folds == 1 else f"{estimate.n} in {folds}"
     return f"{name:<34} {value:>18} {estimate.sigma:>8.4f} {n:>12}"
-
-
-def _content(row: Score) -> dict[str, Any]:
-    rest = {k: v for k, v in asdict(row).items() if k not in ("estimate", "refined")}
-    refined = row.refined._asdict() if row.refined else None
-    return {**row.estimate._asdict(), **rest, "refined": refined}

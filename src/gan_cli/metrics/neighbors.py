@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-# Samples, and test images, whose distances to the training set are compared.
+# How many samples, or test images, have their distances to the training set compared.
 COMPARED = 1000
 # The quantiles in which distances are reported.
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -23,8 +23,11 @@ def nearest(x: Tensor, points: Tensor, chunk: int = 128) -> tuple[Tensor, Tensor
     return (x - points[index]).norm(dim=1), index
 
 
-def quantiles(distances: Tensor) -> dict[str, float]:
-    """Return the QUANTILES of distances (N,), by name."""
-    at = torch.tensor(QUANTILES, dtype=distances.dtype, device=distances.device)
-    values = distances.quantile(at).tolist()
+def distance_quantiles(x: Tensor, points: Tensor) -> dict[str, float]:
+    """Return the QUANTILES, by name, of the first COMPARED rows' distances to their nearest point.
+
+    x and points are as in `nearest`.
+    """
+    distances, _ = nearest(x[:COMPARED], points)
+    values = distances.quantile(distances.new_tensor(QUANTILES)).tolist()
     return {f"{q:.0%}": value for q, value in zip(QUANTILES, values, strict=True)}

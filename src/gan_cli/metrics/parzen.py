@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -11,15 +10,6 @@ from torch import Tensor
 CHUNK = 256
 # Rows whose exponentials are taken at a time, so that they stay in the processor's cache.
 BLOCK = 32
-
-
-class Estimate(NamedTuple):
-    """A mean log-likelihood in nats with its standard error, over n test points, at a sigma."""
-
-    log_likelihood: float
-    standard_error: float
-    n: int
-    sigma: float
 
 
 def log_likelihood(
@@ -37,22 +27,27 @@ def log_likelihood(
     # Distances don't change with the origin, but their rounding does.
     center = samples.double().mean(0)
     mu, x = (samples.double() - center).flatten(1), (x.double() - center).flatten(1)
-    half_mu, dimension = mu.square().sum(1).mul_(0.5), mu.shape[1]
-    result = torch.empty(len(sigmas), len(x), dtype=torch.float64, device=x.device)
-    for begin in range(0, len(x), chunk):
+    half_mu = 0.5 * mu.square().sum(1)
+    parts = []
+    for rows in x.split(chunk):
         # Half the squared distances, less |x|^2 / 2, which is the same for all samples.
-        products = torch.addmm(half_mu, x[begin : begin + chunk], mu.T, alpha=-1)
-        for i, near in enumerate(products.split(BLOCK)):
-            block = slice(begin + i * BLOCK, begin + i * BLOCK + len(near))
-            least = near.amin(1, keepdim=True)
-            behind = (least - near).float()
-            nearest = (least.squeeze(1) + 0.5 * x[block].square().sum(1)).clamp_min_(0)
-            terms = torch.empty_like(behind)
-            for s, sigma in enumerate(sigmas):
-                # The nearest sample's term is 1, so that the sum is at least 1 whatever sigma is,
-                # and terms below e^-80 don't count; exp is many times slower where it underflows.
-                torch.mul(behind, 1 / sigma**2, out=terms).clamp_min_(-80).exp_()
-                total = terms.sum(1).double()
-                result[s, block] = total.log() - nearest / sigma**2
+        products = torch.addmm(half_mu, rows, mu.T, alpha=-1)
+        half_x = 0.5 * rows.square().sum(1)
+        for block, half in zip(products.split(BLOCK), half_x.split(BLOCK), strict=True):
+            least = block.amin(1)
+            nearest = (least + half).clamp(min=0)
+            behind = (least[:, None] - block).float()
+            parts.append(torch.stack([_log_sum(behind, s) - nearest / s**2 for s in sigmas]))
+    log_sums = torch.cat(parts, 1)
     scales = torch.tensor([math.log(s * math.sqrt(2 * math.pi)) for s in sigmas])
-    return result - math.log(len(mu)) - dimension * scales.to(result)[:, None]
+    return log_sums - math.log(len(mu)) - mu.shape[1] * scales.to(log_sums)[:, None]
+
+
+def _log_sum(behind: Tensor, sigma: float) -> Tensor:
+    """Return log sum_j exp(behind_j / sigma^2) of each row, whose largest entry is 0, in float64.
+
+    The sum is at least 1 whatever sigma is, so that terms below e^-80 don't count; exp is many
+    times slower where it underflows.
+    """
+    terms = (behind * (1 / sigma**2)).clamp_(min=-80).exp_()
+    return terms.sum(1).double().log()

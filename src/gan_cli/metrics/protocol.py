@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import torch
 from scipy.optimize import minimize_scalar
 from torch import Tensor
 
-from gan_cli.metrics.parzen import Estimate, log_likelihood
+from gan_cli.metrics.parzen import log_likelihood
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,17 @@ class Fold:
 
 
 @dataclass(frozen=True)
-class Score:
+class Estimate:
+    """A mean log-likelihood in nats with its standard error, over n test points, at a sigma."""
+
+    log_likelihood: float
+    standard_error: float
+    n: int
+    sigma: float
+
+
+@dataclass(frozen=True)
+class Score(Estimate):
     """A model's estimate by the protocol, over `folds` folds.
 
     `validation` are the mean log-likelihoods of the (first) fold's validation points at each sigma
@@ -28,11 +38,10 @@ class Score:
     is the estimate at the sigma that a continuous search finds, where one was asked for.
     """
 
-    estimate: Estimate
     folds: int
     validation: list[float]
     at_edge: bool
-    refined: Estimate | None = None
+    refined: Estimate | None
 
 
 def score(
@@ -45,21 +54,21 @@ def score(
     share a device.
     """
     curves = [log_likelihood(fold.valid, samples, sigmas).mean(1) for fold in folds]
-    best = [int(curve.argmax()) for curve in curves]
-    chosen = [sigmas[i] for i in best]
+    best, last = [int(curve.argmax()) for curve in curves], len(sigmas) - 1
+    estimate = _estimate(samples, folds, [sigmas[i] for i in best])
     refined = None
     if refine:
-        searched = [
-            _search(samples, fold.valid, sigmas[max(i - 1, 0)], sigmas[min(i + 1, len(sigmas) - 1)])
-            for fold, i in zip(folds, best, strict=True)
-        ]
+        bounds = [(sigmas[max(i - 1, 0)], sigmas[min(i + 1, last)]) for i in best]
+        pairs = zip(folds, bounds, strict=True)
+        searched = [_search(samples, fold.valid, *within) for fold, within in pairs]
         refined = _estimate(samples, folds, searched)
+    at_edge = any(i in (0, last) for i in best)
     return Score(
-        _estimate(samples, folds, chosen),
-        len(folds),
-        curves[0].tolist(),
-        any(i in (0, len(sigmas) - 1) for i in best),
-        refined,
+        **asdict(estimate),
+        folds=len(folds),
+        validation=curves[0].tolist(),
+        at_edge=at_edge,
+        refined=refined,
     )
 
 

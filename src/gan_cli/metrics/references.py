@@ -1,14 +1,13 @@
 """What a log-likelihood is worth: the same estimator's value for models that nobody trained."""
 
 import hashlib
-import io
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from gan_cli.files import write_atomically
+from gan_cli.files import replacing
 from gan_cli.rng import stream, stream_seed
 
 # Table 1 of the paper, as quoted there: log-likelihood and standard error in nats.
@@ -44,19 +43,13 @@ def centroids(train: Tensor, k: int, seed: int, cache: Path) -> Tensor:
     digest = hashlib.sha256(flat.tobytes()).hexdigest()[:16]
     path = cache / f"kmeans-{digest}-k{k}-seed{seed}.npy"
     if not path.is_file():
+        # Imported here: it costs a second, and the cache usually spares it.
+        from sklearn.cluster import KMeans
+
+        start = stream_seed(seed, "kmeans") % 2**32
+        kmeans = KMeans(k, init="random", n_init=1, max_iter=30, random_state=start)
+        centers = kmeans.fit(flat).cluster_centers_
         cache.mkdir(parents=True, exist_ok=True)
-        buffer = io.BytesIO()
-        np.save(buffer, _kmeans(flat, k, seed))
-        write_atomically(path, buffer.getvalue())
+        with replacing(path) as temporary, temporary.open("wb") as file:
+            np.save(file, centers)
     return torch.from_numpy(np.load(path, allow_pickle=False)).view(-1, *train.shape[1:])
-
-
-def _kmeans(x: np.ndarray, k: int, seed: int) -> np.ndarray:
-    # Imported here: it costs a second, and the cache usually spares it.
-    from sklearn.cluster import KMeans
-
-    kmeans = KMeans(
-        k, init="random", n_init=1, max_iter=30, random_state=stream_seed(seed, "kmeans") % 2**32
-    )
-    centers: np.ndarray = kmeans.fit(x).cluster_centers_
-    return centers

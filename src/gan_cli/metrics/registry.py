@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 from torch import Tensor
 
@@ -25,28 +26,25 @@ class Reference:
     sigmas: Sequence[float]
 
     @cached_property
-    def reached_by_train(self) -> float:
+    def reached_by_train(self) -> int:
         """How many of the points the training images reach."""
         return reached(self.train, self.points)
 
 
-@dataclass(frozen=True)
-class Metric:
-    """A number that says how good samples (n, ...) are; `unit` and direction are for tables."""
+class Metric(NamedTuple):
+    """A number that says how good samples are, with its unit and direction, for tables.
+
+    `measure` takes samples (n, ...) in the space that the paper measures in.
+    """
 
     name: str
     unit: str
     higher_is_better: bool
     measure: Callable[[Tensor, Reference], float]
 
-    def __call__(self, samples: Tensor, reference: Reference) -> float:
-        """Return the metric of samples in the space that the paper measures in."""
-        return self.measure(samples, reference)
-
 
 def _parzen(samples: Tensor, reference: Reference) -> float:
-    likelihoods = log_likelihood(reference.points, samples, list(reference.sigmas))
-    return likelihoods.mean(1).max().item()
+    return log_likelihood(reference.points, samples, reference.sigmas).mean(1).max().item()
 
 
 def _spread(samples: Tensor, reference: Reference) -> float:

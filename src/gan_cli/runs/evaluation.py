@@ -9,6 +9,8 @@ from typing import Any
 from omegaconf import DictConfig
 
 from gan_cli.data.source import Data
+from gan_cli.figures.grid import save_png
+from gan_cli.figures.plot import render
 from gan_cli.figures.sigma import plot_sigma
 from gan_cli.files import relative, write_atomically
 from gan_cli.metrics.evaluation import Evaluation, evaluate
@@ -30,8 +32,8 @@ def record(
     settings: Mapping[str, Any],
     origin: Mapping[str, object],
     weights: str | None,
-) -> dict[str, Any]:
-    """Log an evaluation and write parzen.json and parzen.png to `out`; return the JSON's content.
+) -> None:
+    """Log an evaluation and write parzen.json and parzen.png to `out`.
 
     weights: which of a generator's were evaluated, None for a file of samples. origin: where the
     samples come from. Raises UserError where the files can't be written.
@@ -42,11 +44,12 @@ def record(
     )  # fmt: skip
     for line in evaluation.table():
         log.info("%s", line)
-    for name in evaluation.at_edge:
-        log.warning(
-            "The best sigma of %s is at the edge of the grid: the true best may lie outside; "
-            "widen sigmas.", name,
-        )  # fmt: skip
+    for name, row in evaluation.rows.items():
+        if row.at_edge:
+            log.warning(
+                "The best sigma of %s is at the edge of the grid: the true best may lie outside; "
+                "widen sigmas.", name,
+            )  # fmt: skip
     content = {
         **evaluation.content(),
         "seed": settings["seed"],
@@ -55,12 +58,12 @@ def record(
         "git_commit": git_commit(),
         "settings": settings,
     }
-    text = json.dumps(content, indent=2)
-    write_atomically(out / "parzen.json", text.encode())
-    plot_sigma(out / "parzen.png", evaluation.sigmas, evaluation.curves, origin)
-    log.info("Results: %s and parzen.png beside it.", relative(out / "parzen.json"))
-    read: dict[str, Any] = json.loads(text)
-    return read
+    path = out / "parzen.json"
+    write_atomically(path, json.dumps(content, indent=2).encode())
+    curves = {name: row.validation for name, row in evaluation.rows.items()}
+    image = render(plot_sigma(evaluation.sigmas, curves))
+    save_png(path.with_suffix(".png"), image, origin)
+    log.info("Results: %s and parzen.png beside it.", relative(path))
 
 
 def evaluated(
@@ -70,11 +73,11 @@ def evaluated(
     references: Sequence[str] = (),
     draws: int = 1,
 ) -> dict[str, Any]:
-    """Return the content of parzen.json of a run's generator, which is kept in its directory.
+    """Return the content of a run's parzen.json, evaluating its generator unless that is done.
 
-    What is there is used again where it has the same settings of `cfg`, step and commit; what has
-    others, or is damaged, is evaluated anew. draws: sets of samples, with the seeds cfg.seed,
-    cfg.seed + 1, ... Raises UserError as `evaluate` and `record` do.
+    The file is used again where it has the same settings of `cfg`, step and commit. draws: sets of
+    samples, with the seeds cfg.seed, cfg.seed + 1, ... Raises UserError as `evaluate` and `record`
+    do.
     """
     settings = {
         **{key: cfg[key] for key in SETTINGS},
@@ -87,7 +90,7 @@ def evaluated(
     directory = trained.run.evaluation(name if draws == 1 else f"{name}-draws={draws}")
     known = read_json(directory / "parzen.json", dict)
     same = (known.get("settings"), known.get("git_commit")) == (settings, git_commit())
-    if same and known.get("origin", {}).get("step") == str(trained.step):
+    if same and known["origin"]["step"] == str(trained.step):
         return known
     directory.mkdir(parents=True, exist_ok=True)
     evaluation = evaluate(
@@ -97,4 +100,5 @@ def evaluated(
         references=references, k=cfg.centroids, cache=Path(cfg.outputs) / "cache",
         valid_limit=cfg.valid_limit, test_limit=cfg.test_limit,
     )  # fmt: skip
-    return record(directory, evaluation, settings, trained.origin(cfg.seed), trained.weights)
+    record(directory, evaluation, settings, trained.origin(cfg.seed), trained.weights)
+    return read_json(directory / "parzen.json", dict)

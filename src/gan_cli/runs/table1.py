@@ -1,4 +1,4 @@
-"""Table 1 of runs of one recipe, which differ by their seeds alone."""
+"""Table 1 of runs that differ by their seeds alone."""
 
 import itertools
 import statistics
@@ -58,10 +58,10 @@ def table(
 ) -> tuple[dict[str, Any], int]:
     """Return the table of jobs by seed, for JSON, and the index of the median one by raw weights.
 
-    By the paper's protocol: every run is scored, the references beside the first one, and more
-    draws of the median one; evaluations kept with the runs are used again. trained: each job's
-    generators by their weights. missing: what is not in the table and why. Log-likelihoods are
-    in nats, times in hours.
+    Every run is scored by the paper's protocol, the references beside the first one, and more draws
+    of the median one; evaluations kept with the runs are used again. trained: each job's generators
+    by their weights. missing: what is not in the table and why. Log-likelihoods are in nats, times
+    in hours.
     """
     first = trained[0]["raw"]
     beside = evaluated(cfg, first, folds, references=["train", "kmeans"])
@@ -96,7 +96,7 @@ def table(
 
 
 def _row(job: Job, scores: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Return a run's length, what it ran on, and its scores by the weights of G."""
+    """Return a run's duration, what it ran on, and its scores by the weights of G."""
     sessions = Run(job.path).sessions()
     return {
         "seed": job.seed,

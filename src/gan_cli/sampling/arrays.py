@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from gan_cli.data.source import Source
 from gan_cli.errors import UserError
 from gan_cli.files import replacing
 
@@ -36,15 +36,15 @@ def read_array(setting: str, path: Path) -> Tensor:
     return values
 
 
-def read_samples(path: Path, source: Any) -> Tensor:
+def read_samples(path: Path, source: Source) -> Tensor:
     """Read samples (n, D) or (n, C, H, W) of a source's shape and range, as float32 (n, C, H, W).
 
-    Raises UserError for others.
+    Sides of one pixel, and the one channel of grey images, may be left out. Raises UserError for
+    other samples.
     """
     samples = read_array("samples", path)
     n, shape = len(samples), tuple(samples.shape[1:])
-    # Sides of one pixel, and the one channel of grey images, may be left out.
-    if shape != (source.dimension,) and _long(shape) != _long(source.shape):
+    if shape != (source.dimension,) and _without_ones(shape) != _without_ones(source.shape):
         raise UserError(
             f"samples is {path} of shape {tuple(samples.shape)}; those of this data set are (n, "
             f"{', '.join(map(str, source.shape))}), or (n, {source.dimension})."
@@ -74,5 +74,5 @@ def write_samples(path: Path, blocks: Iterable[Tensor], shape: Sequence[int]) ->
             file.write(block.numpy().astype("<f4", copy=False).tobytes())
 
 
-def _long(shape: Sequence[int]) -> tuple[int, ...]:
+def _without_ones(shape: Sequence[int]) -> tuple[int, ...]:
     return tuple(side for side in shape if side != 1)

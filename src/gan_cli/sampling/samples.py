@@ -14,38 +14,42 @@ from gan_cli.rng import stream, stream_seed
 # samples are asked for nor memory's limits can change a bit of any of them.
 BLOCK = 256
 
+DrawZ = Callable[[int, torch.Generator], Tensor]
 
-def draw_z(prior: Callable[[int, torch.Generator], Tensor], n: int, seed: int) -> Tensor:
+
+def draw_z(prior: DrawZ, n: int, seed: int) -> Tensor:
     """Return z_0 .. z_(n-1) of `seed`, (n, dim) on the CPU; z_i is the same for any n > i."""
-    blocks = [prior(BLOCK, stream(seed, "z", b)) for b in range(-(-n // BLOCK))]
-    return torch.cat(blocks)[:n]
+    return torch.cat(list(_blocks_of_z(prior, n, seed)))[:n]
 
 
-@torch.no_grad()
-def generate(
-    generator: nn.Module, z: Tensor, seed: int, device: torch.device, first: int = 0
-) -> Tensor:
+def generate(generator: nn.Module, z: Tensor, seed: int, device: torch.device) -> Tensor:
     """Return G(z) in eval mode and float32, (n, C, H, W) on the CPU, for z (n, dim).
 
-    Random numbers of G's own, if it draws any from PyTorch's, NumPy's or Python's global stream,
-    are a function of
-    `seed` and the sample's number, which for z[0] is BLOCK times `first`; the streams are left as
-    they were, and so is G. Raises UserError where G gives no tensor, or one of lower precision.
+    Random numbers of G's own, if it draws any from the global stream of PyTorch, NumPy or Python,
+    are a function of `seed` and the sample's number; the streams are left as they were, and so is
+    G. Raises UserError where G gives no tensor, or one of lower precision.
     """
     n = len(z)
     z = torch.cat([z, z.new_zeros(-n % BLOCK, z.shape[1])])
-    blocks = enumerate(z.split(BLOCK), first)
-    samples = [images_from(generator, block, seed, device, b).cpu() for b, block in blocks]
-    return torch.cat(samples)[:n]
+    blocks = enumerate(z.split(BLOCK))
+    return torch.cat([images_from(generator, x, seed, device, b).cpu() for b, x in blocks])[:n]
+
+
+def sample_blocks(
+    generator: nn.Module, prior: DrawZ, n: int, seed: int, device: torch.device
+) -> Iterator[Tensor]:
+    """Yield samples 0 .. n-1 of `seed`, as `generate` gives them of `draw_z`, BLOCK at a time."""
+    for b, z in enumerate(_blocks_of_z(prior, n, seed)):
+        yield images_from(generator, z, seed, device, b).cpu()[: n - b * BLOCK]
 
 
 @torch.no_grad()
 def images_from(
     generator: nn.Module, z: Tensor, seed: int, device: torch.device, b: int = 0
 ) -> Tensor:
-    """Return G(z) for a single block, as `generate` does, on `device`."""
-    was_training = generator.training
-    numbers, states = stream_seed(seed, "generate", b), (random.getstate(), np.random.get_state())  # noqa: NPY002
+    """Return G(z) for z of block `b`, as `generate` does, on `device`."""
+    was_training, numbers = generator.training, stream_seed(seed, "generate", b)
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
     try:
         generator.eval()
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
@@ -55,8 +59,8 @@ def images_from(
             images = generator(z.to(device))
     finally:
         generator.train(was_training)
-        random.setstate(states[0])
-        np.random.set_state(states[1])  # noqa: NPY002
+        random.setstate(python)
+        np.random.set_state(numpy)  # noqa: NPY002
     if not isinstance(images, Tensor):
         raise UserError(
             f"network.generator gives {type(images).__name__}; it must give a tensor of images "
@@ -70,14 +74,7 @@ def images_from(
     return images.float()
 
 
-def sample_blocks(
-    generator: nn.Module,
-    prior: Callable[[int, torch.Generator], Tensor],
-    n: int,
-    seed: int,
-    device: torch.device,
-) -> Iterator[Tensor]:
-    """Yield samples 0 .. n-1 of `seed`, as `generate` gives them of `draw_z`, BLOCK at a time."""
+def _blocks_of_z(prior: DrawZ, n: int, seed: int) -> Iterator[Tensor]:
+    """Yield z in whole blocks (BLOCK, dim), enough for n samples."""
     for b in range(-(-n // BLOCK)):
-        z = prior(BLOCK, stream(seed, "z", b))
-        yield generate(generator, z, seed, device, first=b)[: n - b * BLOCK]
+        yield prior(BLOCK, stream(seed, "z", b))

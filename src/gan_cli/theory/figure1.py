@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,10 +9,18 @@ from matplotlib.figure import Figure
 
 Array = np.ndarray[tuple[int], np.dtype[np.float64]]
 
+ARROW = {
+    "arrowstyle": "-|>,head_width=0.15,head_length=0.35",
+    "color": "black",
+    "linewidth": 0.7,
+    "shrinkA": 0,
+    "shrinkB": 0,
+}
+
 
 @dataclass(frozen=True)
 class Panel:
-    """One moment: densities and D at `x` (n,), and where G takes even steps `z` (m,) in (0, 1)."""
+    """One moment: densities and D at `x` (n,), and G at evenly spaced `z` (m,) in (0, 1)."""
 
     title: str
     x: Array
@@ -25,13 +32,12 @@ class Panel:
 
 
 def figure1(panels: Sequence[Panel]) -> Figure:
-    """Draw the panels side by side; colours and strokes are the paper's, so print keeps them apart.
+    """Draw the panels side by side, in the paper's colours and line styles.
 
-    D is on the left axis, the densities on the right one, the same in all panels.
+    D is on the left axis, the densities on the right one, with the same scales in all panels.
     """
     figure = Figure(figsize=(3.0 * len(panels), 3.8), dpi=200, layout="constrained")
-    # Any: what `subplots` returns depends on how many there are.
-    rows: Any = figure.subplots(2, len(panels), squeeze=False, height_ratios=(2.4, 1))
+    rows = figure.subplots(2, len(panels), squeeze=False, height_ratios=(2.4, 1))
     highest = 1.08 * max(float(max(panel.p_data.max(), panel.p_g.max())) for panel in panels)
     last = len(panels) - 1
     for i, (panel, above, below) in enumerate(zip(panels, *rows, strict=True)):
@@ -45,12 +51,11 @@ def figure1(panels: Sequence[Panel]) -> Figure:
         above.set_title(f"({'abcdefgh'[i]}) {panel.title}", fontsize=10)
         above.set(xlim=(panel.x[0], panel.x[-1]), ylim=(0, 1.08), ylabel="" if i else "$D(x)$")
         densities.set(ylim=(0, highest), ylabel="density" if i == last else "")
-        # The scales are the same throughout: numbers stand at the outer edges alone.
+        # Only the outer panels have numbers on their axes.
         above.tick_params(bottom=False, labelbottom=False, left=i == 0, labelleft=i == 0)
         densities.tick_params(right=i == last, labelright=i == last)
         _arrows(below, panel)
-        if i == last:
-            figure.legend(handles=lines, loc="outside lower center", ncols=3, frameon=False)
+    figure.legend(handles=lines, loc="outside lower center", ncols=3, frameon=False)
     return figure
 
 
@@ -65,17 +70,9 @@ def _arrows(axes: Axes, panel: Panel) -> None:
     axes.spines[["left", "right", "bottom"]].set_visible(False)
     axes.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False, labelsize=8, pad=1)
     axes.hlines(0, left, left + width, color="black", linewidth=1, clip_on=False)
-    label: dict[str, Any] = {"va": "center", "clip_on": False}
-    axes.text(left - 0.01 * width, 0, "$z = 0$", ha="right", fontsize=8, **label)
-    axes.text(left + 1.01 * width, 0, "$1$", ha="left", fontsize=8, **label)
-    axes.text(low, 0.8, "$x$", ha="left", **label)
-    arrow = {
-        "arrowstyle": "-|>,head_width=0.15,head_length=0.35",
-        "color": "black",
-        "linewidth": 0.7,
-        "shrinkA": 0,
-        "shrinkB": 0,
-    }
+    axes.text(left - 0.01 * width, 0, "$z = 0$", ha="right", va="center", fontsize=8)
+    axes.text(left + 1.01 * width, 0, "$1$", ha="left", va="center", fontsize=8)
+    axes.text(low, 0.8, "$x$", ha="left", va="center")
     for z, x in zip(left + width * panel.z, panel.g_of_z, strict=True):
         if low <= x <= high:
-            axes.annotate("", xy=(x, 1), xytext=(z, 0), arrowprops=arrow)
+            axes.annotate("", xy=(x, 1), xytext=(z, 0), arrowprops=ARROW)

@@ -1,70 +1,115 @@
-"""The four moments of Figure 1's caption, and the claims of section 4 at them by numbers."""
+"""The four moments of Figure 1's caption, and the claims of section 4 at them in numbers."""
 
 import math
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from gan_cli.errors import UserError
-from gan_cli.theory.divergence import DENSE, LOG_4, Moment, grid, measure
+from gan_cli.theory.divergence import (
+    LOG_4,
+    Mixture,
+    OfX,
+    grid,
+    jensen_shannon,
+    optimal_logits,
+    value_of_game,
+)
 from gan_cli.theory.figure1 import Panel
+from gan_cli.theory.monotone import MonotoneGenerator
 from gan_cli.theory.one_dimensional import LineGame
 
-# The integrals are taken on a grid so many times finer than the one D was taken to its optimum on.
+# The grid of the integrals is so many times finer than the one that D is optimised on.
 FINER = 10
+# Where p_data + p_g is below this, in units of 1 / p_data's std, D has hardly anything to go by.
+DENSE = 0.01
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What is measured of D and G at one moment of training; values in nats.
+
+    `value` is V(D, G) and `value_at_optimum` V(D*, G) (equation 1), `jensen_shannon` JSD(p_data ||
+    p_g), `c_of_g` -log 4 + 2 JSD (theorem 1). `d_error` and `d_from_half` are the largest
+    |D - D*| and |D - 1/2| where p_data + p_g > DENSE; `mass` is the integral of p_data and of p_g
+    over the grid, which a grid too coarse gets wrong.
+    """
+
+    value: float
+    value_at_optimum: float
+    c_of_g: float
+    jensen_shannon: float
+    d_error: float
+    d_from_half: float
+    mass: tuple[float, float]
+
+
+@torch.no_grad()
+def measure(discriminator: OfX, generator: MonotoneGenerator, p_data: Mixture, x: Tensor) -> Moment:
+    """Return what is measured of logits `discriminator` and of G, by integrals on the grid `x`."""
+    log_p_data, log_p_g = p_data.log_density(x), generator.log_density(x)
+
+    def optimum(at: Tensor) -> Tensor:
+        return optimal_logits(p_data.log_density(at), generator.log_density(at))
+
+    d, dense = discriminator(x).sigmoid(), log_p_data.exp() + log_p_g.exp() > DENSE / p_data.std
+    jsd = jensen_shannon(log_p_data, log_p_g, x)
+    return Moment(
+        value_of_game(discriminator, p_data.log_density, generator, x),
+        value_of_game(optimum, p_data.log_density, generator, x),
+        -LOG_4 + 2 * jsd,
+        jsd,
+        float((d - optimum(x).sigmoid())[dense].abs().max()),
+        float((d - 0.5)[dense].abs().max()),
+        (float(torch.trapezoid(log_p_data.exp(), x)), float(torch.trapezoid(log_p_g.exp(), x))),
+    )
 
 
 def train(
     game: LineGame, before: int, inner: int, g_steps: int, after: int, cells: int
-) -> Iterator[tuple[str, Moment, Panel]]:
-    """Train the game and yield each moment's title, what is measured then, and its panel.
+) -> Iterator[tuple[Moment, Panel]]:
+    """Train the game and yield each moment with its panel, which has its title.
 
     `before` iterations of Algorithm 1, D's inner loop of `inner` iterations on a grid of `cells`,
-    `g_steps` of G alone, and `after` more of Algorithm 1. Raises UserError as `measure_game` does.
+    `g_steps` of G alone, and `after` more of Algorithm 1. Raises UserError where training has
+    diverged or the grid is too coarse for the densities.
     """
-
-    def look(title: str) -> tuple[str, Moment, Panel]:
-        return title, measure_game(game, cells), panel(game, title)
-
     game.train(before)
-    yield look("near convergence")
+    yield _measure(game, cells), _panel(game, "near convergence")
     game.train_discriminator(grid(game.p_data, game.generator, cells), inner)
-    yield look("after D's inner loop")
+    yield _measure(game, cells), _panel(game, "after D's inner loop")
     for _ in range(g_steps):
         game.generator_step()
-    yield look("after G's step" + ("s" if g_steps > 1 else ""))
+    yield _measure(game, cells), _panel(game, "after G's step" + ("s" if g_steps > 1 else ""))
     game.train(after)
-    yield look("at the end")
+    yield _measure(game, cells), _panel(game, "at the end")
 
 
-def measure_game(game: LineGame, cells: int) -> Moment:
-    """Return what is measured of the game as it stands, on a grid FINER times finer than `cells`.
-
-    Raises UserError where training has diverged or the grid is too coarse for the densities.
-    """
-    x = grid(game.p_data, game.generator, FINER * cells)
+def _measure(game: LineGame, cells: int) -> Moment:
+    x, step = grid(game.p_data, game.generator, FINER * cells), game.state.step
     if not bool(torch.isfinite(x).all() and torch.isfinite(game.discriminator(x)).all()):
         raise UserError(
-            f"The game diverged by step {game.step}: schedule.lr is {game.lr:g}; try a smaller one."
+            f"Training diverged by step {step}: schedule.lr is {game.lr:g}; try a smaller one."
         )
-    moment = measure(game.discriminator, game.generator, game.generator.log_density, game.p_data, x)
+    moment = measure(game.discriminator, game.generator, game.p_data, x)
     for name, mass in zip(("p_data", "p_g"), moment.mass, strict=True):
         if not math.isclose(mass, 1, abs_tol=1e-6):
             raise UserError(
-                f"quadrature is {cells}, on which {name} integrates to {mass:.7g} at step "
-                f"{game.step}; it must be more, or the p_data.stds closer to each other."
+                f"quadrature is {cells}, on which {name} integrates to {mass:.7g} at step {step}; "
+                "it must be more, or the p_data.stds closer to each other."
             )
     return moment
 
 
 @torch.no_grad()
-def panel(game: LineGame, title: str) -> Panel:
-    """Return the game as it stands, as a panel of Figure 1."""
-    p_data, device = game.p_data, game.rng.device
+def _panel(game: LineGame, title: str) -> Panel:
+    p_data = game.p_data
     low = float((p_data.means - 3.5 * p_data.stds).min())
     high = float((p_data.means + 3.5 * p_data.stds).max())
-    x = torch.linspace(low, high, 801, dtype=torch.float64, device=device)
-    z = (torch.arange(20, dtype=torch.float64, device=device) + 0.5) / 20
+    x = torch.linspace(low, high, 801, dtype=torch.float64, device=p_data.means.device)
+    z = (torch.arange(20, dtype=torch.float64, device=x.device) + 0.5) / 20
 
     densities = p_data.log_density(x).exp(), game.generator.log_density(x).exp()
     curves = (x, *densities, game.discriminator(x).sigmoid(), z, game.generator(z))

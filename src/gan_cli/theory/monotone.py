@@ -1,8 +1,13 @@
 """A generator of numbers whose density is known: a rising map of the line."""
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid, softplus
+
+# Of the logistic distribution, which is that of logit(z).
+LOGISTIC_STD = math.pi / math.sqrt(3)
 
 
 class MonotoneGenerator(nn.Module):
@@ -28,19 +33,17 @@ class MonotoneGenerator(nn.Module):
         self.register_buffer("scale", torch.tensor(scale, dtype=torch.float64))
         # The bends lie side by side where z has its mass, and start as half of the slope.
         edges = torch.linspace(-6, 6, units + 1, dtype=torch.float64)
-        width = 12 / units
-        slope = spread / LOGISTIC_STD
+        width, slope = 12 / units, spread / LOGISTIC_STD
+        each = torch.ones(units, dtype=torch.float64)
         self.shift = nn.Parameter(torch.tensor(shift, dtype=torch.float64))
         self.slope = nn.Parameter(_inverse_softplus(torch.tensor(slope / 2, dtype=torch.float64)))
-        self.heights = nn.Parameter(
-            _inverse_softplus(torch.full_like(edges[1:], slope * width / 4))
-        )
+        self.heights = nn.Parameter(_inverse_softplus(slope * width / 4 * each))
         self.centers = nn.Parameter((edges[1:] + edges[:-1]) / 2)
-        self.widths = nn.Parameter(_inverse_softplus(torch.full_like(edges[1:], width)))
+        self.widths = nn.Parameter(_inverse_softplus(width * each))
 
     def forward(self, z: Tensor) -> Tensor:
         """Return G(z)."""
-        return self._rise(z.logit())[0]
+        return self._x_and_slope(z.logit())[0]
 
     @torch.no_grad()
     def log_density(self, x: Tensor) -> Tensor:
@@ -51,21 +54,17 @@ class MonotoneGenerator(nn.Module):
         low, high = (level - bend) / slope, (level + bend) / slope
         for _ in range(64):
             middle = (low + high) / 2
-            below = self._rise(middle)[0] < x
+            below = self._x_and_slope(middle)[0] < x
             low, high = torch.where(below, middle, low), torch.where(below, high, middle)
         u = (low + high) / 2
-        return logsigmoid(u) + logsigmoid(-u) - self._rise(u)[1].log()
+        return logsigmoid(u) + logsigmoid(-u) - self._x_and_slope(u)[1].log()
 
-    def _rise(self, u: Tensor) -> tuple[Tensor, Tensor]:
+    def _x_and_slope(self, u: Tensor) -> tuple[Tensor, Tensor]:
         """Return x at `u` and dx/du."""
         slope, heights, widths = map(softplus, (self.slope, self.heights, self.widths))
         bends = ((u.unsqueeze(1) - self.centers) / widths).tanh()
         x = self.center + self.scale * (self.shift + slope * u + bends @ heights)
         return x, self.scale * (slope + (1 - bends**2) @ (heights / widths))
-
-
-# Of the logistic distribution, which is that of logit(z): pi / sqrt(3).
-LOGISTIC_STD = 1.8137993642342178
 
 
 def _inverse_softplus(y: Tensor) -> Tensor:

@@ -1,15 +1,16 @@
-"""The game on the line: Algorithm 1, its inner loop taken to the optimum, G's steps alone."""
+"""The game on the line: Algorithm 1, its inner loop taken to the optimum, and steps of G alone."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from gan_cli.game.objectives import Objective
+from gan_cli.game.state import new_state
+from gan_cli.game.updates import Game, alternating, descend
 from gan_cli.networks.mlp import Discriminator
-from gan_cli.rng import stream, stream_seed
+from gan_cli.rng import stream_seed
 from gan_cli.theory.divergence import Mixture, value_on_grid
 from gan_cli.theory.monotone import MonotoneGenerator
 
@@ -20,72 +21,78 @@ class LineDiscriminator(nn.Module):
     D sees (x - center) / scale, so that the units of x do not matter.
     """
 
-    def __init__(self, widths: list[int], center: float, scale: float) -> None:
+    def __init__(self, widths: Sequence[int], center: float, scale: float) -> None:
         super().__init__()
         self.center, self.scale = center, scale
-        self.network = Discriminator([1], widths, ["tanh"]).double()
+        self.network = Discriminator([1], list(widths), ["tanh"]).double()
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the logits of D(x)."""
         return self.network(((x - self.center) / self.scale).unsqueeze(1))
 
 
-@dataclass
-class LineGame:
-    """The players with their optimizers, their objective, and the random numbers.
+class UnitInterval:
+    """The prior U(0, 1), float64."""
 
-    `lr` falls in proportion to the part of the `steps` that is still to come, so that the
-    noise of the minibatches dies out and the players come to rest.
+    dim = 1
+
+    def __call__(self, n: int, rng: torch.Generator) -> Tensor:
+        """Draw (n,)."""
+        z = torch.rand(n, dtype=torch.float64, device=rng.device, generator=rng)
+        return z.clamp(1e-12, 1 - 1e-12)  # G takes its logit
+
+
+class LineGame:
+    """The two players on the line, with p_data known, before their first iteration.
+
+    generator: what MonotoneGenerator takes besides p_data's center and scale. widths: of D's tanh
+    layers. k, batch_size, lr: as in training. lr falls linearly to 0 over `steps` iterations, so
+    that the noise of the minibatches dies out. All random numbers follow from `seed`.
     """
 
-    p_data: Mixture
-    generator: MonotoneGenerator
-    discriminator: LineDiscriminator
-    objective: Objective
-    k: int
-    batch_size: int
-    lr: float
-    steps: int
-    rng: torch.Generator
-    step: int = 0
+    def __init__(
+        self,
+        p_data: Mixture,
+        objective: Objective,
+        generator: Mapping[str, Any],
+        widths: Sequence[int],
+        k: int,
+        batch_size: int,
+        lr: float,
+        steps: int,
+        seed: int,
+        device: torch.device,
+    ) -> None:
+        def set_learning_rate(optimizer: torch.optim.Optimizer, minibatches: int) -> None:
+            optimizer.param_groups[0]["lr"] = lr * (1 - minibatches // k / steps)
 
-    def __post_init__(self) -> None:
-        # The betas that GANs are usually trained with (Radford et al., 2016).
-        self.g_optimizer, self.d_optimizer = (
-            torch.optim.Adam(player.parameters(), lr=self.lr, betas=(0.5, 0.999))
-            for player in (self.generator, self.discriminator)
-        )
+        def adam(parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+            # The betas that GANs are usually trained with (Radford et al., 2016).
+            return torch.optim.Adam(parameters, lr=lr, betas=(0.5, 0.999))
+
+        torch.manual_seed(stream_seed(seed, "theory.discriminator"))
+        self.discriminator = LineDiscriminator(widths, p_data.mean, p_data.std)
+        self.generator = MonotoneGenerator(**generator, center=p_data.mean, scale=p_data.std)
+        self.state = new_state(self.generator, self.discriminator, (adam, adam), seed, device)
+        self.state.rng.manual_seed(stream_seed(seed, "theory"))
+        self.rules = Game(objective, UnitInterval(), set_learning_rate)
+        self.p_data, self.k, self.batch_size, self.lr = p_data, k, batch_size, lr
 
     def train(self, steps: int) -> None:
-        """Play `steps` iterations of Algorithm 1, on fresh minibatches."""
+        """Do `steps` iterations of Algorithm 1, on fresh minibatches."""
         for _ in range(steps):
-            for optimizer in (self.g_optimizer, self.d_optimizer):
-                optimizer.param_groups[0]["lr"] = self.lr * (1 - self.step / self.steps)
-            for _ in range(self.k):
-                self._discriminator_step()
-            self.generator_step()
-            self.step += 1
-
-    def _discriminator_step(self) -> None:
-        real = self.p_data.sample(self.batch_size, self.rng)
-        with torch.no_grad():
-            fake = self.generator(self._draw_z())
-        loss = self.objective.discriminator_loss(self.discriminator(real), self.discriminator(fake))
-        _update(self.discriminator, self.d_optimizer, loss)
+            x = [self.p_data.sample(self.batch_size, self.state.rng) for _ in range(self.k)]
+            alternating(self.state, self.rules, x)
+            self.state.step += 1
 
     def generator_step(self) -> None:
-        """Let G descend its gradient once, D staying as it is."""
-        logits = self.discriminator(self.generator(self._draw_z()))
-        _update(self.generator, self.g_optimizer, self.objective.generator_loss(logits))
-
-    def _draw_z(self) -> Tensor:
-        z = torch.rand(
-            self.batch_size, dtype=torch.float64, device=self.rng.device, generator=self.rng
-        )
-        return z.clamp(1e-12, 1 - 1e-12)  # logit(0) is not a number to go on with
+        """Let G descend its gradient once, with D fixed."""
+        z = self.rules.prior(self.batch_size, self.state.rng)
+        loss = self.rules.objective.generator_loss(self.discriminator(self.generator(z)))
+        descend(self.state.g_optimizer, loss)
 
     def train_discriminator(self, x: Tensor, iterations: int) -> None:
-        """Take D to its optimum for G as it stands: L-BFGS on V over the grid `x` (n,).
+        """Take D to its optimum for the present G: L-BFGS on V over the grid `x` (n,).
 
         V is the exact expectation (equation 3), not a minibatch's: from finitely many samples D
         would learn which of them are real, and minibatches would leave it their noise.
@@ -107,36 +114,4 @@ class LineGame:
             return -value.item()
 
         optimizer.step(loss)
-
-
-def new_line_game(
-    p_data: Mixture,
-    objective: Objective,
-    generator: Mapping[str, Any],
-    widths: Sequence[int],
-    k: int,
-    batch_size: int,
-    lr: float,
-    steps: int,
-    seed: int,
-    device: torch.device,
-) -> LineGame:
-    """Return a game on `device` before its first iteration, with the streams of `seed`.
-
-    generator: what MonotoneGenerator takes beside p_data's center and scale. widths: of D's tanh
-    layers. The rest is LineGame's.
-    """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(stream_seed(seed, "theory.discriminator"))
-        d = LineDiscriminator(list(widths), p_data.mean, p_data.std)
-    g = MonotoneGenerator(**generator, center=p_data.mean, scale=p_data.std)
-    rng = stream(seed, "theory", device=device)
-    return LineGame(p_data, g.to(device), d.to(device), objective, k, batch_size, lr, steps, rng)
-
-
-def _update(player: nn.Module, optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
-    # Gradients of the one player alone: those of the other are never computed.
-    parameters = list(player.parameters())
-    for parameter, gradient in zip(parameters, torch.autograd.grad(loss, parameters), strict=True):
-        parameter.grad = gradient
-    optimizer.step()
+        optimizer.zero_grad()

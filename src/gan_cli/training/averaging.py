@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-# Steps from one update of the average to the next: it is a twentieth of an iteration's time.
+# Steps from one update of the average to the next: it takes a twentieth of an iteration's time.
 AVERAGE_EVERY = 10
 
 
@@ -28,10 +28,7 @@ def update_average(
 def current_average(
     average: nn.Module, generator: nn.Module, step: int, decay: float, power: float
 ) -> nn.Module:
-    """Return a copy of `average` that has the steps since its last update in it as well.
-
-    To look at it changes nothing: training goes on from the average as it was.
-    """
+    """Return a copy of `average` with the steps since its last update in it; `average` stays."""
     current = copy.deepcopy(average)
     if step % AVERAGE_EVERY:
         update_average(current, generator, step, step % AVERAGE_EVERY, decay, power)

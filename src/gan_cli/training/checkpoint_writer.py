@@ -1,26 +1,19 @@
-"""When a run's checkpoints are written, and the thread that writes them."""
+"""When a run's checkpoints are written."""
 
 import time
-from collections.abc import Callable, Collection
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Collection
 from pathlib import Path
-from types import TracebackType
-from typing import Any
-
-import torch
 
 from gan_cli.game.state import State
 from gan_cli.training import checkpoints
 
 
 class CheckpointWriter:
-    """Writes checkpoints into `directory`, in the background, and says when one is due.
+    """Writes checkpoints into `directory`, and says when one is due.
 
     One is due every so many steps, for each number in `every_steps`, and after `minutes` without
     one; but not while the time spent on them is more than `share` of all the time since the start.
-    None stands for no limit. `sync` puts on disk what must not be older than a checkpoint.
-    `written` counts them, and `spent` is the time in seconds, what training did not wait for
-    included: it had to share the processor.
+    None stands for no limit. `written` counts them, and `spent` is the time in seconds.
     """
 
     def __init__(
@@ -29,88 +22,44 @@ class CheckpointWriter:
         every_steps: Collection[int],
         minutes: float | None,
         share: float | None,
-        sync: Callable[[], None],
     ) -> None:
-        self._directory, self._sync = directory, sync
+        self._directory = directory
         self._every_steps, self._minutes, self._share = every_steps, minutes, share
-        self._pool = ThreadPoolExecutor(1)
-        self._writing: Future[float] | None = None
         self._began = self._saved = time.monotonic()
         self.spent = self._last = 0.0
         self.written = 0
         self._wanted = False
-        self._best: dict[str, Any] | None = None
+        self._best: bytes | None = None
 
     def due(self, step: int) -> bool:
-        """Return whether to save after `step`. What is due while it costs too much stays due.
-
-        Raises UserError where the last could not be written.
-        """
+        """Return whether to save after `step`. What is due while it costs too much stays due."""
         now = time.monotonic()
         self._wanted |= any(step % n == 0 for n in self._every_steps)
         self._wanted |= self._minutes is not None and now - self._saved >= 60 * self._minutes
-        # Where there is no limit, the last one is waited for: none is left out.
-        impatient = self._wanted and self._share is None
-        if self._writing is not None and (impatient or self._writing.done()):
-            self.wait()
         cheap = self._share is None or self.spent + self._last <= self._share * (now - self._began)
-        return self._wanted and cheap and self._writing is None
+        return self._wanted and cheap
 
     def set_best(self, state: State) -> None:
         """Take the state as it is now for the best so far, to be written with the next checkpoint.
 
         Should that never come, a resumed run finds it again.
         """
-        self._best, self._wanted = _copy(state.state_dict()), True
+        self._best, self._wanted = checkpoints.pack(state.state_dict()), True
 
     def save(self, state: State) -> None:
-        """Have the state as it is now written, with the best one if there is a new one.
+        """Write the state, and the best one if there is a new one.
 
-        Raises UserError where the one before could not be written.
+        Raises UserError where they can't be written.
         """
-        self.wait()
         self._saved = time.monotonic()
-        content, best = _copy(state.state_dict()), self._best
-        self._writing = self._pool.submit(self._write, content, best, self._saved)
+        if self._best is not None:
+            checkpoints.save_best(self._directory, self._best)
+        checkpoints.save(self._directory, state.state_dict())
         self._wanted, self._best = False, None
-
-    def wait(self) -> None:
-        """Wait until what was saved is on disk. Raises UserError where it can't be written."""
-        writing, self._writing = self._writing, None
-        if writing is not None:
-            self._last = writing.result()
-            self.spent += self._last
-            self.written += 1
+        self._last = time.monotonic() - self._saved
+        self.spent += self._last
+        self.written += 1
 
     def share(self) -> float:
         """Return the share of the time since the start that was spent."""
         return self.spent / (time.monotonic() - self._began)
-
-    def _write(self, content: dict[str, Any], best: dict[str, Any] | None, began: float) -> float:
-        self._sync()
-        if best is not None:
-            checkpoints.save_best(self._directory, best)
-        checkpoints.save(self._directory, content)
-        return time.monotonic() - began
-
-    def __enter__(self) -> "CheckpointWriter":
-        return self
-
-    def __exit__(
-        self,
-        _kind: type[BaseException] | None,
-        error: BaseException | None,
-        _traceback: TracebackType | None,
-    ) -> None:
-        self._pool.shutdown()
-        if error is None:
-            self.wait()
-
-
-def _copy(value: Any) -> Any:
-    """Return a copy on the CPU, which training does not change."""
-    if isinstance(value, torch.Tensor):
-        return value.detach().to("cpu", copy=True)
-    if isinstance(value, dict):
-        return {key: _copy(item) for key, item in value.items()}
-    return [_copy(item) for item in value] if isinstance(value, list) else value

@@ -3,23 +3,27 @@
 import hashlib
 import io
 import logging
-import zipfile
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 import torch
+from torch import nn
 
-from gan_cli.errors import UserError
-from gan_cli.files import replacing
+from gan_cli.errors import DivergedError, UserError
+from gan_cli.files import write_atomically
+from gan_cli.game.state import State
 
 log = logging.getLogger(__name__)
 
 # The file's first line, then the SHA-256 of what follows, then what torch.save wrote.
 FORMAT = b"gan checkpoint "
-MAGIC = FORMAT + b"2\n"
+VERSION = b"2"
+MAGIC = FORMAT + VERSION + b"\n"
 HEADER = len(MAGIC) + 65
 KEEP = 2
 BEST = "best.ckpt"
+# At most so many restores of a diverging run.
+RESTORES = 3
 
 
 def save(directory: Path, content: dict[str, Any]) -> Path:
@@ -28,48 +32,24 @@ def save(directory: Path, content: dict[str, Any]) -> Path:
     Raises UserError where it can't be written; those there are stay.
     """
     path = _path(directory, content["step"])
-    _write(path, content)
+    write_atomically(path, pack(content))
     for old in _newest_first(directory)[KEEP:]:
         old.unlink(missing_ok=True)
     return path
 
 
-def save_best(directory: Path, content: dict[str, Any]) -> None:
-    """Write `content` as the best checkpoint, in place of the one before."""
-    _write(directory / BEST, content)
+def save_best(directory: Path, packed: bytes) -> None:
+    """Write what `pack` returned as the best checkpoint, in place of the one before."""
+    write_atomically(directory / BEST, packed)
 
 
-def _write(path: Path, content: dict[str, Any]) -> None:
-    with replacing(path) as temporary, open(temporary, "wb") as file:
-        file.write(bytes(HEADER))
-        hashing = _Hashing(file)
-        torch.save(content, cast(BinaryIO, hashing))
-        if hashing.error is not None:
-            raise hashing.error
-        file.seek(0)
-        file.write(MAGIC + hashing.digest.hexdigest().encode() + b"\n")
-
-
-class _Hashing:
-    """A file as torch.save wants it, and the SHA-256 of what went through: no copy in memory.
-
-    An error is kept, not raised: on its way through PyTorch's writer it would end the process.
-    """
-
-    def __init__(self, file: BinaryIO) -> None:
-        self.file, self.digest = file, hashlib.sha256()
-        self.error: OSError | None = None
-
-    def write(self, data: bytes) -> int:
-        self.digest.update(data)
-        try:
-            if self.error is None:
-                self.file.write(data)
-        except OSError as error:
-            self.error = error
-        return len(data)
-
-    def flush(self) -> None: ...
+def pack(content: dict[str, Any]) -> bytes:
+    """Return the bytes of a checkpoint file of `content`."""
+    # By way of memory: an error on its way through PyTorch's writer would end the process.
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    payload = buffer.getvalue()
+    return MAGIC + _checksum(payload) + payload
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -79,18 +59,17 @@ def load(path: Path) -> dict[str, Any]:
             header, payload = file.read(HEADER), file.read()
     except OSError as error:
         raise UserError(f"Cannot read {path}: {error.strerror}.") from error
-    if not header.startswith(MAGIC):
-        if header.startswith(FORMAT):
-            written, read = header[len(FORMAT) :].split()[:1], MAGIC[len(FORMAT) :].split()
-            raise UserError(
-                f"{path} is a checkpoint of format {b''.join(written).decode(errors='replace')}, "
-                f"by another version of gan; this one reads format {read[0].decode()}."
-            )
+    if not header.startswith(FORMAT):
         raise UserError(f"{path} is damaged, or not a checkpoint of gan.")
-    if header[len(MAGIC) :] != hashlib.sha256(payload).hexdigest().encode() + b"\n":
+    version = header.removeprefix(FORMAT).partition(b"\n")[0]
+    if version != VERSION:
+        raise UserError(
+            f"{path} is a checkpoint of format {version.decode(errors='replace')}, by another "
+            f"version of gan; this one reads format {VERSION.decode()}."
+        )
+    if header.removeprefix(MAGIC) != _checksum(payload):
         raise UserError(f"{path} is damaged: its checksum does not match its content.")
     try:
-        _refuse_bomb(payload)
         content = torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
     except Exception as error:  # whatever a file made to deceive does to the parsers
         reason = " ".join(str(error).split())
@@ -100,27 +79,16 @@ def load(path: Path) -> dict[str, Any]:
     return content
 
 
-def _refuse_bomb(payload: bytes) -> None:
-    """Raise ValueError where `payload` would unpack to more than itself: torch.save packs nothing.
-
-    A checksum shows damage, not intent: anyone can write one.
-    """
-    with zipfile.ZipFile(io.BytesIO(payload)) as archive:
-        if sum(member.file_size for member in archive.infolist()) > len(payload):
-            raise ValueError("its parts are larger than the file")
-
-
 def load_newest(directory: Path) -> dict[str, Any]:
     """Read the newest checkpoint that is whole, and report each that isn't.
 
     Raises UserError where there is none.
     """
-    paths = _newest_first(directory)
-    for path, before in zip(paths, [*paths[1:], None], strict=False):
+    for path in _newest_first(directory):
         try:
             return load(path)
         except UserError as error:
-            log.warning("%s%s", error, " The one before it is used." if before else "")
+            log.warning("%s The one before it is used, if there is one.", error)
     raise UserError(f"{directory.parent} has no whole checkpoint; nothing can be read from it.")
 
 
@@ -136,23 +104,38 @@ def load_chosen(directory: Path, which: str) -> dict[str, Any]:
     return load(directory / BEST)
 
 
-def restore(state: Any, directory: Path) -> None:
-    """Load the newest whole checkpoint into a State, or nothing where none was written yet.
+def restore(state: State, directory: Path) -> None:
+    """Load the newest whole checkpoint into `state`, or nothing where none was written yet.
 
     Damaged ones that are newer are set aside, under another name. Raises UserError where none of
     those there is whole, or where they are of other networks.
     """
     paths = _newest_first(directory)
     if paths:
-        saved = load_newest(directory)
-        fit(state, saved, directory)
+        fit(state, load_newest(directory), directory)
         for path in paths:
             if path > _path(directory, state.step):
                 path.rename(path.with_name(f"{path.name}.damaged"))
 
 
-def fit(what: Any, saved: dict[str, Any], directory: Path) -> None:
-    """Load `saved` into `what`, a module or a State.
+def restore_diverged(state: State, directory: Path, error: DivergedError) -> None:
+    """Return to the last checkpoint, with other random numbers.
+
+    Raises UserError where that was done RESTORES times already.
+    """
+    if state.restored == RESTORES:
+        raise UserError(f"{error} It was restored {RESTORES} times already.") from error
+    restored = state.restored + 1
+    restore(state, directory)
+    state.start_streams(restored)
+    log.warning(
+        "%s Back to step %d, with new random numbers, restore %d of at most %d.",
+        error, state.step, restored, RESTORES,
+    )  # fmt: skip
+
+
+def fit(what: nn.Module | State, saved: dict[str, Any], directory: Path) -> None:
+    """Load `saved` into `what`.
 
     Raises UserError where the networks differ, or the version of gan that saved it.
     """
@@ -165,6 +148,10 @@ def fit(what: Any, saved: dict[str, Any], directory: Path) -> None:
     except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{directory} holds a checkpoint of another network: {reason}") from error
+
+
+def _checksum(payload: bytes) -> bytes:
+    return hashlib.sha256(payload).hexdigest().encode() + b"\n"
 
 
 def _path(directory: Path, step: int) -> Path:

@@ -1,10 +1,10 @@
 """Where to compute, and in which arithmetic."""
 
+import contextlib
 import ctypes
 import logging
 import os
 import platform
-import sys
 import time
 from pathlib import Path
 
@@ -19,8 +19,8 @@ log = logging.getLogger(__name__)
 def pick_device(name: str) -> torch.device:
     """Return the device called `name`; `auto` takes a GPU where there is one.
 
-    It is the process's from here on, with convolutions that are float32 and always the same.
-    Raises UserError where there is no such device.
+    From here on it is the process's, with deterministic convolutions in float32. Raises UserError
+    where there is no such device.
     """
     name = device_name(name)
     try:
@@ -68,21 +68,18 @@ _gpu: list[FileLock] = []
 def take_gpu(directory: Path) -> None:
     """Leave one GPU visible to this process, where there are several: one that no other job has.
 
-    Jobs note theirs by locks in `directory`, which other machines may write to as well. Waits until
+    Jobs lock theirs by files in `directory`, which other machines may write to as well. Waits until
     a GPU is free, and then has it for good: CUDA looks only once.
     """
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     gpus = visible.split(",") if visible else [str(i) for i in range(torch.cuda.device_count())]
     while len(gpus) > 1:
         for gpu in gpus:
-            try:
-                _gpu.append(
-                    FileLock(directory / f".gpu-{platform.node()}-{gpu}", timeout=0).acquire().lock
-                )
-            except Timeout:
-                continue
-            os.environ["CUDA_VISIBLE_DEVICES"] = gpu
-            return
+            lock = FileLock(directory / f".gpu-{platform.node()}-{gpu}", timeout=0)
+            with contextlib.suppress(Timeout):
+                _gpu.append(lock.acquire().lock)
+                os.environ["CUDA_VISIBLE_DEVICES"] = gpu
+                return
         time.sleep(1)
 
 
@@ -109,32 +106,30 @@ def _round_float32(to_tf32: bool) -> None:
     torch.backends.cudnn.allow_tf32 = to_tf32
 
 
-def keep_freed_memory(largest: int) -> None:
-    """Have the C library keep freed blocks of up to `largest` bytes for the next step.
-
-    By itself glibc hands memory back once twice the largest block lies free at its heap's end,
-    which depends on all else that lies there; the kernel's clearing of new pages was then a third
-    of a step of `tutorial`. Blocks above 32 MB, as the paper's CIFAR-10 pairs have them, it hands
-    back at once, whatever its settings, unless all come from the heap: that costs memory, half as
-    much again and more, so only networks that have such blocks get it. Other C libraries are left
-    alone.
-    """
-    if not sys.platform.startswith("linux"):
-        return
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(M_TRIM_THRESHOLD, -1)
-        if largest > MMAP_THRESHOLD_MAX:
-            mallopt(M_MMAP_MAX, 0)
-        else:
-            mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD_MAX)
-
-
 # Names and values of glibc's malloc.h and malloc.c.
 M_TRIM_THRESHOLD = -1
 M_MMAP_THRESHOLD = -3
 M_MMAP_MAX = -4
 MMAP_THRESHOLD_MAX = 32 * 2**20
+
+
+def keep_freed_memory(largest: int) -> None:
+    """Have glibc keep freed blocks of up to `largest` bytes for the next step.
+
+    By default it hands memory back once twice the largest block lies free at its heap's end, which
+    depends on all else that lies there; the kernel's clearing of new pages was then a third of a
+    step of `tutorial`. Blocks above 32 MB, as the paper's CIFAR-10 pairs have them, it always hands
+    back, unless all come from the heap: that takes half as much memory again and more, so only
+    networks that have such blocks get it. Other C libraries are left alone.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return
+    mallopt = ctypes.CDLL(None).mallopt
+    mallopt(M_TRIM_THRESHOLD, -1)
+    if largest > MMAP_THRESHOLD_MAX:
+        mallopt(M_MMAP_MAX, 0)
+    else:
+        mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD_MAX)
 
 
 def _multiplies_bf16(device: torch.device) -> bool:

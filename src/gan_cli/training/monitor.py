@@ -1,22 +1,37 @@
-"""The monitor: a small Parzen estimate on validation, and how diverse samples are."""
+"""The monitor: grids of samples, a small Parzen estimate on validation, and mode collapse."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
 from gan_cli.data.source import Data, Source
+from gan_cli.errors import UserError
+from gan_cli.figures.grid import Picture, picture
 from gan_cli.game.priors import Prior
 from gan_cli.game.state import State
 from gan_cli.metrics.registry import METRICS, Reference
 from gan_cli.sampling.samples import draw_z, generate
 from gan_cli.training.averaging import current_average
 
+log = logging.getLogger(__name__)
+
+# Measures of samples' diversity; each is 1 for samples as diverse as the data.
+DIVERSITY = ("spread", "coverage")
+# A G whose samples were never more diverse than this has not learned yet: it can't collapse.
+LEAST = 0.1
+
 
 class Monitor:
-    """Measures samples of G, or with `weights` "ema" of its average, each time from the same z.
+    """Looks at samples of G from the same z each time, so that progress can be watched.
 
-    `samples` of them, against `valid` points of the validation set, in the space that the paper
-    measures in; `sigmas` are the widths that Parzen windows try.
+    Every `every` iterations, if that is not None, and after the last, it measures `samples` of
+    them, of G or with `weights` "ema" of its average, against `valid` points of the validation set,
+    in the space that the paper measures in; `sigmas` are the widths that Parzen windows try. Every
+    `grid_every` iterations it draws `grid` of them.
+
+    G has collapsed, into what the paper calls the Helvetica scenario (section 6), where a measure
+    of DIVERSITY is below `collapse` of its running maximum; with `stop_on_collapse` the run ends.
     """
 
     def __init__(
@@ -26,27 +41,80 @@ class Monitor:
         source: Source,
         data: Data,
         seed: int,
-        weights: str,
+        *,
+        every: int | None,
         samples: int,
         valid: int,
         sigmas: Sequence[float],
+        weights: str,
         ema_decay: float,
         ema_power: float,
+        collapse: float,
+        stop_on_collapse: bool,
+        grid: int,
+        grid_every: int,
     ) -> None:
         self.state, self.source, self.seed, self.weights = state, source, seed, weights
+        self.every, self.grid_every = every, grid_every
         self.ema = ema_decay, ema_power
-        self.z = draw_z(prior, samples, seed)
+        self.collapse, self.stop_on_collapse = collapse, stop_on_collapse
+        self.z, self.grid_z = draw_z(prior, samples, seed), draw_z(prior, grid, seed)
         points = self._measured(source.to_model(data.valid.x[:valid]))
         train = self._measured(source.to_model(data.train.x[:samples]))
         self.reference = Reference(points, train, sigmas)
 
-    def __call__(self) -> dict[str, float]:
-        """Return the value of each of METRICS by its name."""
-        network, step = self.state.generator, self.state.step
+    def is_due(self, last: bool) -> bool:
+        """Return whether to measure samples now, after this iteration, which may be the last."""
+        return self.every is not None and (last or self.state.step % self.every == 0)
+
+    def number(self) -> int:
+        """Return how many estimates there are up to this iteration."""
+        return self.state.step // self.every if self.every else 0
+
+    def draw(self) -> Picture:
+        """Return a picture of a grid of samples, of G itself."""
+        device = self.state.rng.device
+        samples = generate(self.state.generator, self.grid_z, self.seed, device)
+        return picture(self.source.to_pixels(samples))
+
+    def estimate(self) -> dict[str, float]:
+        """Return the value of each of METRICS by its name.
+
+        The state has the running maxima of DIVERSITY, and whether G has collapsed.
+        """
+        state, network = self.state, self.state.generator
         if self.weights == "ema":
-            network = current_average(self.state.average, network, step, *self.ema)
-        samples = self._measured(generate(network, self.z, self.seed, self.state.rng.device))
-        return {metric.name: metric(samples, self.reference) for metric in METRICS}
+            network = current_average(state.average, network, state.step, *self.ema)
+        samples = self._measured(generate(network, self.z, self.seed, state.rng.device))
+        estimates = {metric.name: metric.measure(samples, self.reference) for metric in METRICS}
+        for name in DIVERSITY:
+            # More diversity than the data's is no virtue.
+            state.maxima[name] = max(state.maxima.get(name, 0.0), min(estimates[name], 1.0))
+        state.collapsed = bool(self._fallen(estimates))
+        return estimates
+
+    def report_collapse(self, estimates: Mapping[str, float]) -> None:
+        """Warn that G has collapsed, or raise UserError where the run is to stop."""
+        fallen = " and ".join(
+            f"their {name} is {estimates[name]:.3f} of the data's, after "
+            f"{self.state.maxima[name]:.3f}"
+            for name in self._fallen(estimates)
+        )
+        sentence = (
+            f"G's samples have collapsed at step {self.state.step}: {fallen}. "
+            "An earlier checkpoint may be of more use; a smaller optimizer.lr or another seed may "
+            "keep it from happening."
+        )
+        if self.stop_on_collapse:
+            raise UserError(sentence)
+        log.warning("%s", sentence)
+
+    def _fallen(self, estimates: Mapping[str, float]) -> list[str]:
+        maxima = self.state.maxima
+        return [
+            name for name in DIVERSITY
+            if maxima[name] > LEAST and estimates[name] < self.collapse * maxima[name]
+        ]  # fmt: skip
 
     def _measured(self, x: Tensor) -> Tensor:
         return self.source.to_measure(x).to(self.state.rng.device)

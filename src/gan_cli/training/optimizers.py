@@ -1,4 +1,4 @@
-"""Optimizers: each builds a torch optimizer and sets its rates, pure functions of the time."""
+"""Optimizers: each builds PyTorch's, and sets its learning rate and momentum before each update."""
 
 from collections.abc import Iterable
 from typing import Annotated, Protocol, runtime_checkable
@@ -15,10 +15,7 @@ LearningRateDecay = Annotated[float, Interval(ge=1, le=LARGEST)]
 
 
 class Optimizer(Protocol):
-    """A player's optimizer, as its config describes it.
-
-    `slots` counts the numbers that it keeps for each parameter.
-    """
+    """A player's optimizer, as its config describes it; it stores `slots` numbers a parameter."""
 
     slots: int
 
@@ -26,21 +23,24 @@ class Optimizer(Protocol):
         """Return PyTorch's optimizer of `parameters`."""
         ...
 
-    def rates(self, t: int, epoch: int) -> tuple[float, float]:
-        """Return learning rate and momentum after t minibatches, in `epoch` (from 1)."""
+    def schedule(self, n: int, epoch: int) -> tuple[float, float]:
+        """Return learning rate and momentum after n minibatches, in `epoch` (from 1)."""
         ...
 
-    def set(self, optimizer: torch.optim.Optimizer, t: int, epoch: int) -> None:
-        """Set the rates of the update that follows t minibatches."""
+    def set_hyperparameters(self, optimizer: torch.optim.Optimizer, n: int, epoch: int) -> None:
+        """Set learning rate and momentum for the update after n minibatches."""
         ...
 
 
 @runtime_checkable
 class CapturableOptimizer(Optimizer, Protocol):
-    """One whose update can be compiled, or captured as a CUDA graph."""
+    """One whose update can be compiled, or captured as a CUDA graph.
 
-    def take(self, optimizer: torch.optim.Optimizer, rates: Tensor) -> None:
-        """Have the update at hand use learning rate and momentum from `rates` (2,), a tensor."""
+    A replay finds new numbers in a tensor, and never in Python.
+    """
+
+    def set_from_tensor(self, optimizer: torch.optim.Optimizer, values: Tensor) -> None:
+        """Set learning rate and momentum from `values` (2,), on the device."""
         ...
 
 
@@ -52,12 +52,12 @@ def _refuse_floor_above(lr: float, lr_min: float) -> None:
 class Momentum:
     """Gradient descent with classical momentum: v <- m v - lr g; theta <- theta + v.
 
-    The rate decays from `lr` by `lr_decay` a minibatch down to `lr_min`, the momentum m grows from
+    lr decays from `lr` by `lr_decay` a minibatch down to `lr_min`, the momentum m grows from
     `momentum` to `momentum_end` over the first `momentum_epochs` epochs. Raises UserError where
     `lr_min` is above `lr`.
     """
 
-    slots = 1  # numbers kept for each parameter
+    slots = 1
 
     def __init__(
         self,
@@ -74,49 +74,46 @@ class Momentum:
         self.momentum_epochs = momentum_epochs
 
     def build(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        """Return an optimizer of `parameters`, whose rates `set` has yet to give."""
+        """Return an optimizer of `parameters`."""
         return torch.optim.SGD(parameters, lr=self.lr, momentum=self.momentum, fused=True)
 
-    def rates(self, t: int, epoch: int) -> tuple[float, float]:
-        """Return learning rate and momentum after t minibatches, in `epoch` (from 1)."""
+    def schedule(self, n: int, epoch: int) -> tuple[float, float]:
+        """Return learning rate and momentum after n minibatches, in `epoch` (from 1)."""
         return (
-            learning_rate(t, self.lr, self.lr_decay, self.lr_min),
+            learning_rate(n, self.lr, self.lr_decay, self.lr_min),
             momentum(epoch, self.momentum, self.momentum_end, self.momentum_epochs),
         )
 
-    def set(self, optimizer: torch.optim.Optimizer, t: int, epoch: int) -> None:
-        """Set the rates of the update that follows t minibatches.
+    def set_hyperparameters(self, optimizer: torch.optim.Optimizer, n: int, epoch: int) -> None:
+        """Set learning rate and momentum for the update after n minibatches.
 
         PyTorch keeps b = -v / lr, with b <- m' b + g and theta <- theta - lr b. That is the same
-        where m' = m lr_before / lr, lr_before being the rate of the update before.
+        where m' = m lr_before / lr, lr_before being the learning rate of the update before.
         """
-        lr, m = self.rates(t, epoch)
+        lr, m = self.schedule(n, epoch)
         for group in optimizer.param_groups:
             group["momentum"] = m * group["lr"] / lr
             group["lr"] = lr
 
-    def take(self, optimizer: torch.optim.Optimizer, rates: Tensor) -> None:
-        """Have the update at hand use lr and momentum from `rates` (2,), on the device.
-
-        For CUDA graphs, where `rates` are other ones in every replay and Python's numbers are not.
-        """
-        # PyTorch's update takes the momentum from Python alone: it is there 1, and made up here.
+    def set_from_tensor(self, optimizer: torch.optim.Optimizer, values: Tensor) -> None:
+        """Set lr and m' from `values` (2,), on the device."""
+        # PyTorch takes the momentum from Python alone: there it is 1, and the buffers are scaled.
         slots = optimizer.state.values()
         buffers = [s["momentum_buffer"] for s in slots if "momentum_buffer" in s]
         if buffers:
-            torch._foreach_mul_(buffers, rates[1])
+            torch._foreach_mul_(buffers, values[1])
         for group in optimizer.param_groups:
-            group["lr"], group["momentum"] = rates[0], 1.0
+            group["lr"], group["momentum"] = values[0], 1.0
 
 
 class Adam:
     """Adam (Kingma and Ba, 2015).
 
-    The rate decays from `lr` by `lr_decay` a minibatch down to `lr_min`. Raises UserError where
-    `lr_min` is above `lr`.
+    lr decays from `lr` by `lr_decay` a minibatch down to `lr_min`. Raises UserError where `lr_min`
+    is above `lr`.
     """
 
-    slots = 2  # numbers kept for each parameter
+    slots = 2
 
     def __init__(
         self,
@@ -134,20 +131,17 @@ class Adam:
         """Return an optimizer of `parameters`."""
         return torch.optim.Adam(parameters, lr=self.lr, betas=self.betas, fused=True)
 
-    def rates(self, t: int, epoch: int) -> tuple[float, float]:  # noqa: ARG002
-        """Return learning rate after t minibatches, and beta1, Adam's momentum."""
-        return learning_rate(t, self.lr, self.lr_decay, self.lr_min), self.betas[0]
+    def schedule(self, n: int, epoch: int) -> tuple[float, float]:  # noqa: ARG002
+        """Return learning rate after n minibatches, and beta1, Adam's momentum."""
+        return learning_rate(n, self.lr, self.lr_decay, self.lr_min), self.betas[0]
 
-    def set(self, optimizer: torch.optim.Optimizer, t: int, epoch: int) -> None:
-        """Set the rate of the update that follows t minibatches."""
-        lr, _ = self.rates(t, epoch)
+    def set_hyperparameters(self, optimizer: torch.optim.Optimizer, n: int, epoch: int) -> None:
+        """Set the learning rate for the update after n minibatches."""
+        lr, _ = self.schedule(n, epoch)
         for group in optimizer.param_groups:
             group["lr"] = lr
 
-    def take(self, optimizer: torch.optim.Optimizer, rates: Tensor) -> None:
-        """Have the update at hand use the learning rate rates[0], on the device.
-
-        For CUDA graphs, where `rates` are other ones in every replay and Python's numbers are not.
-        """
+    def set_from_tensor(self, optimizer: torch.optim.Optimizer, values: Tensor) -> None:
+        """Set the learning rate from values[0], on the device."""
         for group in optimizer.param_groups:
-            group["lr"], group["capturable"] = rates[0], True
+            group["lr"], group["capturable"] = values[0], True

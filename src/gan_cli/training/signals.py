@@ -18,8 +18,8 @@ class Stop:
 def stop_signals() -> Iterator[Stop]:
     """Within, the first SIGTERM or Ctrl-C is noted for the loop to see; a second acts at once.
 
-    SIGUSR1, which schedulers send ahead of the end, asks to save and go on. SIGUSR2 asks to stop,
-    and is raised again after that: under Slurm Submitit waits for it, to queue the job once more.
+    SIGUSR1, which schedulers send ahead of the end, asks to save. SIGUSR2 asks to stop, and is
+    raised again after that: under Slurm Submitit waits for it, to queue the job once more.
     """
     stop = Stop()
 

@@ -1,10 +1,10 @@
-"""What a run would be: shapes, parameters, steps, memory."""
+"""What a run would be: shapes, parameters, memory."""
 
 from collections.abc import Iterator
 
 import torch
 from torch import Tensor, nn
-from torch.utils.hooks import RemovableHandle
+from torch.nn.modules.module import register_module_forward_hook
 
 
 def layers(network: nn.Module, x: Tensor) -> list[tuple[str, tuple[int, ...], int, int]]:
@@ -13,40 +13,23 @@ def layers(network: nn.Module, x: Tensor) -> list[tuple[str, tuple[int, ...], in
     Of modules with parts only those are layers that have parameters beside their parts'. `x` is
     a minibatch of inputs; it is passed through once, in training mode.
     """
+    names = {module: name for name, module in network.named_modules()}
     rows: list[tuple[str, tuple[int, ...], int, int]] = []
 
-    def hook(name: str, module: nn.Module) -> RemovableHandle:
+    def note(module: nn.Module, _x: object, out: object) -> None:
+        parts = list(module.children())
         own = sum(p.numel() for p in module.parameters(recurse=False))
-        said = type(module).__name__ if list(module.children()) else str(module)
-        label = f"{name} {said}".replace("_features", "")
+        if parts and not own:
+            return
+        label = f"{names.get(module)} {type(module).__name__ if parts else module}"
+        # Of what returns several tensors, as nn.LSTM does, the first is shown.
+        out = out[0] if isinstance(out, tuple) else out
+        shape, size = (tuple(out.shape[1:]), out.nbytes) if isinstance(out, Tensor) else ((), 0)
+        rows.append((label.replace("_features", ""), shape, own, size))
 
-        def note(_module: nn.Module, _x: object, out: object) -> None:
-            # Of what gives several tensors, as nn.LSTM does, the first one's shape is shown.
-            tensors = list(tensors_in(out))
-            shape = tuple(tensors[0].shape[1:]) if tensors else ()
-            rows.append((label, shape, own, sum(x.nbytes for x in tensors)))
-
-        return module.register_forward_hook(note)
-
-    hooks = [
-        hook(name, module)
-        for name, module in network.named_modules()
-        if not list(module.children()) or list(module.parameters(recurse=False))
-    ]
-    with torch.no_grad():
+    with torch.no_grad(), register_module_forward_hook(note):
         network(x)
-    for handle in hooks:
-        handle.remove()
     return rows
-
-
-def tensors_in(output: object) -> Iterator[Tensor]:
-    """Yield the tensors in what a module returns: one, or tuples, lists and dicts of them."""
-    if isinstance(output, Tensor):
-        yield output
-    elif isinstance(output, tuple | list | dict):
-        for part in output.values() if isinstance(output, dict) else output:
-            yield from tensors_in(part)
 
 
 def table(title: str, rows: list[tuple[str, tuple[int, ...], int, int]]) -> Iterator[str]:
@@ -63,8 +46,8 @@ def memory(
 ) -> int:
     """Return an estimate in bytes: weights, gradients, optimizer slots, average, activations, data.
 
-    `slots` numbers a parameter are kept by the optimizer; `activations` bytes of layer outputs
-    exist twice, once for the gradient.
+    The optimizer stores `slots` numbers a parameter; `activations` bytes of layer outputs exist
+    twice, once for the gradient.
     """
     g = sum(p.nbytes for p in generator.parameters())
     d = sum(p.nbytes for p in discriminator.parameters())

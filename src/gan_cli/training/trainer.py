@@ -2,21 +2,20 @@
 
 import logging
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from gan_cli.data.minibatches import Minibatches
 from gan_cli.errors import DivergedError
-from gan_cli.figures.grid import Picture
 from gan_cli.game.state import LOGITS, State
 from gan_cli.game.updates import TRAINING_METRICS, Game, Update, metrics
 from gan_cli.training.averaging import AVERAGE_EVERY, update_average
 from gan_cli.training.checkpoint_writer import CheckpointWriter
-from gan_cli.training.collapse import CollapseDetector
 from gan_cli.training.metric_logger import MetricLogger
+from gan_cli.training.monitor import Monitor
 from gan_cli.training.optimizers import Optimizer
 from gan_cli.training.signals import Stop
 
@@ -28,34 +27,14 @@ BEST_BY = "parzen_valid"
 SIGMOID_CHECK_STEPS = 50
 
 
-@dataclass(frozen=True)
-class Observers:
-    """What measures and records a run while it trains; intervals are in iterations.
-
-    `monitor` estimates how good samples are: BEST_BY, and diversity, which `collapse` watches.
-    `draw` makes a picture of samples. A search gets each estimate, with its number from 1, by
-    `prune`, which raises PrunedError to end the run. The run ends once BEST_BY is `target` (nats).
-    """
-
-    metric_logger: MetricLogger
-    checkpoints: CheckpointWriter
-    monitor: Callable[[], dict[str, float]]
-    collapse: CollapseDetector
-    draw: Callable[[], Picture]
-    prune: Callable[[int, float], None]
-    log_every: int
-    grid_every: int
-    monitor_every: int | None
-    target: float = math.inf
-
-
 @dataclass
 class Trainer:
     """Trains `state` by `update`, on `k` of the minibatches an iteration.
 
     `update` is one of `config.build.UPDATES`, as its engine executes it. `d_optimizer` gives the
     learning rate and momentum that a row of metrics reports. `ema_decay` and `ema_power` are those
-    of the average of G's weights, as `update_average` takes them.
+    of the average of G's weights, as `update_average` takes them. Without `metric_logger`,
+    `monitor` or `checkpoint_writer` nothing is logged, measured or saved.
     """
 
     state: State
@@ -66,49 +45,72 @@ class Trainer:
     d_optimizer: Optimizer
     ema_decay: float = 0.0
     ema_power: float = 8.0
+    metric_logger: MetricLogger | None = None
+    monitor: Monitor | None = None
+    checkpoint_writer: CheckpointWriter | None = None
+    # Whether all logits since step 0 are in [0, 1].
+    _like_probabilities: bool = field(default=False, init=False)
 
-    def train(self, steps: int, observers: Observers, stop: Stop) -> None:
-        """Train up to iteration `steps`, until `observers.target` is reached, or `stop` is asked.
+    @property
+    def iterations_per_epoch(self) -> float:
+        """How many iterations make an epoch."""
+        return self.minibatches.per_epoch / self.k
 
-        Raises DivergedError at the first row or checkpoint at which a metric or a weight is NaN or
-        infinite, and UserError for what can't be written and for a collapse that is to end the run.
+    def train(
+        self,
+        steps: int,
+        target: float = math.inf,
+        stop: Stop | None = None,
+        prune: Callable[[int, float], None] | None = None,
+    ) -> None:
+        """Train up to iteration `steps`, until BEST_BY is `target` (nats), or `stop` is asked.
+
+        `prune` takes each estimate of BEST_BY and its number, from 1, and raises PrunedError where
+        a search ends the run. Raises DivergedError at the first row or checkpoint at which a metric
+        or a weight is NaN or infinite, and UserError for what can't be written and for a collapse
+        that is to end the run.
         """
-        state = self.state
-        logged, may_be_probabilities = state.step, not state.step
-        while not is_over(state, steps, observers.target) and stop.signal is None:
+        state, stop = self.state, stop or Stop()
+        self._like_probabilities = state.step == 0
+        if state.step == 0:
+            # Before there is a row that could be lost.
+            self.save()
+
+        while not is_over(state, steps, target) and stop.signal is None:
+            # Update both players.
             self.train_step()
-            observers.metric_logger.advance()
 
-            # The monitor's estimates go into a row of their own iteration.
-            every = observers.monitor_every
-            best = state.best
-            estimates = self.validate(observers) if every and self._is_due(every, steps) else {}
-            last = is_over(state, steps, observers.target)
-            if state.step % observers.log_every == 0 or estimates or last:
-                may_be_probabilities = may_be_probabilities and self._warn_of_probabilities()
-                self.log(observers, estimates, state.step - logged)
-                logged = state.step
-            if state.step % observers.grid_every == 0 or last:
-                observers.metric_logger.grid(state.step, observers.draw())
+            # Measure samples.
+            best, was_collapsed = state.best, state.collapsed
+            estimates = self.validate(last=state.step == steps)
+            last = is_over(state, steps, target)
+            has_collapsed = state.collapsed and not was_collapsed
 
-            if state.best > best:
-                observers.checkpoints.set_best(state)
-            collapse = observers.collapse.check(state, estimates)
-            if last or collapse or stop.save or observers.checkpoints.due(state.step):
-                self.save(observers)
-                stop.save = False
-            if collapse:
-                observers.collapse.report(collapse)
-            if every and BEST_BY in estimates and not last:
-                observers.prune(state.step // every, estimates[BEST_BY])
+            # Log, with the estimates in the row of their own iteration.
+            self.log(estimates, last)
+
+            # Save.
+            if self.checkpoint_writer is not None:
+                if state.best > best:
+                    self.checkpoint_writer.set_best(state)
+                if last or has_collapsed or stop.save or self.checkpoint_writer.due(state.step):
+                    self.save()
+                    stop.save = False
+
+            # Report the estimates; a collapse, or a search, may end the run.
+            if self.monitor is not None and estimates:
+                if has_collapsed:
+                    self.monitor.report_collapse(estimates)
+                if prune is not None and not last:
+                    prune(self.monitor.number(), estimates[BEST_BY])
 
         if stop.signal is not None:
-            self.save(observers)
+            self.save()
 
     def train_step(self) -> None:
         """Do one iteration: an update of both players, and of the average when it is due."""
-        state, t = self.state, self.state.step * self.k
-        logits = self.update(state, self.game, [self.minibatches[t + i] for i in range(self.k)])
+        state, first = self.state, self.state.step * self.k
+        logits = self.update(state, self.game, [self.minibatches[first + i] for i in range(self.k)])
         if len(state.logits) == LOGITS:
             # On the device, without waiting for it.
             state.earlier = self.means()
@@ -130,50 +132,60 @@ class Trainer:
             return latest
         return state.earlier.lerp(latest, n / (state.n_earlier + n))
 
-    def validate(self, observers: Observers) -> dict[str, float]:
-        """Return the monitor's estimates, of which the state has the best so far."""
-        estimates = observers.monitor()
-        self.state.best = max(self.state.best, estimates.get(BEST_BY, -math.inf))
+    def validate(self, last: bool) -> dict[str, float]:
+        """Return the monitor's estimates where they are due; the state gets the best so far."""
+        if self.monitor is None or not self.monitor.is_due(last):
+            return {}
+        estimates = self.monitor.estimate()
+        self.state.best = max(self.state.best, estimates[BEST_BY])
         return estimates
 
-    def log(self, observers: Observers, estimates: dict[str, float], iterations: int) -> None:
-        """Write a row of means over the last `iterations`; this is a sync point."""
-        self.state.refuse_diverged()
-        images = iterations * self.k * self.minibatches.batch_size
-        observers.metric_logger.row({**self._row(), **estimates}, images)
+    def log(self, estimates: Mapping[str, float], last: bool) -> None:
+        """Write a row of metrics, which is a sync point, and a grid of samples, where due."""
+        logger, step = self.metric_logger, self.state.step
+        if logger is None:
+            return
+        logger.advance(images=self.k * self.minibatches.batch_size)
+        if step % logger.every == 0 or estimates or last:
+            self.state.refuse_diverged()
+            self._warn_of_probabilities()
+            logger.row({**self._row(), **estimates})
+        if self.monitor is not None and (step % self.monitor.grid_every == 0 or last):
+            logger.grid(step, self.monitor.draw())
 
-    def save(self, observers: Observers) -> None:
-        """Have a checkpoint written, in the background."""
-        self.state.refuse_diverged()
-        observers.checkpoints.save(self.state)
-
-    def _is_due(self, every: int, steps: int) -> bool:
-        return self.state.step % every == 0 or self.state.step == steps
+    def save(self) -> None:
+        """Write a checkpoint, with all rows that came before it on disk."""
+        if self.checkpoint_writer is not None:
+            self.state.refuse_diverged()
+            if self.metric_logger is not None:
+                self.metric_logger.sync()
+            self.checkpoint_writer.save(self.state)
 
     def _row(self) -> dict[str, float]:
-        state, t = self.state, self.state.step * self.k
+        """Return what a row reports of the updates since the last."""
+        state, seen, per_epoch = self.state, self.state.step * self.k, self.minibatches.per_epoch
         means = dict(zip(TRAINING_METRICS, self.means().tolist(), strict=True))
         state.logits.clear()
         state.earlier, state.n_earlier = None, 0
         for name, value in means.items():
             if not math.isfinite(value):
                 raise DivergedError(f"{name} is {value} at step {state.step}")
-        per_epoch = self.minibatches.per_epoch
-        lr, momentum = self.d_optimizer.rates(t - 1, (t - 1) // per_epoch + 1)
-        times = {"step": state.step, "epoch": t / per_epoch}
+        lr, momentum = self.d_optimizer.schedule(seen - 1, (seen - 1) // per_epoch + 1)
+        times = {"step": state.step, "epoch": seen / per_epoch}
         return {**times, **means, "learning_rate": lr, "momentum": momentum}
 
-    def _warn_of_probabilities(self) -> bool:
-        """Warn where all logits so far are in [0, 1]; return whether they may still be found to."""
+    def _warn_of_probabilities(self) -> None:
+        """Warn, once, where all logits since step 0 are in [0, 1]."""
+        if not self._like_probabilities:
+            return
         low, high = torch.stack(self.state.logits).aminmax()
-        found = low.item() >= 0 and high.item() <= 1
-        if found and self.state.step >= SIGMOID_CHECK_STEPS:
+        self._like_probabilities = low.item() >= 0 and high.item() <= 1
+        if self._like_probabilities and self.state.step >= SIGMOID_CHECK_STEPS:
+            self._like_probabilities = False
             log.warning(
                 "All that network.discriminator gave in the first %d steps is in [0, 1], as if it "
                 "ended in a sigmoid: it must give logits, so the sigmoid must go.", self.state.step,
             )  # fmt: skip
-            return False
-        return found
 
 
 def is_over(state: State, steps: int, target: float) -> bool:
