@@ -3,22 +3,21 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from helpers.command import GAN, SMALL, Result
+from helpers.command import GAN, SMALL, Gan
 
 # Signals itself as `module` is imported. Only an end in order does what `atexit` has.
-TOLD = """
+SIGNALLED = """
 import atexit, os, sys
 atexit.register(print, "In order.", file=sys.stderr)
-class Told:
+class Finder:
     def find_spec(self, name, path, target=None):
         if name == {module!r}:
             sys.meta_path.remove(self)
             os.kill(os.getpid(), {number})
-sys.meta_path.insert(0, Told())
+sys.meta_path.insert(0, Finder())
 sys.argv = ["gan", "train", *{arguments!r}]
 from gan_cli.cli import main
 main()
@@ -27,15 +26,20 @@ main()
 LONG = [*SMALL, "schedule.steps=50000", "log.every_steps=10"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize(
-    "module", ["hydra.conf", "numpy.linalg", "torch._dynamo.guards", "sklearn.datasets"]
+    ("module", "number"),
+    [
+        ("hydra.conf", signal.SIGINT),
+        ("numpy.linalg", signal.SIGTERM),
+        ("torch._dynamo.guards", signal.SIGINT),
+        ("sklearn.datasets", signal.SIGTERM),
+    ],
 )
 def test_a_signal_during_an_import_ends_at_once(
     module: str, number: signal.Signals, tmp_path: Path
 ) -> None:
-    """A signal while PyTorch's C++ imports NumPy, for one, was swallowed: the command went on."""
-    code = TOLD.format(module=module, number=number.value, arguments=LONG)
+    """While PyTorch's C++ imports NumPy, for one, an exception would be swallowed."""
+    code = SIGNALLED.format(module=module, number=number.value, arguments=LONG)
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
     )
@@ -45,20 +49,18 @@ def test_a_signal_during_an_import_ends_at_once(
     assert not list(tmp_path.glob("outputs/train/*/config.yaml"))
 
 
-def test_a_signal_ends_it_where_no_one_is_told(tmp_path: Path) -> None:
+def test_a_signal_ends_it_without_standard_error(tmp_path: Path) -> None:
     read, write = os.pipe()
     os.close(read)
-    code = TOLD.format(module="numpy.linalg", number=signal.SIGTERM.value, arguments=LONG)
+    code = SIGNALLED.format(module="numpy.linalg", number=signal.SIGTERM.value, arguments=LONG)
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, stderr=write, check=False)
     os.close(write)
     assert done.returncode == 128 + signal.SIGTERM
     assert not list(tmp_path.glob("outputs/train/*/config.yaml"))
 
 
-def test_a_command_that_has_ended_leaves_signals_alone(
-    gan: Callable[..., Result], tmp_path: Path
-) -> None:
-    """One that came as Python took itself apart ended in a traceback, and status 0."""
+def test_a_command_that_has_ended_leaves_signals_alone(gan: Gan, tmp_path: Path) -> None:
+    """While Python takes itself apart an exception would be a traceback, and status 0."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     code = (
         "import atexit, os, sys\n"
@@ -79,9 +81,7 @@ def test_a_command_that_has_ended_leaves_signals_alone(
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_sweep_that_is_told_to_end_leaves_no_workers(
-    number: signal.Signals, tmp_path: Path
-) -> None:
+def test_an_interrupted_sweep_leaves_no_workers(number: signal.Signals, tmp_path: Path) -> None:
     pytest.importorskip("joblib")
     command = [GAN, "train", "-m", "hydra/launcher=joblib", *LONG, "seed=0,1"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}

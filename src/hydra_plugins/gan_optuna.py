@@ -11,9 +11,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.override_parser.types import Override
-from hydra.core.utils import JobReturn
 from hydra.utils import instantiate
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from gan_cli.errors import PrunedError, UserError
 from gan_cli.runs import sweeps
@@ -29,7 +28,7 @@ log = logging.getLogger("gan_cli.sweep")
 
 
 class OptunaSweeper(Jobs):
-    """Runs `n_trials` trials in all, `n_jobs` at once, for the most of what a job returns.
+    """Runs `n_trials` trials in all, `n_jobs` at once, to maximise what a job returns.
 
     `sampler` and `pruner` are configs of Optuna's classes. What trial i is does not depend on where
     a search was stopped, if `n_jobs` is 1.
@@ -44,7 +43,7 @@ class OptunaSweeper(Jobs):
         self.sampler, self.pruner = sampler, pruner
 
     def sweep(self, arguments: list[str]) -> float:
-        """Search, and return the most that was found.
+        """Search, and return the best value.
 
         Raises UserError for what can't be searched, and CompactHydraException where trials failed.
         """
@@ -53,21 +52,27 @@ class OptunaSweeper(Jobs):
         # Of the same setting the command line's, which comes last, is the one that counts.
         last = {o.get_key_element(): o for o in sweeps.parse(self.params, arguments)}
         space = {key: distribution(o) for key, o in last.items() if o.is_sweep_override()}
-        same = {key: str(o.input_line) for key, o in last.items() if key not in space}
+        same = [str(o.input_line) for key, o in last.items() if key not in space]
         if not space:
             raise UserError(
                 "hydra/sweeper=optuna has nothing to search; sweep=search names a space, or give "
                 "one, as optimizer.lr='tag(log, interval(0.01, 1))'."
             )
-        study = open_study(self.begin(), self.pruner)
-        before = study.user_attrs.get("settings", sorted(same.values()))
-        if before != sorted(same.values()):
+        if OmegaConf.select(self.config, "monitor.every_epochs") is None:
             raise UserError(
-                f"The search in {self.config.hydra.sweep.dir} is one with other settings "
-                f"({' '.join(before)}); name this one with another sweep=..."
+                "hydra/sweeper=optuna maximises the monitor's estimate on validation; "
+                "monitor.every_epochs must say how often to make one."
+            )
+        self.begin()
+        study = open_study(self.directory, self.pruner)
+        before = study.user_attrs.get("settings", sorted(same))
+        if before != sorted(same):
+            raise UserError(
+                f"The search in {self.directory} is one with other settings ({' '.join(before)}); "
+                "name this one with another sweep=..."
             )
         study.set_user_attr("settings", before)
-        self.search(study, space, list(same.values()))
+        self.search(study, space, same)
         states = Counter(trial.state for trial in study.trials)
         if not states[TrialState.COMPLETE]:
             self.end()
@@ -90,15 +95,22 @@ class OptunaSweeper(Jobs):
         for trial in left:
             if trial.params.keys() != space.keys():  # killed while it was being asked for
                 study.tell(trial.number, state=TrialState.FAIL)
-        left = study.get_trials(states=[TrialState.RUNNING])
+        left = [trial for trial in left if trial.params.keys() == space.keys()]
         while batch := left[: self.n_jobs] or self.ask(study, space):
             left = left[self.n_jobs :]
             # Trials of the same values are one job.
+            names = {trial.number: sweeps.job_name(chosen(trial)) for trial in batch}
             outcomes = self.launch(
-                {sweeps.job_name(chosen(trial)): [*same, *chosen(trial)] for trial in batch}
+                {names[trial.number]: [*same, *chosen(trial)] for trial in batch}
             )
-            for trial in batch:
-                self.report(study, trial, outcomes.get(sweeps.job_name(chosen(trial))))
+            for number, name in names.items():
+                outcome = outcomes.get(name)
+                if isinstance(outcome, PrunedError):
+                    study.tell(number, state=TrialState.PRUNED)
+                elif isinstance(outcome, float) and math.isfinite(outcome):
+                    study.tell(number, outcome)
+                else:
+                    study.tell(number, state=TrialState.FAIL)
 
     def ask(
         self, study: "optuna.Study", space: "dict[str, BaseDistribution]"
@@ -111,25 +123,6 @@ class OptunaSweeper(Jobs):
             new = study.ask(space).number
             asked.append(study.trials[new])
         return asked
-
-    def report(
-        self, study: "optuna.Study", trial: "FrozenTrial", outcome: JobReturn | None
-    ) -> None:
-        """Report what became of a trial. Raises UserError for a run that measured nothing."""
-        from optuna.trial import TrialState
-
-        returned = None if outcome is None else outcome._return_value
-        if isinstance(returned, PrunedError):
-            study.tell(trial.number, state=TrialState.PRUNED)
-        elif isinstance(returned, float) and math.isfinite(returned):
-            study.tell(trial.number, returned)
-        else:
-            study.tell(trial.number, state=TrialState.FAIL)
-            if returned is None and outcome is not None:
-                raise UserError(
-                    "hydra/sweeper=optuna maximises the monitor's estimate on validation, and a "
-                    "run had none; monitor.every_epochs must say how often to make one."
-                )
 
 
 def distribution(override: Override) -> "BaseDistribution":

@@ -1,6 +1,6 @@
 """Hydra's plugins of gan: which jobs `-m` has, and what becomes of those that fail.
 
-They are looked for in this package; it is one that other distributions add to.
+Hydra looks for plugins in this package, to which other distributions add.
 """
 
 import logging
@@ -9,7 +9,6 @@ from pathlib import Path
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.plugins import Plugins
-from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import CompactHydraException, HydraException
 from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
@@ -35,6 +34,7 @@ class Jobs(Sweeper):
     """
 
     config: DictConfig
+    directory: Path
     launcher: Launcher
     loader: ConfigLoader
 
@@ -49,11 +49,12 @@ class Jobs(Sweeper):
         """Take what Hydra gives."""
         interrupts.unwind()  # which a launcher needs, to end its workers
         self.config, self.loader = config, hydra_context.config_loader
+        self.directory = Path(config.hydra.sweep.dir)
         self.launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
 
-    def begin(self) -> Path:
+    def begin(self) -> None:
         """Make the sweep's directory, with the record of its command.
 
         Raises UserError where it can't be written, or its name isn't one: runs are looked for in
@@ -65,33 +66,23 @@ class Jobs(Sweeper):
                 f"sweep is {name}; it must be a name without /, and outputs=DIRECTORY says where "
                 "sweeps are."
             )
-        directory = Path(self.config.hydra.sweep.dir)
-        directory.mkdir(parents=True, exist_ok=True)
-        write_atomically(directory / sweeps.RECORD, OmegaConf.to_yaml(self.config).encode())
-        return directory
+        self.directory.mkdir(parents=True, exist_ok=True)
+        write_atomically(self.directory / sweeps.RECORD, OmegaConf.to_yaml(self.config).encode())
 
-    def launch(self, jobs: Mapping[str, Sequence[str]]) -> dict[str, JobReturn]:
-        """Run jobs, given as their overrides by their names, and return what came of each."""
-        directory = Path(self.config.hydra.sweep.dir)
+    def launch(self, jobs: Mapping[str, Sequence[str]]) -> dict[str, object]:
+        """Run jobs, given as their overrides by their names.
+
+        Returns what each returned or raised; what could not even be composed is left out.
+        """
         batch = {}
         for name, overrides in jobs.items():
-            place = {"hydra.sweep.dir": str(directory), "hydra.sweep.subdir": name}
-            batch[name] = [
-                *overrides,
-                *(f"{key}={sweeps.quoted(path)}" for key, path in place.items()),
-            ]
+            place = {"hydra.sweep.dir": str(self.directory), "hydra.sweep.subdir": name}
+            own = [*overrides, *(f"{key}={sweeps.quoted(path)}" for key, path in place.items())]
             try:
-                self.loader.load_sweep_config(self.config, batch[name])
+                self.loader.load_sweep_config(self.config, own)
+                batch[name] = own
             except HydraException as error:
-                del batch[name]
-                reason = complaint(error, self.config.hydra.job.name)
-                log.error("%s: %s", name, reason)
-                sweeps.note(directory / name, f"failed: {reason}")
-                # Hydra gives a log to those jobs only that have a config.
-                (directory / name).mkdir(exist_ok=True)
-                with (directory / name / f"{self.config.hydra.job.name}.log").open("a") as file:
-                    file.write(f"{reason}\n")
-                self.failures.append(f"{name}: {reason}")
+                self.refuse(name, complaint(error, self.config.hydra.job.name))
         number, self.begun = self.begun, self.begun + len(jobs)
         if not batch:
             return {}
@@ -99,17 +90,22 @@ class Jobs(Sweeper):
             returned = self.launcher.launch(list(batch.values()), initial_job_idx=number)
         except OSError as error:  # a job's own are in what it returned; these are Hydra's
             raise UserError(
-                f"The jobs in {directory} can't go on: {error.strerror or error}. Once that is "
-                "mended, the same command runs those that have not finished."
+                f"The jobs in {self.directory} can't continue: {error.strerror or error}. Once "
+                "that is mended, the same command runs those that have not finished."
             ) from error
-        outcomes = dict(zip(batch, returned, strict=True))
-        self.failures += [
-            str(outcome._return_value)
-            for outcome in outcomes.values()
-            if outcome.status == JobStatus.FAILED
-            and not isinstance(outcome._return_value, PrunedError)
-        ]
-        return outcomes
+        outcomes = [one._return_value for one in returned]
+        failed = [one for one in outcomes if isinstance(one, Exception)]
+        self.failures += [str(error) for error in failed if not isinstance(error, PrunedError)]
+        return dict(zip(batch, outcomes, strict=True))
+
+    def refuse(self, name: str, reason: str) -> None:
+        """Report a job that has no config, and so none of Hydra's logs."""
+        log.error("%s: %s", name, reason)
+        sweeps.note(self.directory / name, f"failed: {reason}")
+        (self.directory / name).mkdir(exist_ok=True)
+        with (self.directory / name / f"{self.config.hydra.job.name}.log").open("a") as file:
+            file.write(f"{reason}\n")
+        self.failures.append(f"{name}: {reason}")
 
     def end(self) -> None:
         """Raise CompactHydraException, which says how many jobs failed and why, if any did."""
@@ -121,7 +117,7 @@ class Jobs(Sweeper):
 class GridSweeper(Jobs):
     """Runs every combination of the values that are listed."""
 
-    def sweep(self, arguments: list[str]) -> list[JobReturn]:
+    def sweep(self, arguments: list[str]) -> list[object]:
         """Run what the command line's overrides, and `params`, come to."""
         jobs = sweeps.combinations(self.params, arguments)
         name = self.config.hydra.runtime.choices.get("sweep")
@@ -131,7 +127,8 @@ class GridSweeper(Jobs):
                 f"sweep is {name}, which is none of {', '.join(presets)}, and nothing else gives a "
                 "setting several values, as seed=range(5) does."
             )
-        log.info("What becomes of each job is in %s.", self.begin() / sweeps.LOG)
+        self.begin()
+        log.info("What becomes of each job is in %s.", self.directory / sweeps.LOG)
         outcomes = self.launch(jobs)
         self.end()
         return list(outcomes.values())

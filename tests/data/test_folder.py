@@ -406,14 +406,15 @@ def test_a_run_resumes_where_its_pictures_were_moved(plain: Path, gan: Gan) -> N
     plain.rename(moved)
     resume = ["train", "resume=a", "schedule.steps=4"]
     assert gan(*resume).code == 1
-    result = gan(*resume, "dataset=folder", f"dataset.path={moved}")
+    there = ["dataset=folder", "dataset.valid=0.2"]
+    result = gan(*resume, *there, f"dataset.path={moved}")
     assert result.code == 0, result.err
     assert gan("sample", "run=a", "real=true", "n=4").code == 0
     # Others are refused, and the run is as it was.
     config = (plain.parent / "a/config.yaml").read_bytes()
     for i in range(10):
         write(plain / f"{i}.png", 100 + i)
-    result = gan("train", "resume=a", "dataset=folder", f"dataset.path={plain}", "schedule.steps=6")
+    result = gan("train", "resume=a", *there, f"dataset.path={plain}", "schedule.steps=6")
     assert result.code == 1
     assert "dataset gives other data" in result.err
     assert (plain.parent / "a/config.yaml").read_bytes() == config

@@ -1,4 +1,4 @@
-"""What a run says that it ran on."""
+"""What a run records that it ran on."""
 
 import subprocess
 from pathlib import Path

@@ -1,102 +1,140 @@
-"""`gan report`: the numbers are those of the runs' own files."""
+"""`gan report`: the numbers are those of the runs' own files, and the page needs nothing else."""
 
+import base64
 import csv
+import json
+import re
+import shlex
 import shutil
 import statistics
-from collections.abc import Callable
+import subprocess
+from collections.abc import Mapping
 from pathlib import Path
+from xml.etree import ElementTree
 
+import numpy as np
 import pytest
-from helpers.command import SMALL, Result, rows
+from helpers.command import SMALL, Gan, rows, run_gan
+from omegaconf import OmegaConf
+from PIL import Image
 
-from gan_cli.errors import UserError
-from gan_cli.metrics.summary import summarise
-from gan_cli.runs.directory import Run
-from gan_cli.training.trainer import Trainer
+from gan_cli.figures.curves import OPACITY, STYLES, Axis, Curve
+from gan_cli.figures.grid import save_png
+from gan_cli.runs import report_page
 
-Gan = Callable[..., Result]
-SWEEP = [
-    *SMALL, "schedule.steps=6", "log.every_steps=2", "monitor.samples=50", "monitor.valid=20",
-    "sweep=study",
+LEARNING_RATES = ("0.05", "0.2")
+SHORT = [
+    *SMALL, "schedule.steps=8", "log.every_steps=2", "log.grid_every_steps=3",
+    "monitor.every_epochs=0.03", "monitor.samples=50", "monitor.valid=20",
 ]  # fmt: skip
+# A value with markup, on all jobs, and one that is refused, on half of them.
+STUDY = [*SHORT, "sweep=study", "data_dir='<b>x</b>&'"]
+GRID = ["on_nan=stop,'<i>&'", "optimizer.lr=0.05,0.2", "seed=range(2)"]
+REFUSED = "on_nan is <i>&; it should be"
 
 
-def only(pattern: str, cwd: Path) -> Path:
-    (path,) = cwd.glob(pattern)
-    return path
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    cwd = tmp_path_factory.mktemp("trained")
+    assert run_gan("train", "-m", *STUDY, *GRID, cwd=cwd).code == 1
+    return cwd / "outputs"
 
 
-def test_summary() -> None:
-    summary = summarise([1.0, 2.0, 4.0, 9.0])
-    assert summary[0] == 4
-    assert summary[1:] == pytest.approx((4.0, (38 / 3) ** 0.5 / 2, 3.0, 1.0, 9.0))
-    assert summarise([5.0])[2] != summarise([5.0])[2]  # NaN: one value has no spread
+@pytest.fixture
+def study(trained: Path, tmp_path: Path) -> Path:
+    """A copy of the sweep, to be reported or changed."""
+    shutil.copytree(trained, tmp_path / "outputs")
+    return tmp_path / "outputs/sweep/study"
 
 
-def test_groups_over_seeds(gan: Gan, tmp_path: Path) -> None:
-    grid = ["optimizer.lr=0.05,0.2,-1", "prior=uniform,gaussian", "seed=range(2)"]
-    assert gan("train", "-m", *SWEEP, *grid).code == 1
-    result = gan("report", "sweep=study")
-    assert result.code == 0, result.err
+def job(study: Path, lr: str, seed: int) -> Path:
+    return study / f"on_nan=stop,optimizer.lr={lr},seed={seed}"
 
-    text = only("outputs/report/*/report.csv", tmp_path).read_text()
-    table = list(csv.DictReader(text.splitlines()))
-    assert list(table[0]) == [
-        "optimizer.lr", "prior", "metric", "n", "mean", "standard_error", "median", "least", "most",
+
+class Report:
+    """What `gan report` writes: `text` on the terminal, `csv` by rows, and the page's parts."""
+
+    def __init__(self, gan: Gan, cwd: Path, *arguments: str) -> None:
+        result = gan("report", *arguments)
+        assert result.code == 0, result.err
+        (path,) = cwd.glob("outputs/report/*/report.html")
+        self.path, self.text = path, result.out
+        self.markdown = path.with_name("report.md").read_text()
+        self.csv = list(csv.DictReader(path.with_name("report.csv").read_text().splitlines()))
+        self.html = ElementTree.fromstring(path.read_text())  # our own
+        self.pictures = [
+            base64.b64decode(image.attrib["src"].removeprefix("data:image/png;base64,"))
+            for image in self.html.iter("img")
+        ]
+        self.commands = [shlex.split(code.text or "") for code in self.html.iter("pre")]
+        self.items = ["".join(item.itertext()) for item in self.html.iter("li")]
+
+    def table(self, number: int) -> list[dict[str, str]]:
+        (head, *body) = [
+            ["".join(cell.itertext()) for cell in row]
+            for row in list(self.html.iter("table"))[number].iter("tr")
+        ]
+        return [dict(zip(head, row, strict=True)) for row in body]
+
+
+@pytest.mark.parametrize("by", ["parzen_valid", "images_per_second", "seconds"])
+def test_numbers_are_those_of_the_runs(by: str, gan: Gan, study: Path, tmp_path: Path) -> None:
+    report = Report(gan, tmp_path, f"sweep={study}", f"by={by}")
+    assert list(report.csv[0]) == [
+        "optimizer.lr", "metric", "n", "mean", "standard_error", "median", "least", "most",
     ]  # fmt: skip
-    assert len(table) == 4 * 9
-    for row in table:
-        lr, prior, metric = row["optimizer.lr"], row["prior"], row["metric"]
-        found = [
-            rows(tmp_path / f"outputs/sweep/study/optimizer.lr={lr},prior={prior},seed={seed}")
-            for seed in range(2)
-        ]
-        values = [
-            statistics.median(float(r[metric]) for r in run)
-            if metric == "images_per_second"
-            # Rows of two steps of 20 images each.
-            else sum(2 * 20 / float(r["images_per_second"]) for r in run)
-            if metric == "seconds"
-            else float(run[-1][metric])
-            for run in found
-        ]
+    assert len(report.csv) == 2 * 9
+    for row in report.csv:
+        runs = [rows(job(study, row["optimizer.lr"], seed)) for seed in range(2)]
+        speeds = [[float(r["images_per_second"]) for r in run] for run in runs]
+        if row["metric"] == "images_per_second":
+            values = [statistics.median(speed) for speed in speeds]
+        elif row["metric"] == "seconds":  # rows of two steps of 20 images each
+            values = [sum(2 * 20 / x for x in speed) for speed in speeds]
+        else:
+            values = [float(run[-1][row["metric"]]) for run in runs]
         assert int(row["n"]) == 2
         assert float(row["mean"]) == pytest.approx(sum(values) / 2)
         assert float(row["standard_error"]) == pytest.approx(abs(values[0] - values[1]) / 2)
         assert (float(row["least"]), float(row["most"])) == (min(values), max(values))
 
-    means = [float(row["mean"]) for row in table if row["metric"] == "parzen_valid"]
-    assert means == sorted(means, reverse=True)
-    markdown = only("outputs/report/*/report.md", tmp_path).read_text()
-    assert markdown.startswith("| optimizer.lr | prior")
-    assert f"{means[0]:.4g} +- " in markdown.splitlines()[2]
-    told = "optimizer.lr is -1; it should be greater than 0."
-    assert markdown.count(f"failed: {told}") == 4
-    assert told in result.out
-    times = sorted(float(row["mean"]) for row in table if row["metric"] == "seconds")
-    lines = gan("report", "sweep=study", "by=seconds").out.splitlines()[2:6]
-    assert [line.split("|")[4].split()[0] for line in lines] == [f"{time:.4g}" for time in times]
+    # The table has the same, the best first.
+    shown = report.table(0)
+    for row in report.csv:
+        (seen,) = (one for one in shown if one["optimizer.lr"] == row["optimizer.lr"])
+        mean = f"{float(row['mean']):.4g}"
+        if row["metric"] == by:
+            assert seen["n"] == row["n"]
+            assert seen[f"{by}: mean +- SE"] == f"{mean} +- {float(row['standard_error']):.2g}"
+            for name, column in (("median", "median"), ("min", "least"), ("max", "most")):
+                assert seen[name] == f"{float(row[column]):.4g}"
+        else:
+            assert seen[row["metric"]] == mean
+    means = [float(row["mean"]) for row in report.csv if row["metric"] == by]
+    assert means == sorted(means, reverse=by != "seconds")
+    lines = report.markdown.splitlines()
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:4]]
+    assert cells == [list(row.values()) for row in shown]
+    assert lines[:4] == report.text.splitlines()[:4]
+    assert report.markdown.count(f"failed: {REFUSED}") == 4
 
 
 def test_what_is_interrupted_or_not_begun_is_listed(
-    gan: Gan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    gan: Gan, tmp_path: Path, after_each_step
 ) -> None:
-    step, steps = Trainer.train_step, []
+    steps = []
 
-    def play(self: Trainer) -> None:
-        step(self)
-        steps.append(self.state.step)
-        if len(steps) == 9:
+    def interrupt(_: object) -> None:
+        steps.append(1)
+        if len(steps) == 8 + 3:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(Trainer, "train_step", play)
-    assert gan("train", "-m", *SWEEP, "seed=range(4)").code == 130
-    result = gan("report", f"sweep={tmp_path}/outputs/sweep/study")
-    assert result.code == 0, result.err
-    assert "seed=2: not begun" in result.out
-    assert "seed=3: not begun" in result.out
-    assert "seed=1: " in result.out
-    (speed,) = gan("report", "sweep=study", "by=images_per_second").out.splitlines()[2:3]
+    after_each_step(interrupt)
+    assert gan("train", "-m", *STUDY, "seed=range(4)").code == 130
+    report = Report(gan, tmp_path, "sweep=study", "by=images_per_second")
+    for line in ("seed=1: ", "seed=2: not begun", "seed=3: not begun"):
+        assert f"\n{line}" in report.text
+    speed = report.text.splitlines()[2]
     assert speed.startswith("| all  | 1 | ")
     assert "nan" not in speed
 
@@ -118,121 +156,172 @@ def test_nothing_to_report(arguments: str, words: str, gan: Gan, tmp_path: Path)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_same_number_written_otherwise(gan: Gan, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SEED", "3")
-    for name, more in (("a", "optimizer.lr=0.01"), ("b", "optimizer.lr=1e-2")):
-        seed = "seed=${oc.env:SEED}" if name == "a" else "seed=4"
-        assert gan("train", *SWEEP[:-1], more, seed, f"hydra.run.dir={name}").code == 0
-    result = gan("report", "runs=[a,b]")
-    assert result.code == 0, result.err
-    assert "| all  | 2 |" in result.out
-
-
-def test_single_runs(gan: Gan) -> None:
-    for name, widths in (("a", "[8,8]"), ("b", "[9,9]")):
-        more = [f"network.generator.widths={widths}", f"hydra.run.dir={name}"]
-        assert gan("train", *SWEEP[:-1], *more).code == 0
-    result = gan("report", "runs=[a,b]")
-    assert result.code == 0, result.err
-    assert "| network.generator.widths | n |" in result.out
-    assert "nan" not in result.out
-
-
-def test_commands_that_were_refused_are_not_reported(gan: Gan, tmp_path: Path) -> None:
-    """What a run was trained with is in its own record of each session."""
+def test_single_runs_with_what_they_were_resumed_with(gan: Gan, tmp_path: Path) -> None:
+    """A run's own record of each session counts, and commands that were refused do not."""
     for name, seed in (("a", 0), ("b", 1)):
-        assert gan("train", *SWEEP[:-1], f"seed={seed}", f"hydra.run.dir={name}").code == 0
+        assert gan("train", *SHORT, f"seed={seed}", f"hydra.run.dir={name}").code == 0
     assert gan("train", "resume=a", "optimizer.lr=0.5").code == 1
     assert gan("train", "resume=a", "schedule.steps=50", "dry_run=true").code == 0
-    assert gan("train", *SWEEP[:-1], "optimizer.lr=0.5", "hydra.run.dir=a").code == 1
-    assert gan("train", "resume=a", "schedule.steps=8", "log.every_steps=1").code == 0
-    result = gan("report", "runs=[a,b]")
-    assert result.code == 0, result.err
-    assert result.out.startswith("| schedule.steps | n |")
-    page = only("outputs/report/*/report.html", tmp_path).read_text()
+    assert gan("train", *SHORT, "optimizer.lr=0.5", "hydra.run.dir=a").code == 1
+    assert gan("train", "resume=a", "schedule.steps=9", "log.every_steps=1").code == 0
+    report = Report(gan, tmp_path, "runs=[a,b]")
+    assert report.text.startswith("| schedule.steps | n |")
+    assert "nan" not in report.text
+    settings = {row["run"]: (row["seed"], row["schedule.steps"]) for row in report.table(1)}
+    assert settings == {"a": ("0", "9"), "b": ("1", "8")}
+    page = report.path.read_text()
     assert "optimizer.lr=0.5" not in page
     assert "dry_run" not in page
-    assert "schedule.steps=8 log.every_steps=1" in page
+    (command,) = (words for words in report.commands if "seed=0" in words)
+    assert command[:2] == ["gan", "train"]
+    assert {"schedule.steps=9", "log.every_steps=1"} < set(command)
+    assert not any(word.startswith(("resume", "schedule.steps=8")) for word in command)
 
-
-def test_a_default_that_was_told_is_no_difference(gan: Gan) -> None:
-    told = {"a": "prior=uniform", "b": "schedule.k=1", "c": "prior=gaussian"}
-    for i, (name, more) in enumerate(told.items()):
-        assert gan("train", *SWEEP[:-1], more, f"seed={i}", f"hydra.run.dir={name}").code == 0
-    result = gan("report", "runs=[a,b]")
-    assert "| all  | 2 |" in result.out
-    result = gan("report", "runs=[a,b,c]")
-    assert sorted(line.split("|")[2].strip() for line in result.out.splitlines()[2:4]) == ["1", "2"]
-
-
-def test_the_least_value_is_the_best(gan: Gan) -> None:
-    for name, lr in (("a", 0.0001), ("b", 0.02)):
-        more = [f"optimizer.lr={lr}", "schedule.steps=40", f"hydra.run.dir={name}"]
-        assert gan("train", *SWEEP[:-1], *more).code == 0
-    lines = gan("report", "runs=[b,a]", "by=value").out.splitlines()[2:4]
-    values = [float(line.split("|")[3].split()[0]) for line in lines]
-    assert values == sorted(values)
-    assert values[0] != values[1]
-
-
-def test_what_is_no_two_runs(gan: Gan, tmp_path: Path) -> None:
-    assert gan("train", *SWEEP[:-1], "hydra.run.dir=a").code == 0
-    (tmp_path / "b").symlink_to("a")
-    result = gan("report", "runs=[a,b]")
+    (tmp_path / "c").symlink_to("a")
+    result = gan("report", "runs=[a,c]")
     assert result.code == 1
-    assert "runs has a more than once" in result.err
-    for name, seed in (("c", 0), ("d", 1)):
-        more = ["schedule.k=1", f"seed={seed}", f"hydra.run.dir={name}"]
-        assert gan("train", *SWEEP[:-1], *more).code == 0
-    result = gan("report", "runs=[a,d,c]")
-    assert "| all  | 3 |" in result.out
-    assert result.out.count(" has the settings and the seed of ") == 1
-    assert "\nc has the settings and the seed of a; standard errors" in result.out
+    assert "has a run more than once" in result.err
 
 
-def test_damaged_records_of_a_sweep(gan: Gan, tmp_path: Path) -> None:
-    assert gan("train", "-m", *SWEEP, "seed=range(2)").code == 0
-    sweep = tmp_path / "outputs/sweep/study"
-    metrics = sweep / "seed=1/metrics.csv"
+def test_damaged_records_of_a_sweep(gan: Gan, study: Path) -> None:
+    metrics = job(study, "0.2", 1) / "metrics.csv"
     metrics.write_text(metrics.read_text()[:-30] + "\n")
     for damage in ("", "cut: [", "hydra:\n  runtime: null\n"):
-        for record in ("multirun.yaml", "seed=0/.hydra/hydra.yaml", "seed=1/.hydra/overrides.yaml"):
-            (sweep / record).write_text(damage)
+        for record in (study / "multirun.yaml", job(study, "0.2", 0) / ".hydra/hydra.yaml"):
+            record.write_text(damage)
         result = gan("report", "sweep=study")
         assert result.code == 0, result.err
-    metrics.write_bytes(b"\xff\xfe")
-    result = gan("report", "sweep=study")
-    assert result.code == 1
-    assert "seed=1/metrics.csv is damaged" in result.err
+    for damage, words in ((b"\xff\xfe", "is damaged"), (b"epoch\n1\n", "has rows without a step")):
+        metrics.write_bytes(damage)
+        result = gan("report", "sweep=study")
+        assert result.code == 1
+        assert words in result.err
 
 
-def test_what_else_lies_in_a_run(gan: Gan, tmp_path: Path) -> None:
-    assert gan("train", *SWEEP[:-1], "log.grid_every_steps=2", "hydra.run.dir=a").code == 0
-    run = Run(tmp_path / "a")
-    assert run.last_grid() == (6, run.grid_path(6))
-    shutil.copy(run.grid_path(6), run.samples / "step-000000006_big.png")
-    assert run.last_grid() == (6, run.grid_path(6))
-    text, found = run.metrics_path.read_text(), run.rows()
-    run.metrics_path.write_text(f"\ufeff{text}")  # as spreadsheets save it
-    assert run.rows() == found
-    run.metrics_path.write_text(text.partition("\n")[2])
-    with pytest.raises(UserError, match=r"metrics\.csv is damaged: it has rows without a step"):
-        run.rows()
+def test_the_page_needs_nothing_beside_it(gan: Gan, study: Path, tmp_path: Path) -> None:
+    grid = job(study, "0.2", 1) / "samples/step-000000008.png"
+    shutil.copy(grid, grid.with_stem(f"{grid.stem}_copy"))
+    report = Report(gan, tmp_path, "sweep=study")
+    for element in report.html.iter():
+        assert element.tag not in ("script", "link", "iframe", "object", "base", "b", "i")
+        for name in ("src", "href", "srcset", "data"):
+            assert element.get(name, "data:").startswith("data:")
+    assert not re.search(r"url\(|@import", report.path.read_text())
+    assert [title.text for title in report.html.iter("title")] == ["gan report: study"]
+    assert "4 finished, 4 failed" in report.path.read_text()
+    # Each run's last grid, by group and seed, after the charts.
+    assert report.pictures[6:] == [
+        (job(study, row["optimizer.lr"], seed) / "samples/step-000000008.png").read_bytes()
+        for row in report.table(0)
+        for seed in range(2)
+    ]
 
 
-def test_settings_that_differ_together_are_all_shown_as_confounded(
-    gan: Gan, tmp_path: Path
+def test_runs_can_be_run_again_and_what_is_missing_is_listed(
+    gan: Gan, study: Path, tmp_path: Path
 ) -> None:
-    for lr, size, seed in ((0.1, 20, 0), (0.1, 20, 1), (0.2, 30, 0)):
-        pair = [f"optimizer.lr={lr}", f"schedule.batch_size={size}", f"seed={seed}"]
-        directory = f"hydra.run.dir={lr}-{seed}"
-        assert gan("train", *SMALL, *pair, "schedule.steps=2", directory).code == 0
-    result = gan("report", "runs=[0.1-0,0.1-1,0.2-0]")
-    assert result.code == 0, result.err
-    head = next(line for line in result.out.splitlines() if line.startswith("| "))
-    assert "optimizer.lr (confounded)" in head
-    assert "schedule.batch_size (confounded)" in head
-    assert "optimizer.lr and schedule.batch_size are confounded" in result.out
-    table = csv.DictReader(only("outputs/report/*/report.csv", tmp_path).read_text().splitlines())
-    shown = {(row["optimizer.lr"], row["schedule.batch_size"]) for row in table}
-    assert shown == {("0.1", "20"), ("0.2", "30")}
+    stopped = job(study, "0.2", 1)
+    status = json.loads((stopped / "status.json").read_text())
+    interrupted = {**status, "status": "interrupted", "reason": "signal <15>"}
+    (stopped / "status.json").write_text(json.dumps(interrupted))
+    gone = "on_nan='<i>&',optimizer.lr=0.2,seed=1"
+    shutil.rmtree(study / gone)
+    report = Report(gan, tmp_path, "sweep=study")
+
+    # In the table's order, then what is not in it; what was refused can't be run again.
+    best, other = (row["optimizer.lr"] for row in report.table(0))
+    again = [(lr, seed) for lr in (best, other) for seed in range(2) if (lr, seed) != ("0.2", 1)]
+    same = ["gan", "train", *SHORT, STUDY[-1], "on_nan=stop"]
+    assert [sorted(words) for words in report.commands] == [
+        sorted([*same, f"optimizer.lr={lr}", f"seed={seed}"]) for lr, seed in [*again, ("0.2", 1)]
+    ]
+    for lr, seed in (("0.05", 0), ("0.05", 1), ("0.2", 0)):
+        name = f"on_nan='<i>&',optimizer.lr={lr},seed={seed}"
+        assert any(item.startswith(f"{name}: failed: {REFUSED}") for item in report.items)
+    assert f"{stopped.name}: interrupted: signal <15>" in report.items
+    assert f"{gone}: not begun" in report.items
+    text = "".join(report.html.itertext())
+    assert "3 finished, 3 failed, 1 interrupted, 1 not begun" in text
+
+
+def test_curves_are_those_of_the_rows(
+    gan: Gan, study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut = job(study, "0.2", 1) / "metrics.csv"
+    cut.write_text("".join(cut.read_text().splitlines(keepends=True)[:-1]))
+    drawn: dict[str, Mapping[int, Curve]] = {}
+
+    def draw(axis: Axis, curves: Mapping[int, Curve]) -> bytes:
+        drawn[axis.title] = curves
+        return b""
+
+    monkeypatch.setattr(report_page, "draw", draw)
+    order = [row["optimizer.lr"] for row in Report(gan, tmp_path, "sweep=study").table(0)]
+    assert len(drawn) == len(report_page.AXES)
+    for metric, axis in report_page.AXES.items():
+        for number, lr in enumerate(order):
+            values: dict[float, list[float]] = {}
+            for seed in range(2):
+                for row in rows(job(study, lr, seed)):
+                    if row[metric]:
+                        values.setdefault(float(row["epoch"]), []).append(float(row[metric]))
+            # What was cut off of one seed is not drawn of the other either.
+            whole = {epoch: pair for epoch, pair in values.items() if len(pair) == 2}
+            assert (len(whole) < len(values)) == (lr == "0.2")
+            curve = drawn[axis.title][number]
+            assert curve.epochs.tolist() == list(whole)
+            assert curve.mean == pytest.approx([statistics.fmean(pair) for pair in whole.values()])
+            assert curve.least.tolist() == [min(pair) for pair in whole.values()]
+            assert curve.most.tolist() == [max(pair) for pair in whole.values()]
+
+
+def test_of_a_large_sweep_the_best_groups_are_drawn(
+    gan: Gan, study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    n = len(STYLES) + 2
+    for i in range(n):
+        copy = tmp_path / "outputs/sweep/many" / f"k={i}"
+        shutil.copytree(job(study, "0.05", 0), copy)
+        config = OmegaConf.load(copy / "config.yaml")
+        config.schedule.k = i
+        OmegaConf.save(config, copy / "config.yaml")
+        text = (copy / "metrics.csv").read_text().splitlines()
+        head, last = text[0].split(","), text[-1].split(",")
+        last[head.index("parzen_valid")] = str(7 * i % n)
+        (copy / "metrics.csv").write_text("\n".join([*text[:-1], ",".join(last)]) + "\n")
+    drawn: list[Mapping[int, Curve]] = []
+    monkeypatch.setattr(report_page, "draw", lambda _, curves: drawn.append(curves) or b"")
+    report = Report(gan, tmp_path, "sweep=many")
+    best = [row["schedule.k"] for row in report.table(0)]
+    assert best == [str(i) for i in sorted(range(n), key=lambda i: -(7 * i % n))]
+    assert all(list(curves) == list(range(len(STYLES))) for curves in drawn)
+    assert report.items[: len(STYLES)] == [f"schedule.k={k}" for k in best[: len(STYLES)]]
+    assert f"Only the best {len(STYLES)} of {n} groups are drawn." in report.path.read_text()
+    assert len(report.pictures) == len(drawn) + n
+
+
+def test_a_browser_shows_curves_and_samples(gan: Gan, study: Path, tmp_path: Path) -> None:
+    names = ("chromium", "chromium-browser", "google-chrome")
+    browser = next(filter(None, map(shutil.which, names)), None)
+    if browser is None:
+        pytest.skip("needs Chromium")
+    pink = np.full((60, 60, 3), (255, 0, 200), dtype=np.uint8)
+    save_png(job(study, "0.05", 0) / "samples/step-000000008.png", pink, {})
+    report = Report(gan, tmp_path, "sweep=study")
+    command = [
+        browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
+        "--virtual-time-budget=5000", "--window-size=1200,3000",
+        f"--user-data-dir={tmp_path / 'profile'}", f"--screenshot={tmp_path / 'page.png'}",
+        report.path.as_uri(),
+    ]  # fmt: skip
+    subprocess.run(command, check=True, capture_output=True)
+    image = np.asarray(Image.open(tmp_path / "page.png").convert("RGB")).astype(int)
+    assert image.shape == (3000, 1200, 3)
+
+    def seen(*colour: float) -> int:
+        return int((abs(image - np.array(colour)) <= 3).all(2).sum())
+
+    for code, _ in STYLES[: len(LEARNING_RATES)]:
+        rgb = np.array([int(code[i : i + 2], 16) for i in (1, 3, 5)])
+        assert seen(*(OPACITY * rgb + (1 - OPACITY) * 255)) > 500  # bands are in charts alone
+    assert seen(255, 0, 200) > 100 * 100

@@ -20,8 +20,9 @@ from gan_cli.files import make_directory, relative, write_atomically
 from gan_cli.metrics.neighbors import COMPARED
 from gan_cli.ranges import Count, Seed
 from gan_cli.runs.collect import find, missing
-from gan_cli.runs.load import Trained, load_data
-from gan_cli.runs.table1 import finished_by_seed, load_generators, table
+from gan_cli.runs.directory import Run
+from gan_cli.runs.load import Trained, load_data, load_weights
+from gan_cli.runs.table1 import WEIGHTS, finished_by_seed, table
 from gan_cli.sampling.paths import path, random_points
 from gan_cli.training.device import pick_device
 
@@ -71,7 +72,7 @@ def run(cfg: DictConfig, out: Path) -> None:
     # Before anything is written, so that what can't be read leaves nothing half done.
     jobs, absent = find(cfg)
     finished = finished_by_seed(jobs)
-    trained = load_generators(finished, device)
+    trained = [load_weights(Run(job.path), list(WEIGHTS), device) for job in finished]
     folds = load_data(cfg.data_dir, trained[0]["raw"])
     if folds[0].train.x.dtype != torch.uint8:
         raise UserError("gan table1 is of images, and these runs' data are none.")

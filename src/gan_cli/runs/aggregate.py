@@ -1,97 +1,72 @@
-"""Runs that differ by the seed alone, and what they came to."""
+"""Which runs go together, and what they came to."""
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from gan_cli.config.differences import is_one_of
 from gan_cli.metrics.summary import Summary, summarise
-from gan_cli.runs.collect import LEAST_FIRST, METRICS, Job
+from gan_cli.runs.collect import LEAST_FIRST, METRICS, TO_TARGET, Job, missing
 
-# In which runs differ without being of different kinds.
-NOT_KINDS = (
-    "seed",
-    "outputs",
-    "resume",
-    "data_dir",
-    "dataset.data_dir",
-    "dataset.cache",
-    "device",
-    "log",
-    "threads",
-    "cuda_graph",
-    "compile",
-)
+# In which runs of one recipe may differ.
+NOT_RECIPE = (
+    "seed", "outputs", "resume", "dry_run", "data_dir", "dataset.data_dir", "dataset.cache",
+    "device", "threads", "cuda_graph", "compile", "log", "checkpoint",
+)  # fmt: skip
 
 
 class Group(NamedTuple):
-    """Runs that differ by the seed, in its order, and what their metrics came to.
+    """Runs of one recipe, in the order of their seeds, and what their metrics came to.
 
-    `key` has their value of each setting by which groups differ.
+    `key` has the settings that tell the groups of a report apart.
     """
 
-    key: tuple[str, ...]
+    key: dict[str, str]
     jobs: list[Job]
     summaries: dict[str, Summary]
+
+    @property
+    def title(self) -> str:
+        """The group's settings in a line."""
+        return ", ".join(f"{name}={value}" for name, value in self.key.items()) or "all"
+
+
+def recipe(job: Job) -> dict[str, Any]:
+    """Return the settings of a run on which its results depend, but for the seed."""
+    return {k: v for k, v in job.settings.items() if not is_one_of(k, NOT_RECIPE)}
 
 
 def different(jobs: Sequence[Job]) -> dict[str, list[str]]:
     """Return the settings in which jobs differ, each with its value in every job.
 
-    What was given on the command line comes first.
+    Those given on the command line, which have options of groups too, come first.
     """
-    names = dict.fromkeys(name for job in jobs for name in job.settings)
-    values = {name: [str(job.settings.get(name, "default")) for job in jobs] for name in names}
-    return {name: some for name, some in values.items() if len(set(some)) > 1}
+    given = [name for job in jobs for name in job.given]
+    names = dict.fromkeys([*given, *(name for job in jobs for name in job.settings)])
+    columns = {
+        name: [str(job.settings.get(name, job.given.get(name, "default"))) for job in jobs]
+        for name in names
+    }
+    return {name: values for name, values in columns.items() if len(set(values)) > 1}
 
 
-def kinds(jobs: Sequence[Job]) -> list[str]:
-    """Return the settings in which jobs differ but for the seed.
-
-    Of those that always differ together all that were given on a command line, or else the first: a
-    group's option brings many. An option that one run was given, and another had anyhow, is no
-    difference.
-    """
-    varied = {k: v for k, v in different(jobs).items() if not is_one_of(k, NOT_KINDS)}
-    options = {option for job in jobs for option in job.options}
-    given = {name for job in jobs for name in job.given}
-    columns = [values for name, values in varied.items() if name not in options]
-    resolved = [tuple(values[i] for values in columns) for i in range(len(jobs))]
-    kept: dict[str, list[int]] = {}
-    for name, values in varied.items():
-        pattern = _pattern(values)
-        told_alone = len(set(zip(resolved, values, strict=True))) > len(set(resolved))
-        if not (name in options and told_alone) and (name in given or pattern not in kept.values()):
-            kept[name] = pattern
-    return list(kept)
-
-
-def confounded(jobs: Sequence[Job], names: Sequence[str]) -> list[list[str]]:
-    """Return the settings among `names` that differ together in all jobs, each such set a list.
-
-    Which setting of a set makes the difference these jobs can't show.
-    """
-    values = different(jobs)
-    together: dict[tuple[int, ...], list[str]] = {}
-    for name in names:
-        together.setdefault(tuple(_pattern(values[name])), []).append(name)
-    return [sorted(some) for some in together.values() if len(some) > 1]
-
-
-def _pattern(values: Sequence[str]) -> list[int]:
-    return [values.index(value) for value in values]
-
-
-def best_first(jobs: Sequence[Job], names: Sequence[str], by: str) -> list[Group]:
-    """Return the groups of jobs with the same values of the settings `names`.
+def best_first(jobs: Sequence[Job], by: str) -> list[Group]:
+    """Return the groups of finished jobs that differ by their seeds alone.
 
     The one with the best mean of the metric `by` comes first, those without it last.
     """
-    members: dict[tuple[str, ...], list[Job]] = {}
-    for job in sorted(jobs, key=lambda job: int(job.settings["seed"])):
-        key = tuple(str(job.settings.get(name, "default")) for name in names)
-        members.setdefault(key, []).append(job)
-    groups = [Group(key, some, _summaries(some)) for key, some in members.items()]
+    members: list[list[Job]] = []
+    for job in sorted(jobs, key=lambda job: job.seed):
+        same = [some for some in members if recipe(some[0]) == recipe(job)]
+        if same:
+            same[0].append(job)
+        else:
+            members.append([job])
+    columns = _columns([some[0] for some in members])
+    groups = [
+        Group({name: values[i] for name, values in columns.items()}, some, _summaries(some))
+        for i, some in enumerate(members)
+    ]
 
     def order(group: Group) -> float:
         sign = 1 if by in LEAST_FIRST else -1
@@ -100,22 +75,55 @@ def best_first(jobs: Sequence[Job], names: Sequence[str], by: str) -> list[Group
     return sorted(groups, key=order)
 
 
-def repeated(groups: Sequence[Group]) -> list[str]:
-    """Return a line for each run that has its group's settings and another's seed as well."""
-    lines = []
-    for group in groups:
-        named: dict[int, str] = {}
-        for job in group.jobs:
-            first = named.setdefault(int(job.settings["seed"]), job.name)
-            if first != job.name:
-                lines.append(
-                    f"{job.name} has the settings and the seed of {first}; standard errors take it "
-                    "for a run of its own"
-                )
-    return lines
+def _columns(jobs: Sequence[Job]) -> dict[str, list[str]]:
+    """Return the settings by which jobs of different recipes are known, each with its values.
+
+    All that were given on a command line, and as many others as it takes to tell the jobs apart.
+    """
+    given = {name for job in jobs for name in job.given}
+    varied = {k: v for k, v in different(jobs).items() if not is_one_of(k, NOT_RECIPE)}
+    columns = {name: values for name, values in varied.items() if name in given}
+    for name, values in varied.items():
+        apart = len(set(zip(*columns.values(), strict=True)))
+        if len(set(zip(*columns.values(), values, strict=True))) > apart:
+            columns[name] = values
+    return columns
 
 
 def _summaries(jobs: Sequence[Job]) -> dict[str, Summary]:
     measured = [job.metrics for job in jobs]
     values = {metric: [m[metric] for m in measured if metric in m] for metric in METRICS}
     return {metric: summarise(some) for metric, some in values.items() if some}
+
+
+def remarks(jobs: Sequence[Job], absent: Sequence[str], groups: Sequence[Group]) -> list[str]:
+    """Return a line for all that a table of groups does not show, or that limits what it says.
+
+    absent: the names of jobs that are not begun.
+    """
+    lines = missing(jobs, absent)
+    to_target = " and ".join(TO_TARGET)
+    lines += [f"{job.name}, as to {to_target}: {job.missed}" for job in jobs if job.missed]
+    for group in groups:
+        seeds = [job.seed for job in group.jobs]
+        lines += [
+            f"{group.title} has seed {seed} {seeds.count(seed)} times; standard errors take them "
+            "for independent runs"
+            for seed in dict.fromkeys(seeds)
+            if seeds.count(seed) > 1
+        ]
+    lines += [
+        f"{' and '.join(names)} are confounded: they differ together in all runs, so which of them "
+        "makes a difference can't be seen here"
+        for names in _confounded(groups)
+    ]
+    return lines
+
+
+def _confounded(groups: Sequence[Group]) -> list[list[str]]:
+    """Return the sets of settings that differ together in all groups."""
+    together: dict[tuple[int, ...], list[str]] = {}
+    for name in groups[0].key:
+        values = [group.key[name] for group in groups]
+        together.setdefault(tuple(map(values.index, values)), []).append(name)
+    return [sorted(names) for names in together.values() if len(names) > 1]

@@ -20,6 +20,7 @@ from gan_cli.errors import UserError
 from gan_cli.files import HYDRA, unfinished, write_atomically
 
 LOCK = ".lock"
+CONFIG = "config.yaml"
 STATUS = "status.json"
 
 
@@ -28,7 +29,7 @@ class Run:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.config_path = path / "config.yaml"
+        self.config_path = path / CONFIG
         self.environment_path = path / "environment.json"
         self.metrics_path = path / "metrics.csv"
         self.status_path = path / STATUS
@@ -36,19 +37,19 @@ class Run:
         self.samples = path / "samples"
         self.checkpoints = path / "checkpoints"
         if not self.config_path.is_file():
-            raise UserError(f"{path} is not a run: it has no {self.config_path.name}.")
+            raise UserError(f"{path} is not a run: it has no {CONFIG}.")
 
     @classmethod
     def create(cls, path: Path, config: DictConfig) -> "Run":
         """Make the directory a run of `config`, resolved."""
         path.mkdir(parents=True, exist_ok=True)
-        write_atomically(path / "config.yaml", OmegaConf.to_yaml(config, resolve=True).encode())
+        _write_config(path / CONFIG, config)
         return cls(path)
 
     @staticmethod
     def exists(path: Path) -> bool:
-        """Say whether `path` holds a run."""
-        return (path / "config.yaml").is_file()
+        """Return whether `path` holds a run."""
+        return (path / CONFIG).is_file()
 
     def config(self) -> DictConfig:
         """Return the resolved config. Raises UserError where it can't be read."""
@@ -61,22 +62,21 @@ class Run:
             raise UserError(f"{self.config_path} is not the config of a run: it needs {whole}.")
         return config
 
+    def update_config(self, config: DictConfig) -> None:
+        """Write another resolved config, of the same recipe."""
+        _write_config(self.config_path, config)
+
     def rows(self) -> list[dict[str, float]]:
         """Return what was measured, a row for each time. Raises UserError for a damaged file."""
         try:
-            # With or without the mark that Excel puts before UTF-8.
-            text = self.metrics_path.read_text("utf-8-sig") if self.metrics_path.is_file() else ""
+            text = self.metrics_path.read_text("utf-8") if self.metrics_path.is_file() else ""
             table = csv.DictReader(text.splitlines())
             rows = [{name: float(value) for name, value in row.items() if value} for row in table]
         except (TypeError, ValueError) as error:
             raise UserError(f"{self.metrics_path} is damaged: {error}.") from error
-        if "step" not in (table.fieldnames or ["step"]) or any("step" not in row for row in rows):
+        if any("step" not in row for row in rows):
             raise UserError(f"{self.metrics_path} is damaged: it has rows without a step.")
         return rows
-
-    def update_config(self, config: DictConfig) -> None:
-        """Write another resolved config, of the same game."""
-        write_atomically(self.config_path, OmegaConf.to_yaml(config, resolve=True).encode())
 
     def grid_path(self, step: int) -> Path:
         """Return where the grid of samples at `step` goes."""
@@ -88,10 +88,8 @@ class Run:
 
     def last_grid(self) -> tuple[int, Path] | None:
         """Return the step of the last grid of samples and where it is, or None."""
-        steps = {path.stem.removeprefix("step-"): path for path in self.samples.glob("step-*.png")}
-        # Others may lie there too: a copy, or one that was cut out.
-        own = {int(step): path for step, path in steps.items() if step.isdecimal()}
-        return max(own.items()) if own else None
+        paths = sorted(self.samples.glob(f"step-{'[0-9]' * 9}.png"))
+        return (int(paths[-1].stem.removeprefix("step-")), paths[-1]) if paths else None
 
     def set_status(self, status: str, step: int, reason: str | None = None) -> None:
         """Record `running`, `finished`, `interrupted` or `failed`, and why."""
@@ -105,19 +103,13 @@ class Run:
         }
         write_atomically(self.status_path, json.dumps(content, indent=2).encode())
 
-    def recorded(self) -> str:
-        """Return the status that was last recorded."""
-        status: str = read_json(self.status_path, dict).get("status", "interrupted")
-        return status
-
     def reason(self) -> str | None:
         """Return why the run is what was last recorded of it, where that is known."""
-        reason: str | None = read_json(self.status_path, dict).get("reason")
-        return reason
+        return read_json(self.status_path, dict).get("reason")
 
     def status(self) -> str:
-        """Return the status; a run whose process is gone without a word is `interrupted`."""
-        status = self.recorded()
+        """Return what was last recorded; a run whose process has gone since is `interrupted`."""
+        status: str = read_json(self.status_path, dict).get("status", "interrupted")
         if status == "running":
             try:
                 FileLock(self.path / LOCK, timeout=0).acquire().lock.release()
@@ -137,9 +129,7 @@ class Run:
 
     def refuse_lost_checkpoints(self) -> None:
         """Raise UserError where the run has trained, but has no checkpoint to resume from."""
-        if any(self.checkpoints.glob("step-*")):
-            return
-        if self.rows() or read_json(self.status_path, dict).get("step"):
+        if not any(self.checkpoints.glob("step-*")) and self.rows():
             raise UserError(
                 f"{self.path} has trained, but {self.checkpoints} holds no checkpoint to resume "
                 "from; put one back, or train anew in another directory."
@@ -153,12 +143,16 @@ class Run:
                 path.unlink(missing_ok=True)
 
 
+def _write_config(path: Path, config: DictConfig) -> None:
+    write_atomically(path, OmegaConf.to_yaml(config, resolve=True).encode())
+
+
 def lock(path: Path) -> FileLock:
     """Return the held lock of the one process that may write to `path`; it goes with the process.
 
     Raises UserError where another holds it.
     """
-    # Whoever only looks whether a run goes on holds it for an instant.
+    # `Run.status` holds it for an instant.
     lock = FileLock(path / LOCK, timeout=1)
     try:
         return lock.acquire().lock

@@ -17,12 +17,19 @@ from gan_cli.errors import UserError
 
 log = logging.getLogger(__name__)
 
+# Where sessions differ in one of these, the same steps may give other bits.
+COMPARED = ("device", "threads", "precision", "processor", "torch", "cuda_graph", "compile")
+
 
 def environment(
     device: torch.device, autocast: torch.dtype | None, fingerprint: str
 ) -> dict[str, Any]:
-    """Return versions, hardware, git commit, command line and the data's SHA-256, for JSON."""
+    """Return versions, hardware, git commit, command line and the data's SHA-256, for JSON.
+
+    autocast: the type of matrix products in mixed precision, or None.
+    """
     names = ("gan-cli", "torchvision", "numpy", "hydra-core", "omegaconf")
+    fp32 = "tf32" if torch.backends.cuda.matmul.allow_tf32 else "fp32"
     return {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": sys.argv,
@@ -34,8 +41,8 @@ def environment(
         },
         "platform": platform.platform(),
         "processor": torch.cpu.get_capabilities().get("cpu_name", platform.processor()),
-        "device": _describe(device),
-        "precision": precision(autocast),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else str(device),
+        "precision": str(autocast).removeprefix("torch.") if autocast else fp32,
         "threads": torch.get_num_threads(),
         "git_commit": git_commit(),
         "data_sha256": fingerprint,
@@ -52,26 +59,14 @@ def refuse_other_data(sessions: Sequence[dict[str, Any]], fingerprint: str) -> N
 
 
 def compare(sessions: Sequence[dict[str, Any]], here: dict[str, Any]) -> None:
-    """Tell what of the machine is another than in the last of a run's sessions."""
-    before = sessions[-1] if sessions else {}
-    if "versions" not in before:
+    """Warn of what of the machine is another than in the last of a run's sessions."""
+    if not sessions:
         return
-    before, here = (
-        {"cuda_graph": False, "compile": False, **session, **session["versions"]}
-        for session in (before, here)
-    )
+    before, now = ({**session, **session["versions"]} for session in (sessions[-1], here))
     moved = [
-        f"{name}: {before.get(name)} before, {here[name]} now"
-        for name in (
-            "device",
-            "threads",
-            "precision",
-            "processor",
-            "torch",
-            "cuda_graph",
-            "compile",
-        )
-        if before.get(name) != here[name]
+        f"{name}: {before.get(name)} before, {now[name]} now"
+        for name in COMPARED
+        if before.get(name) != now[name]
     ]
     if moved:
         log.warning("Bits may differ from here on from an unbroken run's (%s).", "; ".join(moved))
@@ -93,14 +88,3 @@ def git_commit() -> str | None:
 def _git(root: Path, *arguments: str) -> str:
     command = ["git", "-C", str(root), *arguments]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-
-
-def precision(autocast: torch.dtype | None) -> str:
-    """Return the name of what matrix products are made in."""
-    if autocast is not None:
-        return str(autocast).removeprefix("torch.")
-    return "tf32" if torch.backends.cuda.matmul.allow_tf32 else "fp32"
-
-
-def _describe(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else str(device)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from omegaconf import DictConfig
 
+from gan_cli.config.differences import flatten
 from gan_cli.errors import UserError
 from gan_cli.files import relative
 from gan_cli.game.state import State
@@ -16,8 +17,11 @@ from gan_cli.training.device import device_name
 
 log = logging.getLogger(__name__)
 
-# Settings of the commands that read a run, by which the memory that they take grows.
-SIZES = ("n", "n_samples", "rows", "points", "steps", "valid_limit", "test_limit")
+# The settings by which the memory that a command takes grows.
+SIZES = re.compile(
+    r"n|n_samples|rows|points|steps|valid_limit|test_limit|schedule\.batch_size|"
+    r"network\.\w+\.(widths|units|width|channels)"
+)
 
 
 @contextlib.contextmanager
@@ -29,14 +33,8 @@ def explain_out_of_memory(cfg: DictConfig) -> Iterator[None]:
         asked = re.search(r"(?:tried|unable) to allocate ([\d.]+ \w+)", str(error), re.IGNORECASE)
         if not asked and not isinstance(error, MemoryError):
             raise
-        sizes = [f"{key}={cfg[key]}" for key in SIZES if cfg.get(key) is not None] + [
-            f"network.{player}.{key}={node[key]}"
-            for player, node in cfg.get("network", {}).items()
-            for key in ("widths", "units", "width", "channels")
-            if isinstance(node, DictConfig) and key in node
-        ]
-        if "schedule" in cfg and "batch_size" in cfg.schedule:
-            sizes.insert(0, f"schedule.batch_size={cfg.schedule.batch_size}")
+        settings = {k: v for k, v in flatten(cfg).items() if SIZES.fullmatch(k) and v is not None}
+        sizes = [f"{key}={value}" for key, value in settings.items()]
         raise UserError(
             f"Out of memory on {device_name(cfg.get('device', 'cpu'))}, which was asked for "
             f"{asked[1] if asked else 'more than is left'}, with {', '.join(sizes)}; one of them "

@@ -52,7 +52,7 @@ class Trained:
         return self.source.to_pixels(samples).unflatten(0, z.shape[:2])
 
     def origin(self, seed: int) -> dict[str, object]:
-        """Return what a picture says of where it comes from."""
+        """Return where samples come from, for the metadata of a picture."""
         return {
             "run": relative(self.run.path),
             "step": self.step,
@@ -91,7 +91,7 @@ def load_weights(
 
     checkpoint: `newest` or `best`. Raises UserError where there is no whole one.
     """
-    # The run's own config says what its generator is.
+    # Which generator it is, is in the run's own config.
     config = run.config()
     saved = checkpoints.load_chosen(run.checkpoints, checkpoint)
     source, prior = build_source(config), build(config, "prior")

@@ -1,5 +1,6 @@
-"""What the page of a report shows of its runs."""
+"""A report as tables, and as one page of HTML that needs nothing beside it."""
 
+import base64
 import shlex
 import sys
 from collections import Counter
@@ -7,68 +8,95 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
 
-from omegaconf import DictConfig
+from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from gan_cli.figures.curves import AXES, STYLES, draw, over_seeds
-from gan_cli.figures.page import Chart, Grid, Page, Rerun, Row, Table, render, within
+from gan_cli.figures.curves import AXES, STYLES, WIDTH, draw, over_seeds
 from gan_cli.files import relative
 from gan_cli.runs import directory as runs
 from gan_cli.runs import sweeps
 from gan_cli.runs.aggregate import Group, different
-from gan_cli.runs.collect import LEAST_FIRST, Job
+from gan_cli.runs.collect import LEAST_FIRST, METRICS, Job
 from gan_cli.runs.environment import git_commit
 
 STATES = ("finished", "failed", "interrupted", "running", "not begun")
-# Bytes of samples in a page; base64 adds a third.
-SAMPLES = 6_000_000
+
+
+class Table(NamedTuple):
+    """Column heads, and as many cells in each row; the first `labels` columns are no numbers."""
+
+    heads: list[str]
+    rows: list[list[str]]
+    labels: int
+
+
+class Grid(NamedTuple):
+    """The last grid of samples of a run, as a data URI."""
+
+    seed: int
+    step: int
+    png: str
+
+
+def results(groups: Sequence[Group], by: str) -> Table:
+    """Return a row per group: the summary of the metric `by`, and the means of all others."""
+    labels = list(groups[0].key) or ["runs"]
+    others = [metric for metric in METRICS if metric != by]
+    rows = []
+    for group in groups:
+        cells = ["0", *[""] * 4]
+        if by in group.summaries:
+            n, mean, error, *quantiles = group.summaries[by]
+            shown = f"{mean:.4g} +- {error:.2g}" if n > 1 else f"{mean:.4g}"
+            cells = [str(n), shown, *(f"{x:.4g}" for x in quantiles)]
+        means = [f"{group.summaries[m].mean:.4g}" if m in group.summaries else "" for m in others]
+        rows.append([*(group.key.values() or ["all"]), *cells, *means])
+    heads = [*labels, "n", f"{by}: mean +- SE", "median", "min", "max", *others]
+    return Table(heads, rows, len(labels))
 
 
 def html(
-    cfg: DictConfig,
     jobs: Sequence[Job],
     absent: Sequence[str],
-    names: Sequence[str],
     groups: Sequence[Group],
     table: Table,
     remarks: Sequence[str],
+    by: str,
 ) -> str:
-    """Return the page of `jobs` and of those not begun; groups differ by the settings `names`.
+    """Return the page of `jobs` and of those not begun, with the `results` of groups by a metric.
 
-    `remarks` say what is not in the table, or not as the others are, and why.
+    The charts have the best groups, as many as there are STYLES.
     """
-    titles = [
-        ", ".join(f"{name}={value}" for name, value in zip(names, group.key, strict=True)) or "all"
-        for group in groups
-    ]
-    rows = [
-        Row(title, list(_grids(group.jobs))) for title, group in zip(titles, groups, strict=True)
-    ]
-    samples, left_out = within(SAMPLES, rows)
-    finished = [job for group in groups for job in group.jobs]
-    unfinished = [job for job in jobs if job.status != "finished"]
     sweep = sweeps.named()
     what = Path(sweep).resolve().name if sweep else f"{len(jobs)} runs"
-    return render(
-        Page(
-            title=f"gan report: {what}",
-            facts=_facts(jobs, absent),
-            ordered_by=cfg.by,
-            first="least" if cfg.by in LEAST_FIRST else "most",
-            table=table,
-            remarks=list(remarks),
-            charts=list(_charts(groups[: len(STYLES)])),
-            drawn=titles[: len(STYLES)],
-            groups=len(groups),
-            samples=samples,
-            left_out=left_out,
-            settings=_settings(finished),
-            reruns=[Rerun(job.name, job.status, job.command) for job in [*finished, *unfinished]],
-        )
+    finished = [job for group in groups for job in group.jobs]
+    unfinished = [job for job in jobs if job.status != "finished"]
+    environment = Environment(
+        loader=PackageLoader("gan_cli.figures", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+    )
+    return environment.get_template("report.html").render(
+        title=f"gan report: {what}",
+        facts=_facts(jobs, absent),
+        by=by,
+        first="least" if by in LEAST_FIRST else "most",
+        table=table,
+        remarks=remarks,
+        charts=list(_charts(groups[: len(STYLES)])),
+        legend=list(zip(groups, STYLES, strict=False)),
+        width=WIDTH,
+        groups=groups,
+        samples=[(group.title, list(_grids(group.jobs))) for group in groups],
+        settings=_settings(finished),
+        reruns=[job for job in [*finished, *unfinished] if job.command],
     )
 
 
 def _facts(jobs: Sequence[Job], absent: Sequence[str]) -> list[tuple[str, str]]:
+    """Return what is reported, when and by what, as name and text."""
     parents = dict.fromkeys(str(relative(job.path.parent)) for job in jobs)
     states = Counter([*(job.status for job in jobs), *("not begun" for _ in absent)])
     commit = git_commit()
@@ -82,7 +110,8 @@ def _facts(jobs: Sequence[Job], absent: Sequence[str]) -> list[tuple[str, str]]:
     ]
 
 
-def _charts(groups: Sequence[Group]) -> Iterator[Chart]:
+def _charts(groups: Sequence[Group]) -> Iterator[tuple[str, str]]:
+    """Yield the title of each chart that has a curve, and its data URI."""
     for metric, axis in AXES.items():
         curves = {}
         for number, group in enumerate(groups):
@@ -93,7 +122,7 @@ def _charts(groups: Sequence[Group]) -> Iterator[Chart]:
             if measured := [seed for seed in seeds if seed]:
                 curves[number] = over_seeds(measured)
         if curves:
-            yield Chart(axis.title, draw(axis, curves))
+            yield axis.title, _data_uri(draw(axis, curves))
 
 
 def _grids(jobs: Sequence[Job]) -> Iterator[Grid]:
@@ -101,14 +130,16 @@ def _grids(jobs: Sequence[Job]) -> Iterator[Grid]:
         last = runs.Run(job.path).last_grid()
         if last is not None:
             step, path = last
-            yield Grid(int(job.settings["seed"]), step, path.read_bytes())
+            yield Grid(job.seed, step, _data_uri(path.read_bytes()))
+
+
+def _data_uri(png: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(png).decode()}"
 
 
 def _settings(jobs: Sequence[Job]) -> Table:
     """Return a row per run, with all the settings in which they differ."""
     columns = different(jobs)
-    rows = [
-        [job.name, *values]
-        for job, *values in zip(jobs, *columns.values(), strict=True)
-    ]  # fmt: skip
-    return Table(["run", *columns], rows if columns else [], len(columns) + 1)
+    names = [job.name for job in jobs]
+    rows = [list(row) for row in zip(names, *columns.values(), strict=True)] if columns else []
+    return Table(["run", *columns], rows, len(columns) + 1)

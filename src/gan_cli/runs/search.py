@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
@@ -52,13 +51,13 @@ def chosen(trial: "FrozenTrial") -> list[str]:
 
 
 def pruner(job: Path) -> Callable[[int, float], None]:
-    """Return what takes a run's estimates, with their number from 1: its search, if it has one.
+    """Return what reports a run's estimates, by their number from 1, to its search if it has one.
 
     By that number, and not by the step, trials of other batch sizes can be compared. The function
     raises PrunedError where the search gives the run up.
     """
     hydra = HydraConfig.get()
-    if hydra.mode != RunMode.MULTIRUN or not hydra.sweeper.get("pruner"):
+    if not sweeps.is_job() or not hydra.sweeper.get("pruner"):
         return lambda _number, _estimate: None
     import optuna
 

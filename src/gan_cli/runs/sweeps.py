@@ -2,7 +2,8 @@
 
 import hashlib
 import itertools
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -30,10 +31,15 @@ def named() -> str | None:
     return name
 
 
+def is_job() -> bool:
+    """Return whether this command is a job of a sweep."""
+    return HydraConfig.get().mode == RunMode.MULTIRUN
+
+
 def refuse_lone() -> None:
     """Raise UserError where a sweep is named without -m, which alone makes one."""
     name = named()
-    if HydraConfig.get().mode != RunMode.MULTIRUN and name is not None:
+    if name is not None and not is_job():
         raise UserError(
             f"sweep is {name}, but without -m this is a single run; "
             f"`gan train -m sweep={name} ...` is a sweep."
@@ -67,15 +73,10 @@ def combinations(params: Mapping[str, Any], arguments: Sequence[str]) -> dict[st
         if not choices[key]:
             raise UserError(f"{override.input_line} has no values; it takes at least one.")
         varied.add(key)
-    jobs: dict[str, list[str]] = {}
-    for chosen in itertools.product(*choices.values()):
-        name = job_name([o for key, o in zip(choices, chosen, strict=True) if key in varied])
-        if jobs.setdefault(name, list(chosen)) != list(chosen):
-            raise UserError(
-                f"Two jobs of this sweep would both be {name}, in which / is _; run them in two "
-                "sweeps."
-            )
-    return jobs
+    return {
+        job_name([o for key, o in zip(choices, chosen, strict=True) if key in varied]): list(chosen)
+        for chosen in itertools.product(*choices.values())
+    }
 
 
 def parse(params: Mapping[str, Any], arguments: Sequence[str]) -> list[Override]:
@@ -88,6 +89,11 @@ def parse(params: Mapping[str, Any], arguments: Sequence[str]) -> list[Override]
     loader = GlobalHydra.instance().config_loader()
     given = OverridesParser.create(loader).parse_overrides([*own, *arguments])
     return [override for override in given if override.key_or_group != "sweep"]
+
+
+def by_setting(overrides: Iterable[str]) -> dict[str, str]:
+    """Return the last override of each setting or group, by its name."""
+    return {override.partition("=")[0].lstrip("+"): override for override in overrides}
 
 
 def quoted(text: str) -> str:
@@ -121,11 +127,11 @@ def note(out: Path, outcome: str) -> None:
         file.write(f"{datetime.now():%Y-%m-%d %H:%M:%S} {out.name}: {outcome}\n")
 
 
-def noted(out: Path) -> str | None:
-    """Return what was noted last of a job, or None."""
+def failure(out: Path) -> str | None:
+    """Return why a job failed when it was last tried, or None."""
     log = out.parent / LOG
-    lines = log.read_text(errors="replace").splitlines() if log.is_file() else []
-    # A line is day, time, name and outcome; names may have spaces in them.
-    noted, name = [line.split(" ", 2)[-1] for line in lines], f"{out.name}: "
-    outcomes = [line.removeprefix(name) for line in noted if line.startswith(name)]
-    return outcomes[-1] if outcomes else None
+    text = log.read_text(errors="replace") if log.is_file() else ""
+    # A line is day, time, name and outcome.
+    outcomes = re.findall(rf"^\S+ \S+ {re.escape(out.name)}: (.*)$", text, re.MULTILINE)
+    last = outcomes[-1] if outcomes else ""
+    return last.removeprefix("failed: ") if last.startswith("failed: ") else None

@@ -1,30 +1,28 @@
 """Table 1 of runs that differ by their seeds alone."""
 
+import itertools
 import statistics
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
 from omegaconf import DictConfig
 
-from gan_cli.config.differences import differences, flatten, is_one_of
+from gan_cli.config.differences import differences
 from gan_cli.data.source import Data
 from gan_cli.errors import UserError
 from gan_cli.metrics.comparison import compare
 from gan_cli.metrics.summary import summarise
-from gan_cli.runs.aggregate import NOT_KINDS
+from gan_cli.runs.aggregate import recipe
 from gan_cli.runs.collect import Job
 from gan_cli.runs.directory import Run
 from gan_cli.runs.evaluation import evaluated
-from gan_cli.runs.load import Trained, load_weights
+from gan_cli.runs.load import Trained
 
 # Which weights of G, and what the table calls those of a seed.
 WEIGHTS = {"raw": "", "ema": ", average"}
 PROTOCOL = ("seed", "n_samples", "valid_limit", "test_limit")
 NUMBERS = ("log_likelihood", "standard_error", "n", "sigma")
-# What no number of the table depends on.
-NOT_RECIPE = (*NOT_KINDS, "log", "checkpoint", "dry_run")
 
 
 def finished_by_seed(jobs: Sequence[Job]) -> list[Job]:
@@ -33,37 +31,22 @@ def finished_by_seed(jobs: Sequence[Job]) -> list[Job]:
     Raises UserError where there is none, one has no metrics, they differ by more than their seeds,
     or a seed is there twice.
     """
-    finished = sorted((job for job in jobs if job.status == "finished"), key=_seed)
+    finished = [job for job in jobs if job.status == "finished"]
+    if empty := [job.name for job in finished if not job.rows]:
+        raise UserError(f"{empty[0]} is finished, but its metrics.csv is missing or empty.")
     if not finished:
         raise UserError(f"None of the {len(jobs)} runs there is finished; `gan train` ends them.")
-    first = recipe(Run(finished[0].path).config())
-    for job in finished:
-        if not job.rows:
-            raise UserError(f"{job.name} is finished, but its metrics.csv is missing or empty.")
-        if different := differences(first, recipe(Run(job.path).config()), ()):
+    finished.sort(key=lambda job: job.seed)
+    for job, other in itertools.pairwise(finished):
+        if different := differences(recipe(job), recipe(other), ()):
             raise UserError(
-                f"{finished[0].name} and {job.name} differ by more than their seeds "
+                f"{job.name} and {other.name} differ by more than their seeds "
                 f"({'; '.join(different)}); a table is of one recipe, and `gan report` compares "
                 "several."
             )
-    seeds = [_seed(job) for job in finished]
-    if again := [seed for seed in seeds if seeds.count(seed) > 1]:
-        raise UserError(f"runs has seed {again[0]} more than once; each counts as one run.")
+        if job.seed == other.seed:
+            raise UserError(f"runs has seed {job.seed} more than once; each counts as one run.")
     return finished
-
-
-def load_generators(jobs: Sequence[Job], device: torch.device) -> list[dict[str, Trained]]:
-    """Return each job's generators by their WEIGHTS; UserError where it has no whole checkpoint."""
-    return [load_weights(Run(job.path), list(WEIGHTS), device) for job in jobs]
-
-
-def recipe(config: DictConfig) -> dict[str, Any]:
-    """Return the settings of a run that make it one of its kind."""
-    settings = flatten(config)
-    # The monitor changes nothing, unless it ends the run.
-    ended = settings.get("monitor.target") is not None
-    free = NOT_RECIPE if ended else (*NOT_RECIPE, "monitor")
-    return {k: v for k, v in settings.items() if not is_one_of(k, free)}
 
 
 def table(
@@ -88,14 +71,14 @@ def table(
     middle = values["raw"].index(statistics.median_low(values["raw"]))
     drawn = {w: evaluated(cfg, trained[middle][w], folds, draws=cfg.draws) for w in WEIGHTS}
     samples = {
-        f"seed {_seed(job)}{of}": one[w].samples(cfg.n_samples, cfg.seed)
+        f"seed {job.seed}{of}": one[w].samples(cfg.n_samples, cfg.seed)
         for job, one in zip(jobs, trained, strict=True)
         for w, of in WEIGHTS.items()
     }
     content = {
         "dataset": jobs[0].settings["dataset._target_"],
         "train": jobs[0].command,
-        "recipe": recipe(first.config),
+        "recipe": recipe(jobs[0]),
         "protocol": {key: cfg[key] for key in PROTOCOL},
         "runs": rows,
         "references": {name: _numbers(score) for name, score in beside["references"].items()},
@@ -112,15 +95,11 @@ def table(
     return content, middle
 
 
-def _seed(job: Job) -> int:
-    return int(job.settings["seed"])
-
-
 def _row(job: Job, scores: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """Return a run's duration, what it ran on, and its scores by the weights of G."""
-    sessions = [session for session in Run(job.path).sessions() if "versions" in session]
+    sessions = Run(job.path).sessions()
     return {
-        "seed": _seed(job),
+        "seed": job.seed,
         "epochs": job.rows[-1]["epoch"],
         "hours": job.seconds / 3600,
         "sessions": len(sessions),
