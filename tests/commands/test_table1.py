@@ -11,9 +11,11 @@ from helpers.command import SMALL, Gan, rows
 from PIL import Image
 
 from gan_cli.data.digits import Digits
+from gan_cli.data.source import Data
 from gan_cli.figures.table1 import markdown
 from gan_cli.metrics.classifier import classify, histogram, total_variation, train_classifier
 from gan_cli.metrics.comparison import compare
+from gan_cli.training import checkpoints
 
 SWEEP = [
     *SMALL,
@@ -195,3 +197,25 @@ def test_shares_and_their_distance() -> None:
     assert total_variation(shares, shares) == 0
     assert total_variation([1.0, 0.0], [0.0, 1.0]) == 1
     assert total_variation(shares, [0.2] * 5) == pytest.approx(0.4)
+
+
+def test_each_checkpoint_and_the_data_are_read_once(
+    gan: Gan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert gan("train", "-m", *SWEEP, "seed=range(2)").code == 0
+    read: list[str] = []
+    load, load_digits = checkpoints.load, Digits.load
+
+    def counted_load(path: Path) -> dict:
+        read.append(path.parent.parent.name)
+        return load(path)
+
+    def counted_data(source: Digits) -> Data:
+        read.append("data")
+        return load_digits(source)
+
+    monkeypatch.setattr(checkpoints, "load", counted_load)
+    monkeypatch.setattr(Digits, "load", counted_data)
+    asked = ("table1", "sweep=study", "results=results", "draws=2", *LIMITS)
+    assert gan(*asked, "figure2.rows=2", "figure2.columns=3", "figure3.rows=2").code == 0
+    assert read == ["seed=0", "seed=1", "data"]

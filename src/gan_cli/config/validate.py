@@ -19,17 +19,13 @@ from gan_cli.errors import UserError
 # What to do about errors of Hydra's that don't say it.
 HINTS = {
     "Multiple values for": "it has a value already, which is set without the +.",
-    "Config group override must be a string or a list. Got int": (
-        "a number is quoted where it names a sweep, or an option: sweep='\"3\"'."
-    ),
-    "Config group override must be a string or a list. Got NoneType": (
+    "Config group override must be": (
         "a group takes the name of one of its options, as in dataset=mnist."
     ),
     "missing EQUAL": "a setting is given as setting=value.",
     "mismatched input '='": "a value with = in it is quoted: setting=\"'a=b'\".",
     "LexerNoViableAlt": "a value of other than letters, digits and ./:+-@ is quoted: run=\"'ä'\".",
     "no viable alternative": "what has = or , in a list is quoted there: runs=\"['a=1,b=2']\".",
-    "hydra/launcher/": "launchers come with `pip install -e '.[cluster]'`.",
 }
 
 
@@ -53,6 +49,8 @@ def complaint(error: Exception, command: str) -> str:
         group, _, option = str(error.missing_cfg_file).rpartition("/")
         close = difflib.get_close_matches(option.lower(), error.options, n=1)
         hint = f"did you mean {group}={close[0]}? " if close else ""
+        if group == "hydra/launcher":
+            hint += "launchers come with `pip install -e '.[cluster]'`; "
         return f"There is no {group}={option}; {hint}{group} is one of {', '.join(error.options)}."
     text = re.split(r"\n(?:Config search path|See https|To append)", str(error))[0]
     parts = [" ".join(line.split()) for line in text.splitlines() if line.strip()]

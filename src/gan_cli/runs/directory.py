@@ -69,7 +69,8 @@ class Run:
     def rows(self) -> list[dict[str, float]]:
         """Return what was measured, a row for each time. Raises UserError for a damaged file."""
         try:
-            text = self.metrics_path.read_text("utf-8") if self.metrics_path.is_file() else ""
+            # With or without the mark that Excel puts before UTF-8.
+            text = self.metrics_path.read_text("utf-8-sig") if self.metrics_path.is_file() else ""
             table = csv.DictReader(text.splitlines())
             rows = [{name: float(value) for name, value in row.items() if value} for row in table]
         except (TypeError, ValueError) as error:
