@@ -149,6 +149,10 @@ def perform(command: str, cfg: "DictConfig") -> Any:
         module = importlib.import_module(f"gan_cli.commands.{command.replace('-', '_')}")
         validate.check(cfg, command, module.Settings)
         interrupts.unwind()
+        if cfg.threads:
+            import torch
+
+            torch.set_num_threads(cfg.threads)
         with explain_out_of_memory(cfg):
             returned = module.run(cfg, out)
     except UserError as error:

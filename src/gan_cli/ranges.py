@@ -6,7 +6,7 @@ configs to it. Annotations of a user's own classes count as well.
 
 from typing import Annotated
 
-from annotated_types import Interval
+from annotated_types import Interval, MinLen
 
 # Beyond this some sum or product overflows, whatever the setting.
 LARGEST = 1e15
@@ -20,3 +20,7 @@ PositiveFraction = Annotated[float, Interval(gt=0, le=1)]
 Decay = Annotated[float, Interval(ge=0, lt=1)]
 Count = Annotated[int, Interval(ge=1, le=10**15)]
 Seed = Annotated[int, Interval(ge=0, lt=2**63)]
+# Of which a mean and its error are taken.
+Several = Annotated[int, Interval(ge=2, le=10**15)]
+# Widths of Parzen windows.
+Sigmas = Annotated[list[Annotated[float, Interval(ge=1e-6, le=1e6)]], MinLen(1)]

@@ -38,7 +38,9 @@ def test_no_file_no_rows(tmp_path: Path) -> None:
 
 def new_logger(run: Path, step: int) -> MetricLogger:
     paths = run / "metrics.csv", run / "events", lambda at: run / f"{at}.png"
-    return MetricLogger(*paths, origin={}, settings={"seed": 7}, every=1, step=step, steps=9)
+    return MetricLogger(
+        *paths, origin={}, settings={"seed": 7}, every=1, grid_every=1, step=step, steps=9
+    )
 
 
 def test_images_per_second_are_those_since_the_last_row(

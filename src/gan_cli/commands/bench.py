@@ -20,11 +20,11 @@ from gan_cli.benchmark.interleaved import rates
 from gan_cli.benchmark.plain_loop import Images, plain_loop, usual
 from gan_cli.config.build import build_optimizers, build_source, build_trainer
 from gan_cli.config.instantiate import build
-from gan_cli.config.settings import CommandSettings, Several
+from gan_cli.config.settings import CommandSettings
 from gan_cli.data.source import Data, Split
 from gan_cli.errors import UserError
 from gan_cli.files import relative, write_atomically
-from gan_cli.ranges import Positive
+from gan_cli.ranges import Positive, Several
 from gan_cli.runs.environment import environment
 from gan_cli.training.device import pick_device
 from gan_cli.training.trainer import Trainer
@@ -52,8 +52,6 @@ class Settings(CommandSettings):
 def run(cfg: DictConfig, out: Path) -> None:
     """Time every recipe of `cfg.recipes` and write table and numbers to `out`."""
     device = pick_device(cfg.device)
-    if cfg.threads:
-        torch.set_num_threads(cfg.threads)
     if "tf32" in cfg.precisions and device.type != "cuda":
         raise UserError(
             f"precisions has tf32, which only GPUs have; on {device} it can have fp32 and bf16."

@@ -5,42 +5,35 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
 from omegaconf import DictConfig, OmegaConf
 
 from gan_cli.config.build import build_source
-from gan_cli.config.settings import Node, Several, Sigmas, TrainedSettings
+from gan_cli.config.settings import Node, TrainedSettings
 from gan_cli.errors import UserError
 from gan_cli.files import relative
 from gan_cli.metrics.evaluation import evaluate
+from gan_cli.metrics.protocol import Protocol
 from gan_cli.ranges import Count
-from gan_cli.runs.evaluation import record
+from gan_cli.runs.evaluation import protocol_of, record
 from gan_cli.runs.load import load_data, load_trained
 from gan_cli.sampling.arrays import read_samples
 from gan_cli.training.device import pick_device
 
 
 @dataclass
-class Settings(TrainedSettings):
+class Settings(TrainedSettings, Protocol):
     """Types and ranges of `gan eval-parzen`."""
 
     samples: str | None
     dataset: Node
-    n_samples: Several
     draws: Count
-    sigmas: Sigmas
     refine: bool
-    valid_limit: Count | None
-    test_limit: Several | None
     references: list[Literal["train", "kmeans"]]
-    centroids: Several
 
 
 def run(cfg: DictConfig, out: Path) -> None:
     """Evaluate a run's generator, or the samples of a file, and the references beside it."""
     device = pick_device(cfg.device)
-    if cfg.threads:
-        torch.set_num_threads(cfg.threads)
     _refuse(cfg)
 
     # The data to score on, and the sample sets, one for each draw.
@@ -58,9 +51,8 @@ def run(cfg: DictConfig, out: Path) -> None:
         origin = {"samples": relative(cfg.samples), "command": " ".join(sys.argv)}
 
     evaluation = evaluate(
-        model, draws, source, folds, device, cfg.sigmas, n_samples=cfg.n_samples, seed=cfg.seed,
-        references=cfg.references, k=cfg.centroids, cache=Path(cfg.outputs) / "cache",
-        refine=cfg.refine, valid_limit=cfg.valid_limit, test_limit=cfg.test_limit,
+        model, draws, source, folds, device, protocol_of(cfg), cfg.references,
+        Path(cfg.outputs) / "cache", cfg.refine,
     )  # fmt: skip
     settings: Any = OmegaConf.to_container(cfg, resolve=True)
     record(out, evaluation, settings, origin, None if cfg.samples else cfg.weights)

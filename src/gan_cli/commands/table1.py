@@ -10,7 +10,7 @@ import torch
 from annotated_types import Interval
 from omegaconf import DictConfig
 
-from gan_cli.config.settings import CommandSettings, Several, Sigmas
+from gan_cli.config.settings import CommandSettings
 from gan_cli.data.source import Data
 from gan_cli.errors import UserError
 from gan_cli.figures.grid import save_interpolation
@@ -18,7 +18,8 @@ from gan_cli.figures.neighbors import figure2
 from gan_cli.figures.table1 import markdown
 from gan_cli.files import make_directory, relative, write_atomically
 from gan_cli.metrics.neighbors import COMPARED
-from gan_cli.ranges import Count, Seed
+from gan_cli.metrics.protocol import Protocol
+from gan_cli.ranges import Count
 from gan_cli.runs.collect import find, missing
 from gan_cli.runs.directory import Run
 from gan_cli.runs.load import Trained, load_data, load_weights
@@ -47,19 +48,13 @@ class Figure3:
 
 
 @dataclass
-class Settings(CommandSettings):
+class Settings(CommandSettings, Protocol):
     """Types and ranges of `gan table1`."""
 
     runs: list[str]
     results: str | None
     data_dir: str
-    seed: Seed
-    n_samples: Several
     draws: Count
-    valid_limit: Count | None
-    test_limit: Several | None
-    sigmas: Sigmas
-    centroids: Several
     figure2: Figure2
     figure3: Figure3
 
@@ -67,8 +62,6 @@ class Settings(CommandSettings):
 def run(cfg: DictConfig, out: Path) -> None:
     """Evaluate runs that differ by their seeds, and write the table to `cfg.results`, or `out`."""
     device = pick_device(cfg.device)
-    if cfg.threads:
-        torch.set_num_threads(cfg.threads)
     # Before anything is written, so that what can't be read leaves nothing half done.
     jobs, absent = find(cfg)
     finished = finished_by_seed(jobs)

@@ -86,8 +86,6 @@ class Settings(CommandSettings):
 def run(cfg: DictConfig, out: Path) -> None:
     """Train a game on the line; write the figure, the table and the numbers to `out`."""
     start, device, schedule = time.perf_counter(), pick_device(cfg.device), cfg.schedule
-    if cfg.threads:
-        torch.set_num_threads(cfg.threads)
     game = LineGame(
         Mixture(cfg.p_data.means, cfg.p_data.stds, cfg.p_data.weights, device),
         build(cfg, "objective"), dict(cfg.generator), cfg.discriminator.widths, schedule.k,

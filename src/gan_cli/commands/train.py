@@ -17,14 +17,21 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from gan_cli.config.build import build_source, build_trainer, length
-from gan_cli.config.settings import CommandSettings, Node, Several, Sigmas
+from gan_cli.config.settings import CommandSettings, Node
 from gan_cli.data.source import Data, Source
 from gan_cli.engines.compiled import Compiled
 from gan_cli.engines.cuda_graph import Graph
 from gan_cli.errors import DivergedError, MissingDataError, PrunedError, UserError
 from gan_cli.files import printable, relative
 from gan_cli.game.state import State
-from gan_cli.ranges import Count, Decay, Fraction, NonNegative, Number, Positive, Seed
+from gan_cli.ranges import (
+    Count,
+    Decay,
+    Fraction,
+    NonNegative,
+    Positive,
+    Seed,
+)
 from gan_cli.runs import search, sweeps
 from gan_cli.runs.directory import Run, lock, logging_to
 from gan_cli.runs.environment import compare, environment
@@ -35,7 +42,7 @@ from gan_cli.training import checkpoints
 from gan_cli.training.checkpoint_writer import CheckpointWriter
 from gan_cli.training.device import multiply_in, take_gpu, warn_if_busy
 from gan_cli.training.metric_logger import MetricLogger
-from gan_cli.training.monitor import Monitor
+from gan_cli.training.monitor import Monitor, MonitorSettings
 from gan_cli.training.signals import Stop, stop_signals
 from gan_cli.training.trainer import BEST_BY, Trainer
 
@@ -70,19 +77,6 @@ class Checkpoint:
     every_steps: Count | None
     every_minutes: NonNegative | None
     share: Fraction | None
-
-
-@dataclass
-class MonitorSettings:
-    """When and how the monitor estimates, and what follows from it."""
-
-    every_epochs: Positive | None
-    weights: Literal["raw", "ema"]
-    samples: Several
-    valid: Several
-    sigmas: Sigmas
-    target: Number | None
-    collapse: Fraction
 
 
 @dataclass
@@ -204,13 +198,11 @@ def _recording_failure(run: Run, state: State) -> Iterator[None]:
 
 
 def _monitor(cfg: DictConfig, trainer: Trainer, source: Source, data: Data) -> Monitor:
+    settings, state = MonitorSettings(**cfg.monitor), trainer.state
     return Monitor(
-        trainer.state, trainer.game.prior, source, data, cfg.seed,
-        every=_in_steps(cfg.monitor.every_epochs, trainer),
-        samples=cfg.monitor.samples, valid=cfg.monitor.valid, sigmas=list(cfg.monitor.sigmas),
-        weights=cfg.monitor.weights, ema_decay=cfg.ema_decay, ema_power=cfg.ema_power,
-        collapse=cfg.monitor.collapse, stop_on_collapse=cfg.on_collapse == "stop",
-        grid=cfg.log.grid, grid_every=cfg.log.grid_every_steps,
+        state, trainer.game.prior, source, data, cfg.seed, settings,
+        trainer.average if settings.weights == "ema" else lambda: state.generator,
+        _in_steps(settings.every_epochs, trainer), cfg.log.grid, cfg.on_collapse == "stop",
     )  # fmt: skip
 
 
@@ -225,7 +217,7 @@ def _train(cfg: DictConfig, run: Run, trainer: Trainer, steps: int, stop: Stop) 
                 explain_full_disk(run, state),
                 MetricLogger(
                     run.metrics_path, run.tensorboard, run.grid_path, origin, given_settings(cfg),
-                    cfg.log.every_steps, state.step, steps,
+                    cfg.log.every_steps, cfg.log.grid_every_steps, state.step, steps,
                 ) as logger,
             ):  # fmt: skip
                 writer = CheckpointWriter(

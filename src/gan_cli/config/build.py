@@ -190,8 +190,6 @@ def build_trainer(cfg: DictConfig, source: Source, data: Data) -> Trainer:
     Raises UserError for what does not go together.
     """
     device, dtype = pick_arithmetic(cfg)
-    if cfg.threads:
-        torch.set_num_threads(cfg.threads)
     minibatches = Minibatches(
         data.train, cfg.schedule.batch_size, cfg.seed, source.to_model, device
     )

@@ -3,15 +3,12 @@
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from annotated_types import Interval, MinLen
+from annotated_types import Interval
 
 from gan_cli.ranges import Seed
 
 # A group's option, a node with a `_target_`, whose signature says what it takes; or parts with one.
 Node = Any
-Sigmas = Annotated[list[Annotated[float, Interval(ge=1e-6, le=1e6)]], MinLen(1)]
-# Samples of which a mean and its error are taken.
-Several = Annotated[int, Interval(ge=2, le=10**15)]
 
 
 @dataclass

@@ -3,11 +3,11 @@
 import hashlib
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from torch import Tensor
 
-from gan_cli.data.spaces import SPACES, Range
+from gan_cli.data.spaces import GCN, SPACES, Affine, Range
 from gan_cli.errors import UserError
 from gan_cli.ranges import Count
 
@@ -38,14 +38,18 @@ class Data(NamedTuple):
         return digest.hexdigest()
 
 
-class Source:
+class Source(Protocol):
     """A data set's shape and range, known before any file is read, and the way to read it.
 
     `shape` is (C, H, W). `range` names the model space that pixels are mapped to: `unit`, [0, 1],
     `signed`, [-1, 1], or `gcn`, contrast-normalised. `name` is the data set's in the literature.
     """
 
-    name = ""
+    name: str = ""
+    shape: tuple[int, ...]
+    space: Affine | GCN
+    low: float
+    high: float
 
     def __init__(self, shape: Sequence[Count], range: Range = "unit") -> None:  # noqa: A002
         self.shape = tuple(shape)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gan_cli.data.source import Data, Source
 from gan_cli.errors import UserError
-from gan_cli.metrics.protocol import Estimate, Fold, Score, score
+from gan_cli.metrics.protocol import Estimate, Fold, Protocol, Score, score
 from gan_cli.metrics.references import TABLE_1, centroids, training_images
 
 
@@ -69,24 +69,17 @@ def evaluate(
     source: Source,
     folds: Sequence[Data],
     device: torch.device,
-    sigmas: Sequence[float],
-    *,
-    n_samples: int,
-    seed: int,
+    protocol: Protocol,
     references: Sequence[str],
-    k: int,
     cache: Path,
     refine: bool = False,
-    valid_limit: int | None = None,
-    test_limit: int | None = None,
 ) -> Evaluation:
     """Score the draws of a model, and the references, on every fold, on `device`.
 
-    draws: samples (n, C, H, W) in model space, one set for each draw. valid_limit, test_limit: how
-    many images of a fold are used, None for all. references: `train`, `n_samples` training images,
-    and `kmeans`, `k` centroids of them, kept in the directory `cache`; both depend on `seed`.
-    refine: also search sigma between those of the grid. Raises UserError where a fold has fewer
-    than 2 test images.
+    draws: samples (n, C, H, W) in model space, one set for each draw. references: `train`, as many
+    training images as there are samples, and `kmeans`, centroids of them, cached in the directory
+    `cache`; both depend on the seed. refine: also search sigma between those of the grid. Raises
+    UserError where a fold has fewer than 2 test images.
     """
 
     def points(x: Tensor) -> Tensor:
@@ -95,11 +88,11 @@ def evaluate(
     def score_of(samples: Tensor) -> Score:
         return score(points(samples), measured, grid, refine)
 
-    grid = sorted(sigmas)
+    grid = sorted(protocol.sigmas)
     measured = [
         Fold(
-            points(source.to_model(fold.valid.x[:valid_limit])),
-            points(source.to_model(fold.test.x[:test_limit])),
+            points(source.to_model(fold.valid.x[: protocol.valid_limit])),
+            points(source.to_model(fold.test.x[: protocol.test_limit])),
         )
         for fold in folds
     ]
@@ -110,10 +103,10 @@ def evaluate(
     if references:
         train = source.to_model(folds[0].train.x)
         if "train" in references:
-            images = training_images(train, n_samples, seed)
+            images = training_images(train, protocol.n_samples, protocol.seed)
             named[f"{len(images)} training images"] = score_of(images)
         if "kmeans" in references:
-            centers = centroids(train, k, seed, cache)
+            centers = centroids(train, protocol.centroids, protocol.seed, cache)
             named[f"{len(centers)} k-means centroids"] = score_of(centers)
     quoted = TABLE_1.get(source.name, {})
     return Evaluation(model, scores, named, quoted, grid, len(draws[0]), len(measured[0].valid))

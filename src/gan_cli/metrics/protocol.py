@@ -9,6 +9,24 @@ from scipy.optimize import minimize_scalar
 from torch import Tensor
 
 from gan_cli.metrics.parzen import log_likelihood
+from gan_cli.ranges import Count, Seed, Several, Sigmas
+
+
+@dataclass
+class Protocol:
+    """How log-likelihoods are estimated: windows of `n_samples`, which `seed` draws.
+
+    `sigmas` are those out of which a fold's validation points choose. `valid_limit` and
+    `test_limit` are how many images of a fold are used, None for all, and `centroids` the number of
+    k-means centroids that are scored as a reference.
+    """
+
+    seed: Seed
+    n_samples: Several
+    sigmas: Sigmas
+    valid_limit: Count | None
+    test_limit: Several | None
+    centroids: Several
 
 
 @dataclass(frozen=True)

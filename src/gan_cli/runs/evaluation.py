@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from gan_cli.figures.plot import render
 from gan_cli.figures.sigma import plot_sigma
 from gan_cli.files import relative, write_atomically
 from gan_cli.metrics.evaluation import Evaluation, evaluate
+from gan_cli.metrics.protocol import Protocol
 from gan_cli.runs.directory import read_json
 from gan_cli.runs.environment import git_commit
 from gan_cli.runs.load import Trained
@@ -24,6 +26,11 @@ log = logging.getLogger(__name__)
 SETTINGS = (
     "seed", "n_samples", "valid_limit", "test_limit", "centroids", "data_dir", "device", "threads"
 )  # fmt: skip
+
+
+def protocol_of(cfg: DictConfig) -> Protocol:
+    """Return the protocol among a command's settings."""
+    return Protocol(**{field.name: cfg[field.name] for field in fields(Protocol)})
 
 
 def record(
@@ -96,9 +103,8 @@ def evaluated(
     evaluation = evaluate(
         f"generator, {trained.weights} weights",
         [trained.samples(cfg.n_samples, cfg.seed + i) for i in range(draws)],
-        trained.source, folds, trained.device, cfg.sigmas, n_samples=cfg.n_samples, seed=cfg.seed,
-        references=references, k=cfg.centroids, cache=Path(cfg.outputs) / "cache",
-        valid_limit=cfg.valid_limit, test_limit=cfg.test_limit,
+        trained.source, folds, trained.device, protocol_of(cfg), references,
+        Path(cfg.outputs) / "cache",
     )  # fmt: skip
     record(directory, evaluation, settings, trained.origin(cfg.seed), trained.weights)
     return read_json(directory / "parzen.json", dict)

@@ -78,8 +78,6 @@ def load_trained(cfg: DictConfig) -> Trained:
     Raises UserError where there is no such run or no whole checkpoint.
     """
     device = pick_device(cfg.device)
-    if cfg.threads:
-        torch.set_num_threads(cfg.threads)
     run = runs.find(cfg.run, cfg.outputs)
     return load_weights(run, [cfg.weights], device, cfg.checkpoint)[cfg.weights]
 

@@ -39,7 +39,8 @@ class MetricLogger:
     `csv_path` gets a row with COLUMNS each time, those after `step` being dropped first, where a
     run is resumed; `tensorboard` is a directory for the scalars and grids. A grid is also written
     to `grid_path(step)`, with `origin` as its metadata. `settings` are what the run is known by in
-    TensorBoard's table of hyperparameters. A row is due every `every` iterations of all `steps`.
+    TensorBoard's table of hyperparameters. A row is due every `every` of all `steps`, and
+    a grid every `grid_every`.
     """
 
     def __init__(
@@ -50,6 +51,7 @@ class MetricLogger:
         origin: Mapping[str, object],
         settings: Mapping[str, bool | float | str],
         every: int,
+        grid_every: int,
         step: int,
         steps: int,
     ) -> None:
@@ -57,7 +59,8 @@ class MetricLogger:
         from torch.utils.tensorboard import SummaryWriter
         from torch.utils.tensorboard.summary import hparams
 
-        self.every, self._grid_path, self._origin = every, grid_path, origin
+        self.every, self.grid_every = every, grid_every
+        self._grid_path, self._origin = grid_path, origin
         truncate(csv_path, step)
         # Line buffered: a row is on its way to the disk as soon as it is whole.
         self._file = csv_path.open("a", newline="", buffering=1)

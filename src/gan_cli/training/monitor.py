@@ -1,9 +1,11 @@
 """The monitor: grids of samples, a small Parzen estimate on validation, and mode collapse."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from gan_cli.data.source import Data, Source
 from gan_cli.errors import UserError
@@ -11,8 +13,8 @@ from gan_cli.figures.grid import Picture, picture
 from gan_cli.game.priors import Prior
 from gan_cli.game.state import State
 from gan_cli.metrics.registry import METRICS, Reference
+from gan_cli.ranges import Fraction, Number, Positive, Several, Sigmas
 from gan_cli.sampling.samples import draw_z, generate
-from gan_cli.training.averaging import current_average
 
 log = logging.getLogger(__name__)
 
@@ -22,16 +24,32 @@ DIVERSITY = ("spread", "coverage")
 LEAST = 0.1
 
 
+@dataclass
+class MonitorSettings:
+    """What is measured while a run trains, and what follows from it.
+
+    Every `every_epochs`, None for never, `samples` of G, or with `weights` "ema" of its average,
+    are measured against `valid` points of the validation set, in the space that the paper measures
+    in; `sigmas` are the widths that Parzen windows try. The run ends at the estimate `target`, in
+    nats. G has collapsed where its diversity is below `collapse` of the running maximum.
+    """
+
+    every_epochs: Positive | None
+    weights: Literal["raw", "ema"]
+    samples: Several
+    valid: Several
+    sigmas: Sigmas
+    target: Number | None
+    collapse: Fraction
+
+
 class Monitor:
     """Looks at samples of G from the same z each time, so that progress can be watched.
 
-    Every `every` iterations, if that is not None, and after the last, it measures `samples` of
-    them, of G or with `weights` "ema" of its average, against `valid` points of the validation set,
-    in the space that the paper measures in; `sigmas` are the widths that Parzen windows try. Every
-    `grid_every` iterations it draws `grid` of them.
-
-    G has collapsed, into what the paper calls the Helvetica scenario (section 6), where a measure
-    of DIVERSITY is below `collapse` of its running maximum; with `stop_on_collapse` the run ends.
+    It measures those of `watched()`, G or its average, every `every` iterations, if that is not
+    None, and after the last; and it draws `grid` of G's. G has collapsed, into what the paper calls
+    the Helvetica scenario (section 6), where a measure of DIVERSITY is below `settings.collapse` of
+    its running maximum; with `stop_on_collapse` the run ends.
     """
 
     def __init__(
@@ -41,27 +59,18 @@ class Monitor:
         source: Source,
         data: Data,
         seed: int,
-        *,
+        settings: MonitorSettings,
+        watched: Callable[[], nn.Module],
         every: int | None,
-        samples: int,
-        valid: int,
-        sigmas: Sequence[float],
-        weights: str,
-        ema_decay: float,
-        ema_power: float,
-        collapse: float,
-        stop_on_collapse: bool,
         grid: int,
-        grid_every: int,
+        stop_on_collapse: bool,
     ) -> None:
-        self.state, self.source, self.seed, self.weights = state, source, seed, weights
-        self.every, self.grid_every = every, grid_every
-        self.ema = ema_decay, ema_power
-        self.collapse, self.stop_on_collapse = collapse, stop_on_collapse
-        self.z, self.grid_z = draw_z(prior, samples, seed), draw_z(prior, grid, seed)
-        points = self._measured(source.to_model(data.valid.x[:valid]))
-        train = self._measured(source.to_model(data.train.x[:samples]))
-        self.reference = Reference(points, train, sigmas)
+        self.state, self.source, self.seed, self.settings = state, source, seed, settings
+        self.watched, self.every, self.stop_on_collapse = watched, every, stop_on_collapse
+        self.z, self.grid_z = draw_z(prior, settings.samples, seed), draw_z(prior, grid, seed)
+        points = self._measured(source.to_model(data.valid.x[: settings.valid]))
+        train = self._measured(source.to_model(data.train.x[: settings.samples]))
+        self.reference = Reference(points, train, settings.sigmas)
 
     def is_due(self, last: bool) -> bool:
         """Return whether to measure samples now, after this iteration, which may be the last."""
@@ -82,10 +91,8 @@ class Monitor:
 
         The state has the running maxima of DIVERSITY, and whether G has collapsed.
         """
-        state, network = self.state, self.state.generator
-        if self.weights == "ema":
-            network = current_average(state.average, network, state.step, *self.ema)
-        samples = self._measured(generate(network, self.z, self.seed, state.rng.device))
+        state = self.state
+        samples = self._measured(generate(self.watched(), self.z, self.seed, state.rng.device))
         estimates = {metric.name: metric.measure(samples, self.reference) for metric in METRICS}
         for name in DIVERSITY:
             # More diversity than the data's is no virtue.
@@ -113,7 +120,7 @@ class Monitor:
         maxima = self.state.maxima
         return [
             name for name in DIVERSITY
-            if maxima[name] > LEAST and estimates[name] < self.collapse * maxima[name]
+            if maxima[name] > LEAST and estimates[name] < self.settings.collapse * maxima[name]
         ]  # fmt: skip
 
     def _measured(self, x: Tensor) -> Tensor:

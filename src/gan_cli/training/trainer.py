@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gan_cli.data.minibatches import Minibatches
 from gan_cli.errors import DivergedError
 from gan_cli.game.state import LOGITS, State
 from gan_cli.game.updates import TRAINING_METRICS, Game, Update, metrics
-from gan_cli.training.averaging import AVERAGE_EVERY, update_average
+from gan_cli.training.averaging import AVERAGE_EVERY, current_average, update_average
 from gan_cli.training.checkpoint_writer import CheckpointWriter
 from gan_cli.training.metric_logger import MetricLogger
 from gan_cli.training.monitor import Monitor
@@ -124,6 +124,13 @@ class Trainer:
                 self.ema_power,
             )  # fmt: skip
 
+    def average(self) -> nn.Module:
+        """Return a copy of G with the average of its weights."""
+        state = self.state
+        return current_average(
+            state.average, state.generator, state.step, self.ema_decay, self.ema_power
+        )
+
     def means(self) -> Tensor:
         """Return TRAINING_METRICS as means over the iterations since the last row."""
         state, n = self.state, len(self.state.logits)
@@ -150,7 +157,7 @@ class Trainer:
             self.state.refuse_diverged()
             self._warn_of_probabilities()
             logger.row({**self._row(), **estimates})
-        if self.monitor is not None and (step % self.monitor.grid_every == 0 or last):
+        if self.monitor is not None and (step % logger.grid_every == 0 or last):
             logger.grid(step, self.monitor.draw())
 
     def save(self) -> None:
