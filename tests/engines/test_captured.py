@@ -128,7 +128,7 @@ def test_a_captured_update_trains_as_the_update_does(
     k: int,
     tmp_path: Path,
 ) -> None:
-    """Same weights, optimizers' buffers and rates, random streams, and logits; and resumed."""
+    """Same weights, buffers, learning rates, random streams and logits; and when resumed."""
     dtype = torch.float32 if device == "cuda" else torch.float64
 
     def new(engine: type[Captured] | None) -> Trainer:
@@ -196,7 +196,7 @@ def two_alike() -> tuple[nn.Linear, nn.Linear]:
 
 
 @pytest.mark.parametrize("optimizer", [MOMENTUM, ADAM], ids=["momentum", "adam"])
-def test_rates_from_a_tensor_are_the_rates(optimizer: Momentum | Adam) -> None:
+def test_hyperparameters_from_a_tensor(optimizer: Momentum | Adam) -> None:
     one, other = two_alike()
     from_numbers, from_tensor = (optimizer.build(n.parameters()) for n in (one, other))
     numbers = optimizer.build(nn.Linear(1, 1).parameters())
@@ -204,8 +204,8 @@ def test_rates_from_a_tensor_are_the_rates(optimizer: Momentum | Adam) -> None:
         optimizer.set_hyperparameters(from_numbers, t, t + 1)
         optimizer.set_hyperparameters(numbers, t, t + 1)
         group = numbers.param_groups[0]
-        rates = torch.tensor([group["lr"], group.get("momentum", math.nan)], dtype=torch.float64)
-        optimizer.set_from_tensor(from_tensor, rates)
+        values = torch.tensor([group["lr"], group.get("momentum", math.nan)], dtype=torch.float64)
+        optimizer.set_from_tensor(from_tensor, values)
         for group in from_tensor.param_groups:
             group["capturable"] = False  # There are no graphs on a CPU.
         backward(one, other)

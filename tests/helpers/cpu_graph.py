@@ -86,7 +86,7 @@ class _Stream:
 
 @contextlib.contextmanager
 def stand_in() -> Iterator[None]:
-    """Have `Graph` capture on the CPU, with learning rates in float64."""
+    """Have `Graph` capture on the CPU, with hyperparameters in float64."""
     tensor, dtype = torch.tensor, torch.get_default_dtype()
     with pytest.MonkeyPatch.context() as patch:
         for name, to in {

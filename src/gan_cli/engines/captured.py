@@ -17,7 +17,7 @@ class Captured(ABC):
     """`update`, captured at its first call and replayed from then on.
 
     What changes from iteration to iteration is in tensors: the minibatches, and learning rate and
-    momentum (2,), which `set_from_tensor(optimizer, rates)` hands to an optimizer. Random streams
+    momentum (2,), which `set_from_tensor(optimizer, values)` hands to an optimizer. Random streams
     continue as in the update itself. Python runs at the capture alone: a network that counts its
     own steps stays at its count.
     """
@@ -26,7 +26,7 @@ class Captured(ABC):
         self._update, self._set_from_tensor = update, set_from_tensor
         self._captured: Sequence[Mapping[Tensor, object]] = []
 
-    def __call__(self, state: State, game: Game, xs: Sequence[Tensor]) -> Tensor:
+    def __call__(self, state: State, game: Game, minibatches: Sequence[Tensor]) -> Tensor:
         """Update as `update` does. Raises UserError for networks that can't be captured."""
         optimizers = (state.d_optimizer, state.g_optimizer)
         # Loading a checkpoint gives the optimizers new tensors, in new dicts.
@@ -34,33 +34,35 @@ class Captured(ABC):
         if [id(x) for x in slots] != [id(x) for x in self._captured]:
             groups = [group for optimizer in optimizers for group in optimizer.param_groups]
             settings = [{k: v for k, v in group.items() if k != "params"} for group in groups]
-            self._capture(state, game, xs)
+            self._capture(state, game, minibatches)
             for group, setting in zip(groups, settings, strict=True):
                 group.update(setting)
             self._captured = slots
-        t, rates = state.step * len(xs), []
-        for i, optimizer in enumerate([state.d_optimizer] * len(xs) + [state.g_optimizer]):
-            game.set_hyperparameters(optimizer, t + min(i, len(xs) - 1))
+        k, hyperparameters = len(minibatches), []
+        for i, optimizer in enumerate([state.d_optimizer] * k + [state.g_optimizer]):
+            game.set_hyperparameters(optimizer, state.step * k + min(i, k - 1))
             group = optimizer.param_groups[0]
-            rates.append([group["lr"], group.get("momentum", 0.0)])
-        return self._replay(xs, rates)
+            hyperparameters.append([group["lr"], group.get("momentum", 0.0)])
+        return self._replay(minibatches, hyperparameters)
 
     @abstractmethod
-    def _capture(self, state: State, game: Game, xs: Sequence[Tensor]) -> None:
+    def _capture(self, state: State, game: Game, minibatches: Sequence[Tensor]) -> None:
         """Get ready to replay; leave `state` as it is, but for the optimizers' buffers, zeros."""
 
     @abstractmethod
-    def _replay(self, xs: Sequence[Tensor], rates: list[list[float]]) -> Tensor:
-        """Update on `xs`; `rates` has lr and momentum of each of D's updates, then of G's."""
+    def _replay(self, minibatches: Sequence[Tensor], hyperparameters: list[list[float]]) -> Tensor:
+        """Update with lr and momentum of each of D's updates, then of G's, a pair each."""
 
-    def _run(self, state: State, game: Game, xs: Sequence[Tensor], rates: Tensor) -> Tensor:
-        """Run the update with `rates`, a tensor (len(xs) + 1, 2) on the device."""
-        rows = iter(rates)
+    def _run(
+        self, state: State, game: Game, minibatches: Sequence[Tensor], hyperparameters: Tensor
+    ) -> Tensor:
+        """Run the update; hyperparameters: (k + 1, 2) for k minibatches, on the device."""
+        rows = iter(hyperparameters)
 
-        def set_from_tensor(optimizer: torch.optim.Optimizer, _t: int) -> None:
+        def set_from_tensor(optimizer: torch.optim.Optimizer, _n: int) -> None:
             self._set_from_tensor(optimizer, next(rows))
 
-        return self._update(state, replace(game, set_hyperparameters=set_from_tensor), xs)
+        return self._update(state, replace(game, set_hyperparameters=set_from_tensor), minibatches)
 
 
 def tensors_of(state: State) -> list[Tensor]:

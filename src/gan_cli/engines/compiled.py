@@ -36,31 +36,40 @@ class Compiled(Captured):
         self._draws: list[Draw] = []
 
     @torch.no_grad()
-    def _replay(self, xs: Sequence[Tensor], rates: list[list[float]]) -> Tensor:
+    def _replay(self, minibatches: Sequence[Tensor], hyperparameters: list[list[float]]) -> Tensor:
         assert self._program is not None
         drawn = [draw() for draw in self._draws]
-        return self._program(*self._tensors, *xs, torch.tensor(rates, dtype=torch.float64), *drawn)
+        return self._program(
+            *self._tensors, *minibatches, torch.tensor(hyperparameters, dtype=torch.float64), *drawn
+        )
 
-    def _capture(self, state: State, game: Game, xs: Sequence[Tensor]) -> None:
-        restore, rates = snapshot(state), torch.zeros(len(xs) + 1, 2, dtype=torch.float64)
+    def _capture(self, state: State, game: Game, minibatches: Sequence[Tensor]) -> None:
+        restore, hyperparameters = (
+            snapshot(state),
+            torch.zeros(len(minibatches) + 1, 2, dtype=torch.float64),
+        )
         # The first update makes the optimizers' buffers, which a trace must find.
-        self._draws = _draws(lambda: self._run(state, game, xs, rates))
+        self._draws = _draws(lambda: self._run(state, game, minibatches, hyperparameters))
         restore()
         self._tensors = [x.detach() for x in tensors_of(state)]
         if self._program is None:
             log.info("Compiling the update.")
             try:
-                self._program = _compiled(self._trace(state, game, xs, rates))
-                self._replay(xs, rates.tolist())  # It is compiled at its first call.
+                self._program = _compiled(self._trace(state, game, minibatches, hyperparameters))
+                self._replay(
+                    minibatches, hyperparameters.tolist()
+                )  # It is compiled at its first call.
             except RuntimeError as error:
                 raise UserError(_refusal(_reason(error))) from error
             finally:
                 restore()
 
-    def _trace(self, state: State, game: Game, xs: Sequence[Tensor], rates: Tensor) -> GraphModule:
+    def _trace(
+        self, state: State, game: Game, minibatches: Sequence[Tensor], hyperparameters: Tensor
+    ) -> GraphModule:
         """Return the update as a graph whose inputs are all that it reads, as in `_replay`."""
         tensors, drawn = tensors_of(state), [draw() for draw in self._draws]
-        n, m = len(tensors), len(tensors) + len(xs)
+        n, m = len(tensors), len(tensors) + len(minibatches)
 
         def update(*inputs: Tensor) -> Tensor:
             numbers = list(inputs[m + 1 :])
@@ -73,7 +82,9 @@ class Compiled(Captured):
                 return self._run(state, game, inputs[n:m], inputs[m])
 
         # With the state's own tensors, not fakes of them: the networks hold those.
-        return make_fx(update, decomposition_table=UNFUSED)(*tensors, *xs, rates, *drawn)
+        return make_fx(update, decomposition_table=UNFUSED)(
+            *tensors, *minibatches, hyperparameters, *drawn
+        )
 
 
 def _compiled(traced: GraphModule) -> Callable[..., Tensor]:

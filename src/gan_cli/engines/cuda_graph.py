@@ -20,37 +20,39 @@ class Graph(Captured):
     def __init__(self, update: Update, set_from_tensor: SetFromTensor) -> None:
         super().__init__(update, set_from_tensor)
         self._graph = torch.cuda.CUDAGraph()
-        self._xs: list[Tensor] = []
-        self._rates = self._logits = torch.empty(0)
+        self._minibatches: list[Tensor] = []
+        self._hyperparameters = self._logits = torch.empty(0)
 
-    def _replay(self, xs: Sequence[Tensor], rates: list[list[float]]) -> Tensor:
+    def _replay(self, minibatches: Sequence[Tensor], hyperparameters: list[list[float]]) -> Tensor:
         # Pinned memory is not handed out again before the copy from it is done.
-        self._rates.copy_(torch.tensor(rates, pin_memory=True), non_blocking=True)
-        for static, x in zip(self._xs, xs, strict=True):
+        self._hyperparameters.copy_(
+            torch.tensor(hyperparameters, pin_memory=True), non_blocking=True
+        )
+        for static, x in zip(self._minibatches, minibatches, strict=True):
             static.copy_(x)
         self._graph.replay()
         return self._logits.clone()
 
-    def _capture(self, state: State, game: Game, xs: Sequence[Tensor]) -> None:
+    def _capture(self, state: State, game: Game, minibatches: Sequence[Tensor]) -> None:
         device = state.rng.device
         # An earlier capture gives its memory back first.
         self._graph, self._logits = torch.cuda.CUDAGraph(), torch.empty(0)
-        self._xs = [x.clone() for x in xs]
-        self._rates = torch.zeros(len(xs) + 1, 2, device=device)
+        self._minibatches = [x.clone() for x in minibatches]
+        self._hyperparameters = torch.zeros(len(minibatches) + 1, 2, device=device)
 
         restore = snapshot(state)
         stream = torch.cuda.Stream(device)
         stream.wait_stream(torch.cuda.current_stream(device))
         with torch.cuda.stream(stream):
             for _ in range(WARM_UP):
-                self._run(state, game, self._xs, self._rates)
+                self._run(state, game, self._minibatches, self._hyperparameters)
         torch.cuda.current_stream(device).wait_stream(stream)
         restore()
 
         self._graph.register_generator_state(state.rng)
         try:
             with torch.cuda.graph(self._graph):
-                self._logits = self._run(state, game, self._xs, self._rates)
+                self._logits = self._run(state, game, self._minibatches, self._hyperparameters)
         except RuntimeError as error:
             # Ending a failed capture fails as well, and says less.
             cause = error.__context__ or error
