@@ -3,7 +3,7 @@
 import contextlib
 import difflib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from gan_cli.errors import UserError
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 # Settings that are paths or names, whose text stays as it was typed.
 TEXT = {
     "outputs", "device", "data_dir", "run", "resume", "init_from", "save", "z", "samples",
-    "results", "sweep", "dataset.data_dir", "dataset.path", "dataset.cache", "hydra.run.dir",
-    "hydra.sweep.dir",
+    "results", "sweep", "a", "b", "dataset.data_dir", "dataset.path", "dataset.cache",
+    "hydra.run.dir", "hydra.sweep.dir",
 }  # fmt: skip
 
 # Hydra's own options; all else is a setting.
@@ -24,6 +24,9 @@ OPTIONS = {
     "-m", "--shell-completion", "-sc", "--config-path", "-cp", "--config-name", "-cn",
     "--config-dir", "-cd", "--experimental-rerun", "--info", "-i",
 }  # fmt: skip
+
+# Settings whose names may be left out, in this order.
+POSITIONAL = {"diff": ("a", "b"), "show": ("run",)}
 
 # What other programs call a setting, by its last part.
 SYNONYMS = {
@@ -74,6 +77,12 @@ def understood(command: str, arguments: list[str]) -> list[str]:
     that a space has cut in two.
     """
     multirun = bool({"-m", "--multirun"} & set(arguments))
+    # The name of a sweep's run has = in it.
+    names = iter(POSITIONAL.get(command, ()))
+    arguments = [
+        a if a.startswith("-") or a.partition("=")[0] in {*TEXT, "threads"} else _named(a, names)
+        for a in arguments
+    ]
     for i, argument in enumerate(arguments):
         name, equals, value = argument.partition("=")
         rest = [a for a in arguments[i + 1 : i + 2] if "=" not in a and not a.startswith("-")]
@@ -90,6 +99,12 @@ def understood(command: str, arguments: list[str]) -> list[str]:
                 f"{argument}{rest[0]}"
             )
     return [as_text(argument, multirun) for argument in arguments]
+
+
+def _named(argument: str, names: Iterator[str]) -> str:
+    """Return an argument with the next of `names`, if there is one."""
+    name = next(names, None)
+    return f"{name}={argument}" if name else argument
 
 
 def as_text(argument: str, multirun: bool = False) -> str:

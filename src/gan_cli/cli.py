@@ -158,7 +158,7 @@ def perform(command: str, cfg: "DictConfig") -> Any:
     except UserError as error:
         if not swept:
             sys.exit(str(error))  # Hydra would put lines of its own around it.
-        # The other jobs go on, and the sweeper reports failures at their end only.
+        # The other jobs continue, and the sweeper reports failures at their end only.
         log.error("%s: %s", out.name, error)
         sweeps.note(out, f"failed: {error}")
         raise CompactHydraException(f"{out.name}: {error}") from None
@@ -169,7 +169,7 @@ def perform(command: str, cfg: "DictConfig") -> Any:
         if not swept:
             traceback.print_exc()
             sys.exit(1)
-        log.exception("%s: a bug of gan's, or of a class of yours", out.name)
+        log.exception("%s: an unexpected error: a bug in gan, or in a class of your own", out.name)
         sweeps.note(out, f"failed: {type(error).__name__}: {error}")
         raise CompactHydraException(f"{out.name}: {type(error).__name__}: {error}") from error
     finally:

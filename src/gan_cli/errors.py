@@ -2,15 +2,15 @@
 
 
 class UserError(Exception):
-    """Says in one sentence what is wrong, with the setting, its value and what would be right."""
+    """What is wrong, in one sentence, with the setting, its value and what would be right."""
 
 
 class MissingDataError(UserError):
-    """Says which files of a data set are not there, and where they could not be had from."""
+    """Which files of a data set are not there, and where they could not be had from."""
 
 
 class DivergedError(UserError):
-    """Says which quantity became NaN or infinite, and at which step."""
+    """Which quantity became NaN or infinite, and at which step."""
 
     def __init__(self, quantity: str) -> None:
         super().__init__(
@@ -20,4 +20,4 @@ class DivergedError(UserError):
 
 
 class PrunedError(Exception):
-    """Says where a search gave a run up: it is neither finished nor has it failed."""
+    """Where a search pruned a run: it is neither finished nor has it failed."""

@@ -11,8 +11,11 @@ COMMANDS = {
     "sample": "draw samples from a trained generator; beside their nearest training images",
     "interpolate": "draw images along paths through z-space",
     "eval-parzen": "estimate the log-likelihood of the test set by a Parzen window",
+    "runs": "list the runs there are, what they were given and how far they came",
+    "show": "show how a run went: its curves, and its samples while it trained",
+    "diff": "list the settings in which two runs differ",
     "report": "compare the runs of a sweep, with error bars over seeds",
-    "table1": "evaluate a sweep over seeds as Table 1 does, beside what its numbers are worth",
+    "table1": "evaluate a sweep over seeds as Table 1 does, with references",
     "theory": "draw Figure 1, and check the theory of section 4 by numbers",
     "bench": "measure the speed of training on this machine",
 }
@@ -28,7 +31,7 @@ usage: gan COMMAND [setting=value ...]
   gan train dataset=mnist           Algorithm 1 on MNIST
   gan sample                        a grid of samples from the newest run
   gan COMMAND --help                a command's settings and examples
-  eval "$(gan --completion bash)"   tab completion, for the shell at hand
+  eval "$(gan --completion bash)"   tab completion for bash
   gan --version
 """
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from annotated_types import Interval, MinLen
 
-# Beyond this some sum or product overflows, whatever the setting.
+# Larger values overflow somewhere, whatever the setting.
 LARGEST = 1e15
 
 Number = Annotated[float, Interval(ge=-LARGEST, le=LARGEST)]

@@ -141,7 +141,7 @@ def test_the_command(
         raise UserError("There is no C++ compiler.")
 
     monkeypatch.setattr("gan_cli.config.build.Compiled", lambda *_: no_compiler)
-    result = gan("bench", "recipes=[tutorial]", "turns=2", "seconds=0.001", "threads=1")
+    result = gan("bench", "recipes=[tutorial]", "rounds=2", "seconds=0.001", "threads=1")
     assert result.code == 0, result.err
     (path,) = tmp_path.glob("outputs/bench/*/bench.json")
     content = json.loads(path.read_text())
@@ -157,7 +157,7 @@ def test_the_command(
         ("recipes=[mnist,other]", "recipes is ['mnist', 'other']; it should be 'mnist',"),
         ("precisions=[tf32]", "precisions has tf32, which only GPUs have; on cpu it can have fp32"),
         ("recipes=[]", "recipes is []; list should have at least 1 item"),
-        ("turns=1", "turns is 1; it should be greater than or equal to 2"),
+        ("rounds=1", "rounds is 1; it should be greater than or equal to 2"),
     ):
         result = gan("bench", setting)
         assert result.code == 1

@@ -123,7 +123,7 @@ def test_one_run_with_all_there_is_to_choose_sigma_on(gan: Gan, tmp_path: Path) 
     shutil.copytree(tmp_path / "run", tmp_path / "copy")
     result = gan("table1", "runs=[run,copy]", "results=twice")
     assert (result.code, (tmp_path / "twice").exists()) == (1, False)
-    assert "seed 0 more than once" in result.err
+    assert "seed 0 more than once; give one run of each seed" in result.err
 
     (tmp_path / "copy/metrics.csv").unlink()
     result = gan("table1", "runs=[copy]", "results=twice")

@@ -98,7 +98,7 @@ def test_wrong_values(command: str, option: str | None) -> None:
         ("foo", 1, "foo is no setting of this command"),
         ("log.foo", 1, "log.foo is no setting of this command"),
         ("network.generator.z_dim", "???", "network.generator.z_dim has no value yet"),
-        ("seed", "${nowhere}", "seed can't be worked out"),
+        ("seed", "${nowhere}", "seed can't be resolved"),
     ],
 )
 def test_the_message_says_what_would_be_right(key: str, value: object, words: str) -> None:

@@ -241,7 +241,7 @@ def test_values_of_a_sweep(argument: str, names: list[str]) -> None:
     [
         ("seed=glob(*)", "has no values"),
         ("seed=range(5,2)", "has no values"),
-        ("lr=interval(0, 1)", "has no end of values"),
+        ("lr=interval(0, 1)", "is a range without steps"),
     ],
 )
 def test_no_values_of_a_sweep(argument: str, words: str) -> None:

@@ -82,7 +82,7 @@ def test_a_missed_target_has_no_time(gan: Gan, tmp_path: Path) -> None:
     result = gan("report", "runs=[fast,never]", "by=seconds")
     (page,) = tmp_path.glob("outputs/report/*/report.html")
     for text in (result.out, page.read_text()):
-        assert "never, as to epoch and seconds: monitor.target is 1e+06, and" in text
+        assert "never has no epoch and seconds to its target: monitor.target is 1e+06, and" in text
         assert "fast, as to" not in text
     assert "the least first" in page.read_text()
     (table,) = tmp_path.glob("outputs/report/*/report.csv")

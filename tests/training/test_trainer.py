@@ -65,7 +65,7 @@ def test_a_row_is_the_mean_over_all_its_steps(monkeypatch: pytest.MonkeyPatch) -
         whole.train_step()
     assert len(whole.state.logits) == 11
 
-    monkeypatch.setattr("gan_cli.training.trainer.LOGITS", 3)
+    monkeypatch.setattr("gan_cli.training.trainer.STORED_LOGITS", 3)
     parts = trainer()
     for _ in range(8):
         parts.train_step()

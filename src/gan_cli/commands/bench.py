@@ -45,7 +45,7 @@ class Settings(CommandSettings):
     ]
     precisions: Annotated[list[Literal["fp32", "tf32", "bf16"]], MinLen(1)]
     compile: bool
-    turns: Several
+    rounds: Several
     seconds: Positive
 
 
@@ -59,10 +59,10 @@ def run(cfg: DictConfig, out: Path) -> None:
     environ = environment(device, None, "noise")
     log.info(
         "%s, %s, %d threads, torch %s, commit %s; medians of %d rounds.", environ["processor"],
-        environ["device"], environ["threads"], torch.__version__, environ["git_commit"], cfg.turns,
+        environ["device"], environ["threads"], torch.__version__, environ["git_commit"], cfg.rounds,
     )  # fmt: skip
 
-    measure = partial(rates, rounds=cfg.turns, seconds=cfg.seconds, device=device)
+    measure = partial(rates, rounds=cfg.rounds, seconds=cfg.seconds, device=device)
     lines: list[timings.Timing] = []
     log.info("%s", timings.HEADER)
     for recipe in cfg.recipes:
@@ -80,7 +80,7 @@ def run(cfg: DictConfig, out: Path) -> None:
     table = [timings.HEADER, timings.RULE, *(line.row() for line in lines), "", advice, ""]
     write_atomically(out / "bench.md", "\n".join(table).encode())
     content = {
-        **environ, "command": " ".join(sys.argv), "turns": cfg.turns,
+        **environ, "command": " ".join(sys.argv), "rounds": cfg.rounds,
         "lines": [asdict(line) for line in lines], "advice": advice, "peak_memory_gb": memory,
     }  # fmt: skip
     write_atomically(out / "bench.json", json.dumps(content, indent=2).encode())

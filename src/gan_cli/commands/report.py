@@ -35,7 +35,9 @@ def run(cfg: DictConfig, out: Path) -> None:
     jobs, absent = find(cfg)
     finished = [job for job in jobs if job.status == "finished"]
     if not finished:
-        raise UserError(f"None of the {len(jobs)} runs there is finished; `gan train` trains them.")
+        raise UserError(
+            f"None of the {len(jobs)} runs there is finished; `gan train resume=...` finishes one."
+        )
     groups = best_first(finished, cfg.by)
     table, limits = results(groups, cfg.by), remarks(jobs, absent, groups)
     lines = list(_markdown(table))

@@ -97,7 +97,7 @@ def _figure2(cfg: DictConfig, out: Path, trained: Trained) -> None:
         )
     data = load_data(cfg.data_dir, trained)[0]
     if data.train.x.dtype != torch.uint8:
-        raise UserError("neighbors is true, but this run's data are no images.")
+        raise UserError("neighbors is true, but this run was trained on points, not on images.")
     _save(cfg, n, trained)
     samples = trained.samples(max(n, COMPARED), cfg.seed)
     figure = figure2(samples, n // columns, columns, trained.source, data)

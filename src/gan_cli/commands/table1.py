@@ -68,7 +68,9 @@ def run(cfg: DictConfig, out: Path) -> None:
     trained = [load_weights(Run(job.path), list(WEIGHTS), device) for job in finished]
     folds = load_data(cfg.data_dir, trained[0]["raw"])
     if folds[0].train.x.dtype != torch.uint8:
-        raise UserError("gan table1 is of images, and these runs' data are none.")
+        raise UserError(
+            "gan table1 needs runs that were trained on images; these were trained on points."
+        )
     where = Path(cfg.results or out)
     places = {"raw": where, "ema": where / "ema"}
     for place in places.values():

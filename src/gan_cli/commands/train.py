@@ -16,7 +16,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from gan_cli.config.build import build_source, build_trainer, length
+from gan_cli.config.build import build_source, build_trainer, total_steps
 from gan_cli.config.settings import CommandSettings, Node
 from gan_cli.data.source import Data, Source
 from gan_cli.engines.compiled import Compiled
@@ -129,9 +129,9 @@ def run(cfg: DictConfig, out: Path) -> float | None:
         show_plan(cfg, source, data)
         return None
     trainer = build_trainer(cfg, source, data)
-    steps = length(cfg, trainer.iterations_per_epoch)
+    steps = total_steps(cfg, trainer.iterations_per_epoch)
 
-    # The run directory, which this process alone may write from here on.
+    # The run directory.
     name = os.path.relpath(out)
     if printable(name) != name:
         raise UserError(
@@ -158,7 +158,7 @@ def _load(cfg: DictConfig, source: Source) -> Data | None:
     except MissingDataError as error:
         if not (cfg.dry_run and source.shape):
             raise
-        log.warning("%s Until then, the plan is without data.", error)
+        log.warning("%s The plan below is without data.", error)
         return None
 
 
@@ -207,7 +207,7 @@ def _monitor(cfg: DictConfig, trainer: Trainer, source: Source, data: Data) -> M
 
 
 def _train(cfg: DictConfig, run: Run, trainer: Trainer, steps: int, stop: Stop) -> None:
-    """Train up to `steps`, anew from the last checkpoint on divergence if `cfg.on_nan` says so."""
+    """Train up to `steps`; where training diverges and on_nan=restore, from the last checkpoint."""
     every = (_in_steps(cfg.checkpoint.every_epochs, trainer), cfg.checkpoint.every_steps)
     origin = {"run": relative(run.path), "seed": cfg.seed, "command": " ".join(sys.argv)}
     state, prune = trainer.state, search.pruner(run.path)
@@ -240,15 +240,15 @@ def _in_steps(epochs: float | None, trainer: Trainer) -> int | None:
 
 
 def _conclude(cfg: DictConfig, run: Run, state: State, stop: Stop) -> None:
-    where, step, aim = relative(run.path), state.step, target(cfg)
+    where, step, goal = relative(run.path), state.step, target(cfg)
     if stop.signal is not None:
         run.set_status("interrupted", step, f"signal {stop.signal}")
         log.info("Stopped at step %d; `gan train resume=%s` resumes it.", step, where)
         sys.exit(128 + stop.signal)
     run.set_status("finished", step)
     log.info("Finished at step %d: %s", step, where)
-    if state.best < aim < math.inf:
-        log.warning("monitor.target is %g, and the best estimate was %.1f.", aim, state.best)
+    if state.best < goal < math.inf:
+        log.warning("monitor.target is %g, and the best estimate was %.1f.", goal, state.best)
     if run.grid_path(step).is_file():
         log.info("The last grid of samples: %s", relative(run.grid_path(step)))
 

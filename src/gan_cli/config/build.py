@@ -44,10 +44,10 @@ def build_source(cfg: DictConfig) -> Source:
     return source
 
 
-def length(cfg: DictConfig, per_epoch: float) -> int:
+def total_steps(cfg: DictConfig, per_epoch: float) -> int:
     """Return how many iterations a run has, with `per_epoch` of them to an epoch.
 
-    Raises UserError where nothing says so.
+    Raises UserError where neither schedule.steps nor schedule.epochs is set.
     """
     n = iterations(cfg.schedule.steps, cfg.schedule.epochs, per_epoch)
     if n is None:
@@ -146,13 +146,13 @@ def warn_of_range(cfg: DictConfig, generator: nn.Module, source: Source) -> None
     if hasattr(generator, "output_range"):
         return
     z = draw_z(build(cfg, "prior"), 100, cfg.seed)
-    low, high = (v.item() for v in generate(generator, z, cfg.seed, torch.device("cpu")).aminmax())
+    low, high = (v.item() for v in generate(generator, z, cfg.seed, CPU).aminmax())
     slack = 1e-3
     if low < source.low - slack or high > source.high + slack:
         log.warning(
             "network.generator gives values from %.3g to %.3g, and the data are from %g to %g: D "
-            "can know its samples by that alone; its last layer should end in that range, or "
-            "dataset.range be another.", low, high, source.low, source.high,
+            "can tell generated images by their range alone; G's last layer should end in that "
+            "range, or dataset.range be another.", low, high, source.low, source.high,
         )  # fmt: skip
 
 

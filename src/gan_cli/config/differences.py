@@ -17,7 +17,7 @@ def differences(old: Mapping[Any, Any], new: Mapping[Any, Any], free: tuple[str,
 
 
 def is_one_of(key: str, names: Iterable[str]) -> bool:
-    """Say whether a setting is one of `names`, or below one of them."""
+    """Return whether a setting is one of `names`, or below one of them."""
     return any(key == name or key.startswith(f"{name}.") for name in names)
 
 

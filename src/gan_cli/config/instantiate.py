@@ -1,6 +1,5 @@
 """From a node of a config to what its `_target_` makes of it."""
 
-from collections.abc import Collection
 from typing import Any
 
 from hydra.errors import InstantiationException
@@ -11,8 +10,8 @@ from omegaconf.errors import OmegaConfBaseException
 from gan_cli.errors import UserError
 
 
-def build(cfg: DictConfig, key: str, without: Collection[str] = ()) -> Any:
-    """Return what the node at `key` describes by its `_target_` and its settings but `without`.
+def build(cfg: DictConfig, key: str) -> Any:
+    """Return what the node at `key` describes by its `_target_` and its settings.
 
     Raises UserError, with the key, for what the target refuses.
     """
@@ -25,7 +24,7 @@ def build(cfg: DictConfig, key: str, without: Collection[str] = ()) -> Any:
     try:
         settings = OmegaConf.to_container(node, resolve=True)
         assert isinstance(settings, dict)
-        return instantiate({k: v for k, v in settings.items() if k not in without})
+        return instantiate(settings)
     except InstantiationException as error:
         if isinstance(error.__cause__, UserError):
             raise UserError(f"{key}: {error.__cause__}") from None

@@ -76,7 +76,7 @@ def check(cfg: DictConfig, command: str, settings: type) -> None:
         _check(cfg, cfg, "", settings)
     except OmegaConfBaseException as error:
         reason = str(error).splitlines()[0]
-        raise UserError(f"{error.full_key} can't be worked out: {reason}.") from error
+        raise UserError(f"{error.full_key} can't be resolved: {reason}.") from error
 
 
 def _check(cfg: DictConfig, node: DictConfig, prefix: str, hint: Any) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gan_cli.figures.grid import png
@@ -47,6 +48,21 @@ AXES = {
     "coverage": Axis("Coverage of the data", "points reached (data = 1)", 1.0, "data"),
 }
 
+# The panels of a single run: what each shows, and its lines with their labels.
+RUN = (
+    (Axis("Losses", "loss (nats)"), {"d_loss": "D", "g_loss": "G"}),
+    (AXES["value"], {"value": "V(D, G)"}),
+    (
+        Axis("Mean output of D", "probability of real", 0.5, "1/2"),
+        {"d_real": "D(x)", "d_fake": "D(G(z))"},
+    ),
+    (AXES["parzen_valid"], {"parzen_valid": "estimate"}),
+    (
+        Axis("Diversity of samples", "data = 1", 1.0, "data"),
+        {"spread": "spread", "coverage": "coverage"},
+    ),
+)
+
 
 class Curve(NamedTuple):
     """At each of n epochs (n,): mean, least and most of a metric over the seeds (n,)."""
@@ -73,12 +89,7 @@ def draw(axis: Axis, curves: Mapping[int, Curve]) -> bytes:
     """Return a PNG of curves, each in the style of its number, those of low numbers on top."""
     figure = Figure(figsize=(5, 3.2), dpi=200, layout="constrained")
     axes = figure.subplots()
-    if axis.level is not None:
-        axes.axhline(axis.level, color="0.35", linewidth=1, linestyle=":")
-        axes.annotate(
-            axis.name, (1, axis.level), xycoords=("axes fraction", "data"), xytext=(-3, 2),
-            textcoords="offset points", ha="right", va="bottom", fontsize=8, color="0.35",
-        )  # fmt: skip
+    _mark_level(axes, axis)
     for number, curve in sorted(curves.items(), reverse=True):
         colour, dashes = STYLES[number]
         axes.fill_between(
@@ -89,8 +100,40 @@ def draw(axis: Axis, curves: Mapping[int, Curve]) -> bytes:
         (line,) = axes.plot(curve.epochs, curve.mean, marker=marker, color=colour, linewidth=WIDTH)
         if dashes:
             line.set_dashes(dashes)
+    _label(axes, axis)
+    return png(render(figure), {})
+
+
+def draw_run(rows: Sequence[Mapping[str, float]]) -> Figure:
+    """Return the figure of a run's rows of metrics: losses, V, D's outputs, and estimates."""
+    measured = [panel for panel in RUN if any(name in row for row in rows for name in panel[1])]
+    figure = Figure(figsize=(10, 3.2 * math.ceil(len(measured) / 2)), dpi=100, layout="constrained")
+    grid = list(figure.subplots(math.ceil(len(measured) / 2), 2, squeeze=False).flat)
+    for (axis, lines), axes in zip(measured, grid, strict=False):
+        _mark_level(axes, axis)
+        for (name, label), (colour, _) in zip(lines.items(), STYLES, strict=False):
+            points = [(row["epoch"], row[name]) for row in rows if name in row]
+            marker = "o" if len(points) == 1 else None
+            axes.plot(*np.array(points).T, marker=marker, color=colour, label=label)
+        if len(lines) > 1:
+            axes.legend(frameon=False, fontsize=8)
+        _label(axes, axis)
+    for axes in grid[len(measured) :]:
+        axes.set_axis_off()
+    return figure
+
+
+def _mark_level(axes: Axes, axis: Axis) -> None:
+    if axis.level is not None:
+        axes.axhline(axis.level, color="0.35", linewidth=1, linestyle=":")
+        axes.annotate(
+            axis.name, (1, axis.level), xycoords=("axes fraction", "data"), xytext=(-3, 2),
+            textcoords="offset points", ha="right", va="bottom", fontsize=8, color="0.35",
+        )  # fmt: skip
+
+
+def _label(axes: Axes, axis: Axis) -> None:
     axes.set_title(axis.title, fontsize=11)
     axes.set(xlabel="epoch", ylabel=axis.label)
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
-    return png(render(figure), {})

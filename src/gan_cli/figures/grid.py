@@ -93,6 +93,20 @@ def save_gif(path: Path, frames: Sequence[Picture], origin: Mapping[str, object]
         )  # fmt: skip
 
 
+def save_animation(path: Path, grids: Sequence[Path]) -> None:
+    """Write pictures of one size, files, as an endless WebP of 5 a second; the last stays longer.
+
+    A frame of another size, from before a setting was changed, is left out.
+    """
+    frames = [Image.open(grid).convert("RGB") for grid in grids]
+    frames = [frame for frame in frames if frame.size == frames[-1].size]
+    with replacing(path) as temporary:
+        frames[0].save(
+            temporary, "webp", save_all=True, append_images=frames[1:], loop=0,
+            duration=[200] * (len(frames) - 1) + [2000],
+        )  # fmt: skip
+
+
 def save_interpolation(path: Path, pixels: Tensor, origin: Mapping[str, object]) -> None:
     """Write the images on paths (Figure 3) as a grid, a row a path, or as a GIF of all at once.
 

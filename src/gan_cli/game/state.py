@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 BuildOptimizer = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
 
 # Of how many steps at most the logits are stored: a megabyte or so.
-LOGITS = 1000
+STORED_LOGITS = 1000
 
 
 @dataclass
@@ -30,10 +30,10 @@ class State:
 
     `rng` gives z and our own layers' masks; a user's networks may draw from PyTorch's global
     stream. Of the steps since the last row of metrics, `logits` are those of the latest, (3, m)
-    each and LOGITS at most, and `earlier` the mean metrics of the `n_earlier` before them. `best`
-    is the monitor's best estimate so far, in nats, `maxima` are the running maxima of the measures
-    of diversity, `collapsed` is whether one of them has collapsed, and `restored` how often a
-    diverged run was restored.
+    each and STORED_LOGITS at most, and `earlier` the mean metrics of the `n_earlier` before them.
+    `best` is the monitor's best estimate so far, in nats, `maxima` are the running maxima of the
+    measures of diversity, `collapsed` is whether one of them has collapsed, and `restored` how
+    often a diverged run was restored.
     """
 
     generator: nn.Module

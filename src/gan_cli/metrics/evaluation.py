@@ -97,7 +97,9 @@ def evaluate(
         for fold in folds
     ]
     if min(len(fold.test) for fold in measured) < 2:
-        raise UserError("The data have fewer than 2 test images; an error takes at least 2.")
+        raise UserError(
+            "The data have fewer than 2 test images; a standard error needs at least 2."
+        )
     scores = [score_of(draw) for draw in draws]
     named: dict[str, Score] = {}
     if references:

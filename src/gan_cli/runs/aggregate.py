@@ -7,12 +7,10 @@ from typing import Any, NamedTuple
 from gan_cli.config.differences import is_one_of
 from gan_cli.metrics.summary import Summary, summarise
 from gan_cli.runs.collect import LEAST_FIRST, METRICS, TO_TARGET, Job, missing
+from gan_cli.runs.resume import MACHINE
 
 # In which runs of one recipe may differ.
-NOT_RECIPE = (
-    "seed", "outputs", "resume", "dry_run", "data_dir", "dataset.data_dir", "dataset.cache",
-    "device", "threads", "cuda_graph", "compile", "log", "checkpoint",
-)  # fmt: skip
+NOT_RECIPE = ("seed", *MACHINE)
 
 
 class Group(NamedTuple):
@@ -103,7 +101,9 @@ def remarks(jobs: Sequence[Job], absent: Sequence[str], groups: Sequence[Group])
     """
     lines = missing(jobs, absent)
     to_target = " and ".join(TO_TARGET)
-    lines += [f"{job.name}, as to {to_target}: {job.missed}" for job in jobs if job.missed]
+    lines += [
+        f"{job.name} has no {to_target} to its target: {job.missed}" for job in jobs if job.missed
+    ]
     for group in groups:
         seeds = [job.seed for job in group.jobs]
         lines += [

@@ -105,7 +105,7 @@ def find(cfg: DictConfig) -> tuple[list[Job], list[str]]:
             raise UserError(
                 f"runs is {cfg.runs}, which has a run more than once; each counts once."
             )
-        return [_job(str(relative(path)), path) for path in paths], []
+        return [job_at(str(relative(path)), path) for path in paths], []
     named = Path(sweeps.directory(cfg.outputs, sweep))
     directory = named if named.is_dir() else Path(sweep)
     # Each job has a log, even one whose config could not be composed.
@@ -115,10 +115,11 @@ def find(cfg: DictConfig) -> tuple[list[Job], list[str]]:
             f"sweep is {sweep}, but neither {named} nor {sweep} holds the jobs of a sweep."
         )
     absent = sweeps.planned(directory) - names
-    return [_job(name, directory / name) for name in sorted(names)], sorted(absent)
+    return [job_at(name, directory / name) for name in sorted(names)], sorted(absent)
 
 
-def _job(name: str, path: Path) -> Job:
+def job_at(name: str, path: Path) -> Job:
+    """Return what is known of the run, or of the job that became none, at `path`."""
     if not runs.Run.exists(path):
         reason = sweeps.failure(path)
         status = "failed" if reason else "interrupted"

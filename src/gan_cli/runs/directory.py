@@ -87,10 +87,10 @@ class Run:
         """Return the directory of an evaluation that is kept with the run."""
         return self.path / "evaluation" / name
 
-    def last_grid(self) -> tuple[int, Path] | None:
-        """Return the step of the last grid of samples and where it is, or None."""
+    def grids(self) -> dict[int, Path]:
+        """Return where the grids of samples are, by their steps, which rise."""
         paths = sorted(self.samples.glob(f"step-{'[0-9]' * 9}.png"))
-        return (int(paths[-1].stem.removeprefix("step-")), paths[-1]) if paths else None
+        return {int(path.stem.removeprefix("step-")): path for path in paths}
 
     def set_status(self, status: str, step: int, reason: str | None = None) -> None:
         """Record `running`, `finished`, `interrupted` or `failed`, and why."""
@@ -118,6 +118,11 @@ class Run:
                 return status
             return "interrupted"
         return status
+
+    def last_written(self) -> float:
+        """Return when the status, or else the config, was written, in seconds since 1970."""
+        path = self.status_path if self.status_path.exists() else self.config_path
+        return path.stat().st_mtime
 
     def sessions(self) -> list[dict[str, Any]]:
         """Return what each session ran on: a run has one more than it was resumed."""
@@ -203,27 +208,36 @@ def read_json(path: Path, kind: type) -> Any:
     return content if isinstance(content, kind) else kind()
 
 
-def find(run: str, outputs: str, setting: str = "run") -> Run:
-    """Return the run at path `run`; `latest` is the newest one under `outputs` that has stopped.
-
-    Raises UserError, naming `setting`, where there is none.
-    """
-    if run != "latest":
-        if not Run.exists(Path(run)):
-            reason = "has no config.yaml" if Path(run).is_dir() else "is no directory"
-            raise UserError(
-                f"{setting} is {run}, which is not a run: it {reason}; give a run's directory, or "
-                "latest."
-            )
-        return Run(Path(run))
+def below(outputs: str) -> list[Run]:
+    """Return the runs of `gan train` and of its sweeps below `outputs`."""
     paths = [*Path(outputs).glob("train/*"), *Path(outputs).glob("sweep/*/*")]
-    candidates = [Run(path) for path in paths if Run.exists(path)]
-    stopped = [r for r in candidates if r.status() in ("finished", "interrupted")]
+    return [Run(path) for path in paths if Run.exists(path)]
+
+
+def find(run: str, outputs: str, setting: str = "run") -> Run:
+    """Return the run at path `run`, or of that name below `outputs`.
+
+    `latest` is the newest one that has stopped. Raises UserError, naming `setting`, where there is
+    none, or several of a name.
+    """
+    if run != "latest" and Run.exists(Path(run)):
+        return Run(Path(run))
+    known = below(outputs)
+    if run != "latest":
+        named = [one for one in known if one.path.name == run]
+        if len(named) == 1:
+            return named[0]
+        reason = "has no config.yaml" if Path(run).is_dir() else "is no directory"
+        if named:
+            reason = f"is the name of {len(named)} runs, {named[0].path} among them"
+        raise UserError(
+            f"{setting} is {run}, which is not a run: it {reason}; give a run's directory, its "
+            "name, or latest."
+        )
+    stopped = [r for r in known if r.status() in ("finished", "interrupted")]
     if not stopped:
         raise UserError(
             f"{setting} is latest, but {Path(outputs).absolute()} holds no finished or interrupted "
             f"run; train one with `gan train`, or name one with {setting}=DIRECTORY."
         )
-    return max(
-        stopped, key=lambda r: r.status_path.stat().st_mtime if r.status_path.exists() else 0
-    )
+    return max(stopped, key=Run.last_written)

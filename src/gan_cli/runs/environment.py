@@ -69,7 +69,11 @@ def compare(sessions: Sequence[dict[str, Any]], here: dict[str, Any]) -> None:
         if before.get(name) != now[name]
     ]
     if moved:
-        log.warning("Bits may differ from here on from an unbroken run's (%s).", "; ".join(moved))
+        log.warning(
+            "This session runs on another machine or software than the last (%s): from here on, "
+            "the last digits may differ from an uninterrupted run's.",
+            "; ".join(moved),
+        )
 
 
 def git_commit() -> str | None:

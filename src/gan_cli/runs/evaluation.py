@@ -46,7 +46,8 @@ def record(
     samples come from. Raises UserError where the files can't be written.
     """
     log.info(
-        "Windows of %d samples, seed %d; sigma out of %d by %d validation points; nats.",
+        "Parzen windows of %d samples, seed %d; sigma chosen out of %d on %d validation points; "
+        "log-likelihoods in nats.",
         evaluation.n_samples, settings["seed"], len(evaluation.sigmas), evaluation.n_valid,
     )  # fmt: skip
     for line in evaluation.table():

@@ -34,11 +34,11 @@ def explain_out_of_memory(cfg: DictConfig) -> Iterator[None]:
         if not asked and not isinstance(error, MemoryError):
             raise
         settings = {k: v for k, v in flatten(cfg).items() if SIZES.fullmatch(k) and v is not None}
-        sizes = [f"{key}={value}" for key, value in settings.items()]
+        sizes = ", ".join(f"{key}={value}" for key, value in settings.items())
         raise UserError(
             f"Out of memory on {device_name(cfg.get('device', 'cpu'))}, which was asked for "
-            f"{asked[1] if asked else 'more than is left'}, with {', '.join(sizes)}; one of them "
-            "must be smaller, or device another."
+            f"{asked[1] if asked else 'more than is left'}"
+            + (f", with {sizes}; one of them must be smaller, or device another." if sizes else ".")
         ) from error
 
 
@@ -60,7 +60,7 @@ def explain_full_disk(run: runs.Run, state: State) -> Iterator[None]:
         where = relative(run.path)
         raise UserError(
             f"Cannot write to {where} at step {state.step}: {cause.strerror or cause}. Its "
-            f"checkpoints are whole: once that is mended, `gan train resume={where}` resumes it."
+            f"checkpoints are intact: once that is mended, `gan train resume={where}` resumes it."
         ) from error
     finally:
         threading.excepthook = before

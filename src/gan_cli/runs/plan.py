@@ -5,7 +5,7 @@ import logging
 import torch
 from omegaconf import DictConfig
 
-from gan_cli.config.build import build_networks, build_optimizers, length, pick_arithmetic
+from gan_cli.config.build import build_networks, build_optimizers, pick_arithmetic, total_steps
 from gan_cli.config.instantiate import build
 from gan_cli.data.minibatches import Minibatches
 from gan_cli.data.source import Data, Source, Split
@@ -18,7 +18,7 @@ META = torch.device("meta")
 
 
 def show_plan(cfg: DictConfig, source: Source, data: Data | None) -> None:
-    """Log the data, both networks layer by layer, the length of the run and its memory.
+    """Log the data, both networks layer by layer, the total_steps of the run and its memory.
 
     The networks are built on the device `meta`, which has sizes and no numbers: the plan of a run
     that needs more memory than there is takes none. Raises UserError for all that `gan train` would
@@ -28,7 +28,7 @@ def show_plan(cfg: DictConfig, source: Source, data: Data | None) -> None:
     m, k = cfg.schedule.batch_size, cfg.schedule.k
     train = data.train if data else Split(torch.zeros(m, *source.shape, dtype=torch.uint8), None)
     minibatches = Minibatches(train, m, cfg.seed, source.to_model, META)
-    steps = length(cfg, minibatches.per_epoch / k)
+    steps = total_steps(cfg, minibatches.per_epoch / k)
     build(cfg, "objective")
     for name, part in (data._asdict() if data else {}).items():
         labels = "no labels" if part.y is None else f"{len(part.y.unique())} classes"
@@ -44,8 +44,8 @@ def show_plan(cfg: DictConfig, source: Source, data: Data | None) -> None:
         if "meta" not in str(error):
             raise
         raise UserError(
-            "dry_run is true, which passes shapes through the networks, and one of them asks for "
-            f"numbers ({str(error).splitlines()[0]}); to see how it trains, leave dry_run away."
+            "dry_run is true, which runs the networks on tensors without values, and one of them "
+            f"reads values ({str(error).splitlines()[0]}); it can be trained, without dry_run."
         ) from error
     for line in [*summary.table("Generator", g_rows), *summary.table("Discriminator", d_rows)]:
         log.info("%s", line)

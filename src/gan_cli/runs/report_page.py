@@ -127,9 +127,7 @@ def _charts(groups: Sequence[Group]) -> Iterator[tuple[str, str]]:
 
 def _grids(jobs: Sequence[Job]) -> Iterator[Grid]:
     for job in jobs:
-        last = runs.Run(job.path).last_grid()
-        if last is not None:
-            step, path = last
+        for step, path in list(runs.Run(job.path).grids().items())[-1:]:
             yield Grid(job.seed, step, _data_uri(path.read_bytes()))
 
 

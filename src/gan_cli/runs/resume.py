@@ -18,17 +18,17 @@ from gan_cli.training import checkpoints
 from gan_cli.training.metric_logger import refuse_other_columns
 from gan_cli.training.trainer import is_over
 
-# What may change when a run is resumed: the machine and what is written, which change no number,
+# Settings that say where and how a run is executed and recorded, and not what is trained.
 MACHINE = (
     "log", "checkpoint", "outputs", "device", "threads", "data_dir", "dataset.data_dir",
     "dataset.cache", "resume", "dry_run", "on_nan", "on_collapse", "cuda_graph", "compile",
 )  # fmt: skip
-# its length, and the place of its data, which are compared once they are read.
+# All that may change when a run is resumed; data elsewhere are compared once they are read.
 FREE = (*MACHINE, "schedule.epochs", "schedule.steps", "monitor", "dataset.path")
-# Groups whose options are parts all over a config.
-WHOLE = {"experiment", "ablation"}
+# Groups whose options set values anywhere in a config.
+GLOBAL_GROUPS = {"experiment", "ablation"}
 # Groups whose options have settings of their own.
-GROUPS = {"dataset", "network", "objective", "prior", "optimizer"}
+COMPONENT_GROUPS = {"dataset", "network", "objective", "prior", "optimizer"}
 
 
 def resume(cfg: DictConfig, run: Run, state: State, steps: int, fingerprint: str) -> bool:
@@ -54,7 +54,7 @@ def resume(cfg: DictConfig, run: Run, state: State, steps: int, fingerprint: str
         if state.step < steps:
             more = f"monitor.target must be more than {state.best:.1f}, or null"
         where = relative(run.path)
-        raise UserError(f"{where} is finished at step {state.step}; to resume it, {more}.")
+        raise UserError(f"{where} is trained up to step {state.step}; to resume it, {more}.")
     run.update_config(cfg)
     # Over is a run that was killed after its last checkpoint, or is now long, or good, enough.
     return not over
@@ -80,7 +80,7 @@ def resumed_config(cfg: DictConfig, out: Path, settings: type) -> tuple[DictConf
     """Return the config with which a run is resumed, and its directory; for a new run those given.
 
     With `cfg.resume`, that is the run's own config with the settings of this command line put in,
-    unless one of WHOLE is named. `settings` declares the types of a config's values. Raises
+    unless one of GLOBAL_GROUPS is named. `settings` declares the types of a config's values. Raises
     UserError where anything but FREE differs, or the run's own config is not whole.
     """
     if cfg.resume is None and not Run.exists(out):
@@ -91,7 +91,7 @@ def resumed_config(cfg: DictConfig, out: Path, settings: type) -> tuple[DictConf
         run = find(cfg.resume, cfg.outputs, "resume")
         out, old = run.path, run.config()
         known = flatten(old)
-        others = [key for key in flatten(cfg) if key.split(".")[0] not in GROUPS]
+        others = [key for key in flatten(cfg) if key.split(".")[0] not in COMPONENT_GROUPS]
         if absent := [key for key in others if key not in known]:
             raise UserError(
                 f"{run.config_path} has no {absent[0]}: the run is of an earlier version of gan, "
@@ -115,7 +115,7 @@ def resumed_config(cfg: DictConfig, out: Path, settings: type) -> tuple[DictConf
 
 def _with_overrides(old: DictConfig, cfg: DictConfig) -> DictConfig:
     names = sweeps.by_setting(HydraConfig.get().overrides.task)
-    if WHOLE & names.keys():
+    if GLOBAL_GROUPS & names.keys():
         return cfg
     new = old.copy()
     for name in names:

@@ -72,6 +72,6 @@ def pruner(job: Path) -> Callable[[int, float], None]:
         if number not in reported:
             trial.report(estimate, number)
         if trial.should_prune():
-            raise PrunedError(f"given up at estimate {number}, which is {estimate:.4g}")
+            raise PrunedError(f"pruned by the search at estimate {number}, {estimate:.4g} nats")
 
     return report

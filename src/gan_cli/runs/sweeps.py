@@ -66,8 +66,8 @@ def combinations(params: Mapping[str, Any], arguments: Sequence[str]) -> dict[st
             continue
         if not override.is_discrete_sweep():
             raise UserError(
-                f"{override.input_line} has no end of values; list some, as {key}=0.1,0.2, or "
-                "search with hydra/sweeper=optuna."
+                f"{override.input_line} is a range without steps; list values, as {key}=0.1,0.2, "
+                "or search with hydra/sweeper=optuna."
             )
         choices[key] = [f"{key}={value}" for value in override.sweep_string_iterator()]
         if not choices[key]:

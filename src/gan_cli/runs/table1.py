@@ -35,7 +35,9 @@ def finished_by_seed(jobs: Sequence[Job]) -> list[Job]:
     if empty := [job.name for job in finished if not job.rows]:
         raise UserError(f"{empty[0]} is finished, but its metrics.csv is missing or empty.")
     if not finished:
-        raise UserError(f"None of the {len(jobs)} runs there is finished; `gan train` ends them.")
+        raise UserError(
+            f"None of the {len(jobs)} runs there is finished; `gan train resume=...` finishes one."
+        )
     finished.sort(key=lambda job: job.seed)
     for job, other in itertools.pairwise(finished):
         if different := differences(recipe(job), recipe(other), ()):
@@ -45,7 +47,7 @@ def finished_by_seed(jobs: Sequence[Job]) -> list[Job]:
                 "several."
             )
         if job.seed == other.seed:
-            raise UserError(f"runs has seed {job.seed} more than once; each counts as one run.")
+            raise UserError(f"runs has seed {job.seed} more than once; give one run of each seed.")
     return finished
 
 

@@ -9,7 +9,7 @@ from gan_cli.training import checkpoints
 
 
 class CheckpointWriter:
-    """Writes checkpoints into `directory`, and says when one is due.
+    """Writes checkpoints into `directory`, and decides when one is due.
 
     One is due every so many steps, for each number in `every_steps`, and after `minutes` without
     one; but not while the time spent on them is more than `share` of all the time since the start.

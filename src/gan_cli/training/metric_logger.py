@@ -28,7 +28,8 @@ COLUMNS = (
 )  # fmt: skip
 # Where TensorBoard shows what is not of the game itself.
 SECTIONS = {
-    **dict.fromkeys(("learning_rate", "momentum", "images_per_second"), "rates/"),
+    **dict.fromkeys(("learning_rate", "momentum"), "optimizer/"),
+    "images_per_second": "speed/",
     **dict.fromkeys(DIVERSITY, "diversity/"),
 }
 

@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 # Measures of samples' diversity; each is 1 for samples as diverse as the data.
 DIVERSITY = ("spread", "coverage")
 # A G whose samples were never more diverse than this has not learned yet: it can't collapse.
-LEAST = 0.1
+MIN_DIVERSITY = 0.1
 
 
 @dataclass
@@ -97,31 +97,33 @@ class Monitor:
         for name in DIVERSITY:
             # More diversity than the data's is no virtue.
             state.maxima[name] = max(state.maxima.get(name, 0.0), min(estimates[name], 1.0))
-        state.collapsed = bool(self._fallen(estimates))
+        state.collapsed = bool(self._collapsed_measures(estimates))
         return estimates
 
     def report_collapse(self, estimates: Mapping[str, float]) -> None:
         """Warn that G has collapsed, or raise UserError where the run is to stop."""
         fallen = " and ".join(
-            f"their {name} is {estimates[name]:.3f} of the data's, after "
+            f"their {name} is {estimates[name]:.3f} of the data's, down from "
             f"{self.state.maxima[name]:.3f}"
-            for name in self._fallen(estimates)
+            for name in self._collapsed_measures(estimates)
         )
         sentence = (
             f"G's samples have collapsed at step {self.state.step}: {fallen}. "
             "An earlier checkpoint may be of more use; a smaller optimizer.lr or another seed may "
-            "keep it from happening."
+            "prevent it."
         )
         if self.stop_on_collapse:
             raise UserError(sentence)
         log.warning("%s", sentence)
 
-    def _fallen(self, estimates: Mapping[str, float]) -> list[str]:
+    def _collapsed_measures(self, estimates: Mapping[str, float]) -> list[str]:
         maxima = self.state.maxima
         return [
-            name for name in DIVERSITY
-            if maxima[name] > LEAST and estimates[name] < self.settings.collapse * maxima[name]
-        ]  # fmt: skip
+            name
+            for name in DIVERSITY
+            if maxima[name] > MIN_DIVERSITY
+            and estimates[name] < self.settings.collapse * maxima[name]
+        ]
 
     def _measured(self, x: Tensor) -> Tensor:
         return self.source.to_measure(x).to(self.state.rng.device)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from gan_cli.data.minibatches import Minibatches
 from gan_cli.errors import DivergedError
-from gan_cli.game.state import LOGITS, State
+from gan_cli.game.state import STORED_LOGITS, State
 from gan_cli.game.updates import TRAINING_METRICS, Game, Update, metrics
 from gan_cli.training.averaging import AVERAGE_EVERY, current_average, update_average
 from gan_cli.training.checkpoint_writer import CheckpointWriter
@@ -48,7 +48,7 @@ class Trainer:
     metric_logger: MetricLogger | None = None
     monitor: Monitor | None = None
     checkpoint_writer: CheckpointWriter | None = None
-    # Whether all logits since step 0 are in [0, 1].
+    # Whether all logits that were looked at since step 0 are in [0, 1].
     _like_probabilities: bool = field(default=False, init=False)
 
     @property
@@ -63,7 +63,7 @@ class Trainer:
         stop: Stop | None = None,
         prune: Callable[[int, float], None] | None = None,
     ) -> None:
-        """Train up to iteration `steps`, until BEST_BY is `target` (nats), or `stop` is asked.
+        """Train up to iteration `steps`, to a BEST_BY of `target` (nats), or until a signal comes.
 
         `prune` takes each estimate of BEST_BY and its number, from 1, and raises PrunedError where
         a search ends the run. Raises DivergedError at the first row or checkpoint at which a metric
@@ -111,10 +111,10 @@ class Trainer:
         """Do one iteration: an update of both players, and of the average when it is due."""
         state, first = self.state, self.state.step * self.k
         logits = self.update(state, self.game, [self.minibatches[first + i] for i in range(self.k)])
-        if len(state.logits) == LOGITS:
+        if len(state.logits) == STORED_LOGITS:
             # On the device, without waiting for it.
             state.earlier = self.means()
-            state.n_earlier += LOGITS
+            state.n_earlier += STORED_LOGITS
             state.logits.clear()
         state.logits.append(logits)
         state.step += 1
@@ -182,7 +182,7 @@ class Trainer:
         return {**times, **means, "learning_rate": lr, "momentum": momentum}
 
     def _warn_of_probabilities(self) -> None:
-        """Warn, once, where all logits since step 0 are in [0, 1]."""
+        """Warn, once, where the logits of all rows since step 0 are in [0, 1]."""
         if not self._like_probabilities:
             return
         low, high = torch.stack(self.state.logits).aminmax()

@@ -1,0 +1,58 @@
+"""`gan show`: what a run is, how it went, and what can be done with it."""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from gan_cli.config.settings import CommandSettings
+from gan_cli.errors import UserError
+from gan_cli.figures.curves import draw_run
+from gan_cli.figures.grid import save_animation, save_png
+from gan_cli.figures.plot import render
+from gan_cli.files import relative
+from gan_cli.runs.collect import job_at
+from gan_cli.runs.directory import find
+from gan_cli.training.trainer import BEST_BY
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Settings(CommandSettings):
+    """Types and ranges of `gan show`."""
+
+    run: str
+
+
+def run(cfg: DictConfig, out: Path) -> None:
+    """Log how `cfg.run` went; write its curves, and its grids as an animation, to `out`."""
+    shown = find(cfg.run, cfg.outputs)
+    where = relative(shown.path)
+    job = job_at(str(where), shown.path)
+    if not job.rows:
+        raise UserError(f"run is {cfg.run}, which has logged nothing; there is nothing to show.")
+    last = job.rows[-1]
+    estimates = {row[BEST_BY]: row["step"] for row in job.rows if BEST_BY in row}
+    log.info("%s: %s at step %d, epoch %.1f.", where, job.status, last["step"], last["epoch"])
+    if job.reason:
+        log.info("Why: %s", job.reason)
+    log.info("Trained by: %s", job.command)
+    log.info(
+        "V %.3f (-log 4 = -1.386 where D can't tell), D(x) %.3f, D(G(z)) %.3f.",
+        last["value"], last["d_real"], last["d_fake"],
+    )  # fmt: skip
+    if estimates:
+        best = max(estimates)
+        log.info("Parzen estimate: best %.1f nats, at step %d.", best, estimates[best])
+
+    origin = {"run": where, "step": int(last["step"])}
+    save_png(out / "curves.png", render(draw_run(job.rows)), origin)
+    log.info("Curves: %s", relative(out / "curves.png"))
+    if grids := list(shown.grids().values()):
+        save_animation(out / "samples.webp", grids)
+        log.info("Samples while it trained: %s", relative(out / "samples.webp"))
+        log.info("The last grid: %s", relative(grids[-1]))
+    for use in ("train resume", "sample run", "interpolate run", "eval-parzen run"):
+        log.info("  gan %s=%s", use, where)
