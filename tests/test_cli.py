@@ -351,7 +351,7 @@ def test_dry_run_shows_the_papers_shapes_without_data(
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     result = gan("train", f"experiment={recipe}", "dry_run=true", "data_dir=nowhere")
     assert result.code == 0, result.err
-    assert "the plan is without data" in result.out
+    assert "The plan below is without data" in result.out
     rows = re.findall(r"-> (\S+(?: x \d+)*) +([\d,]+)$", result.out, re.MULTILINE)
     assert {*shapes} <= {shape for shape, _ in rows}
     counts = [int(count.replace(",", "")) for _, count in rows]
@@ -360,7 +360,7 @@ def test_dry_run_shows_the_papers_shapes_without_data(
     assert sum(int(total.replace(",", "")) for total in totals) == sum(parameters)
     # How long it is depends on the data, and what memory it takes hardly does.
     assert "steps" not in result.out
-    (size,) = re.findall(r"About (\d+) MB on", result.out)
+    (size,) = re.findall(r"Estimated memory: (\d+) MB", result.out)
     assert 4 * sum(parameters) * 3 < float(size) * 1e6 < 4 * sum(parameters) * 6
 
 
@@ -369,7 +369,7 @@ def test_a_dry_run_takes_no_memory_for_what_it_foretells(gan: Gan) -> None:
     result = gan("train", "dry_run=true", widths)
     assert result.code == 0, result.err
     assert "1,000,001,000,000" in result.out
-    (size,) = re.findall(r"About (\d+) MB on", result.out)
+    (size,) = re.findall(r"Estimated memory: (\d+) MB", result.out)
     assert int(size) > 16e6
 
 

@@ -11,6 +11,7 @@ import pytest
 from hydra import compose, initialize_config_module
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
+from gan_cli.arguments import understood
 from gan_cli.figures.table1 import markdown
 from gan_cli.help import COMMANDS, help_of
 from gan_cli.runs import resolvers
@@ -56,10 +57,9 @@ def test_commands_that_are_shown_are_understood(commands: Callable[[], Iterator[
     parser = OverridesParser.create()
     with initialize_config_module("gan_cli.conf", version_base="1.3"):
         for _, command, *words in shown:
-            # A path with = in it is taken where there is one.
-            settings = [word for word in words if re.fullmatch(r"[^=]+=[^=]*", word)]
-            told = parser.parse_overrides(settings)
-            compose(command, [one.input_line for one in told if not one.is_sweep_override()])
+            settings = [word for word in understood(command, words) if "=" in word]
+            given = parser.parse_overrides(settings)
+            compose(command, [one.input_line for one in given if not one.is_sweep_override()])
 
 
 @pytest.mark.parametrize("commands", [commands_of_the_pages, commands_of_the_help])

@@ -147,7 +147,7 @@ def test_points_are_no_table(gan: Gan, tmp_path: Path) -> None:
     assert gan("train", "experiment=ring", "schedule.steps=2", "hydra.run.dir=ring").code == 0
     result = gan("table1", "runs=[ring]", "results=results")
     assert (result.code, (tmp_path / "results").exists()) == (1, False)
-    assert "of images" in result.err
+    assert "trained on images" in result.err
 
 
 def test_images_without_a_class_are_in_no_class() -> None:

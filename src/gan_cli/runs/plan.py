@@ -58,4 +58,4 @@ def show_plan(cfg: DictConfig, source: Source, data: Data | None) -> None:
     activations = sum(row[-1] for row in g_rows + d_rows)
     slots = max(rule.slots for rule in build_optimizers(cfg))
     size = summary.memory(generator, discriminator, slots, activations, minibatches.x.nbytes)
-    log.info("About %.0f MB on %s beside PyTorch itself.", size / 1e6, device)
+    log.info("Estimated memory: %.0f MB on %s, beside PyTorch's own.", size / 1e6, device)
