@@ -6,7 +6,7 @@ import pytest
 from gan_cli.training.signals import stop_signals
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_the_first_is_noted_and_the_second_acts_at_once(number: signal.Signals) -> None:
     before = signal.getsignal(number)
     with stop_signals() as stop:
@@ -15,6 +15,16 @@ def test_the_first_is_noted_and_the_second_acts_at_once(number: signal.Signals) 
         assert stop.signal == number
         assert signal.getsignal(number) == signal.SIG_DFL
     assert signal.getsignal(number) == before
+
+
+def test_a_closed_terminal_is_ignored_under_nohup() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with stop_signals() as stop:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert stop.signal is None
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_a_warning_asks_to_save_each_time() -> None:

@@ -16,9 +16,9 @@ class Stop:
 
 @contextmanager
 def stop_signals() -> Iterator[Stop]:
-    """Within, the first SIGTERM or Ctrl-C is noted for the loop to see; a second acts at once.
+    """Within, the first SIGTERM, SIGHUP or Ctrl-C is noted for the loop to see; a second ends it.
 
-    SIGUSR1, which schedulers send ahead of the end, asks to save. SIGUSR2 asks to stop, and is
+    SIGHUP, of a terminal that is closed, stays ignored under nohup. SIGUSR1, which schedulers send ahead of the end, asks to save. SIGUSR2 asks to stop, and is
     raised again after that: under Slurm Submitit waits for it, to queue the job once more.
     """
     stop = Stop()
@@ -30,7 +30,9 @@ def stop_signals() -> Iterator[Stop]:
             stop.signal = number
             signal.signal(number, signal.SIG_DFL)
 
-    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)
+    numbers = [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2]
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
     before = {number: signal.signal(number, note) for number in numbers}
     try:
         yield stop
