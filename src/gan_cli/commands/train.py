@@ -167,6 +167,7 @@ def _start_session(
 ) -> None:
     """Record and log where, and in which arithmetic, the run is trained this time."""
     device, step = trainer.state.rng.device, trainer.state.step
+    threads = torch.get_num_threads()
     here = {
         **environment(device, multiply_in(cfg.precision, device), fingerprint),
         "cuda_graph": isinstance(trainer.update, Graph),
@@ -178,9 +179,9 @@ def _start_session(
     run.add_environment(here)
     run.set_status("running", step)
     log.info(
-        "%s %s: steps %d to %d, on %s in %s with %d threads.",
+        "%s %s: steps %d to %d, on %s in %s with %d thread%s.",
         "Resuming" if step else "Training", relative(run.path), step + 1, steps,
-        device, here["precision"], torch.get_num_threads(),
+        device, here["precision"], threads, "" if threads == 1 else "s",
     )  # fmt: skip
 
 

@@ -83,7 +83,8 @@ class MetricLogger:
         self._bar = tqdm(
             total=steps, initial=step, unit="step", disable=not self._terminal, dynamic_ncols=True
         )
-        self._images, self._since = 0, time.perf_counter()
+        self._images, self._began = 0, time.perf_counter()
+        self._since = self._began
 
     def advance(self, images: int) -> None:
         """Count an iteration, which took so many training images."""
@@ -112,14 +113,15 @@ class MetricLogger:
         line = (
             f"epoch {values['epoch']:.1f}  step {values['step']}/{self._bar.total}  "
             f"D loss {values['d_loss']:.3f}  G loss {values['g_loss']:.3f}  "
-            f"V {values['value']:.3f}  {values['images_per_second']:.0f} images/s"
+            f"V {values['value']:.3f}  {values['images_per_second']:.0f} images/s  "
+            f"{tqdm.format_interval(now - self._began)}"
         )
         if "parzen_valid" in values:
             line += f"  Parzen {values['parzen_valid']:.1f}"
         log.log(logging.DEBUG if self._terminal else logging.INFO, "%s", line)
         self._bar.set_postfix_str(
             f"epoch {values['epoch']:.1f}, D {values['d_loss']:.3f}, G {values['g_loss']:.3f}, "
-            f"{values['images_per_second']:.0f} images/s"
+            f"V {values['value']:.3f}, {values['images_per_second']:.0f} images/s"
         )
 
     def grid(self, step: int, picture: Picture) -> None:

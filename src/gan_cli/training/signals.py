@@ -18,8 +18,9 @@ class Stop:
 def stop_signals() -> Iterator[Stop]:
     """Within, the first SIGTERM, SIGHUP or Ctrl-C is noted for the loop to see; a second ends it.
 
-    SIGHUP, of a terminal that is closed, stays ignored under nohup. SIGUSR1, which schedulers send ahead of the end, asks to save. SIGUSR2 asks to stop, and is
-    raised again after that: under Slurm Submitit waits for it, to queue the job once more.
+    SIGHUP, of a terminal that is closed, stays ignored under nohup. SIGUSR1, which schedulers send
+    ahead of the end, asks to save. SIGUSR2 asks to stop, and is raised again after that: under
+    Slurm Submitit waits for it, to queue the job once more.
     """
     stop = Stop()
 
