@@ -286,11 +286,11 @@ def test_tensorboard_has_scalars_and_grids(gan: Gan, tmp_path: Path) -> None:
 
     # The table of hyperparameters.
     (content,) = events.PluginTagToContent("hparams").values()
-    told = HParamsPluginData.FromString(content).session_start_info.hparams
-    assert told["seed"].number_value == 0
-    assert told["schedule.batch_size"].number_value == 20
-    assert told["network.generator.widths"].string_value == "[32,32]"
-    assert told["precision"].string_value == "fp32"
+    recorded = HParamsPluginData.FromString(content).session_start_info.hparams
+    assert recorded["seed"].number_value == 0
+    assert recorded["schedule.batch_size"].number_value == 20
+    assert recorded["network.generator.widths"].string_value == "[32,32]"
+    assert recorded["precision"].string_value == "fp32"
 
 
 @pytest.mark.parametrize("recipe", ["mnist", "tutorial", "ring"])
@@ -420,7 +420,7 @@ def test_a_users_own_network(gan: Gan, tmp_path: Path) -> None:
     result = gan("train", *own_pair, "+network.generator.depth=3")
     assert result.code == 1
     assert "network.generator does not fit my_networks.G" in result.err
-    # What a class of one's own is, and gives, is told as well.
+    # What a class of one's own is, and gives, is reported as well.
     (own / "bare.py").write_text(
         "from gan_cli.training.optimizers import Adam\n"
         "class Bare(Adam):\n    set_from_tensor = property()\n"
