@@ -146,7 +146,15 @@ def run(cfg: DictConfig, out: Path) -> float | None:
             _start_session(cfg, directory, trainer, steps, fingerprint)
             with _recording_failure(directory, trainer.state):
                 trainer.monitor = _monitor(cfg, trainer, source, data)
-                _train(cfg, directory, trainer, steps, stop)
+                while True:
+                    try:
+                        with _recording(cfg, directory, trainer, steps):
+                            trainer.train(steps, target(cfg), stop, search.pruner(directory.path))
+                        break
+                    except DivergedError as error:
+                        if cfg.on_nan == "stop":
+                            raise
+                        checkpoints.restore_diverged(trainer.state, directory.checkpoints, error)
         _conclude(cfg, directory, trainer.state, stop)
     return _last_estimate(out)
 
@@ -207,33 +215,24 @@ def _monitor(cfg: DictConfig, trainer: Trainer, source: Source, data: Data) -> M
     )  # fmt: skip
 
 
-def _train(cfg: DictConfig, run: Run, trainer: Trainer, steps: int, stop: Stop) -> None:
-    """Train up to `steps`; where training diverges and on_nan=restore, from the last checkpoint."""
+@contextlib.contextmanager
+def _recording(cfg: DictConfig, run: Run, trainer: Trainer, steps: int) -> Iterator[None]:
+    """Have the trainer write metrics and checkpoints into the run."""
     every = (_in_steps(cfg.checkpoint.every_epochs, trainer), cfg.checkpoint.every_steps)
+    writer = trainer.checkpoint_writer = CheckpointWriter(
+        run.checkpoints, list(filter(None, every)), cfg.checkpoint.every_minutes,
+        cfg.checkpoint.share,
+    )  # fmt: skip
     origin = {"run": relative(run.path), "seed": cfg.seed, "command": " ".join(sys.argv)}
-    state, prune = trainer.state, search.pruner(run.path)
-    while True:
-        try:
-            with (
-                explain_full_disk(run, state),
-                MetricLogger(
-                    run.metrics_path, run.tensorboard, run.grid_path, origin, given_settings(cfg),
-                    cfg.log.every_steps, cfg.log.grid_every_steps, state.step, steps,
-                ) as logger,
-            ):  # fmt: skip
-                writer = CheckpointWriter(
-                    run.checkpoints, list(filter(None, every)), cfg.checkpoint.every_minutes,
-                    cfg.checkpoint.share,
-                )  # fmt: skip
-                trainer.metric_logger, trainer.checkpoint_writer = logger, writer
-                trainer.train(steps, target(cfg), stop, prune)
-            share = 100 * writer.share()
-            log.debug("%d checkpoints, in %.2f %% of the time.", writer.written, share)
-            return
-        except DivergedError as error:
-            if cfg.on_nan == "stop":
-                raise
-            checkpoints.restore_diverged(state, run.checkpoints, error)
+    with (
+        explain_full_disk(run, trainer.state),
+        MetricLogger(
+            run.metrics_path, run.tensorboard, run.grid_path, origin, given_settings(cfg),
+            cfg.log.every_steps, cfg.log.grid_every_steps, trainer.state.step, steps,
+        ) as trainer.metric_logger,
+    ):  # fmt: skip
+        yield
+    log.debug("%d checkpoints, in %.2f %% of the time.", writer.written, 100 * writer.share())
 
 
 def _in_steps(epochs: float | None, trainer: Trainer) -> int | None:
