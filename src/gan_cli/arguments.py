@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 # Settings that are paths or names, whose text stays as it was typed.
 TEXT = {
-    "outputs", "device", "data_dir", "run", "resume", "init_from", "save", "z", "samples",
+    "outputs", "device", "data_dir", "run", "runs", "resume", "init_from", "save", "z", "samples",
     "results", "sweep", "a", "b", "dataset.data_dir", "dataset.path", "dataset.cache",
     "hydra.run.dir", "hydra.sweep.dir",
 }  # fmt: skip

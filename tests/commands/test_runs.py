@@ -65,3 +65,10 @@ def test_a_name_of_several_runs_is_refused(two_runs: Path, gan: Gan) -> None:
         (two_runs / "train" / name).rename(two_runs / "sweep" / sweep / "seed=0")
     result = gan("show", "seed=0")
     assert (result.code, "is the name of 2 runs" in result.err) == (1, True)
+
+
+def test_one_run_is_a_list_of_one(two_runs: Path, gan: Gan) -> None:
+    for runs in ("first", "latest", f"{two_runs}/train/lr=0.02", "[first]"):
+        result = gan("report", f"runs={runs}", "by=value")
+        assert result.code == 0, result.err
+        assert "Results: outputs/report/" in result.out

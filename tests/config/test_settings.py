@@ -24,7 +24,7 @@ OPTIONS = [
 # Anything goes there as far as types do: text, or whatever a class of the user's own takes.
 FREE = {
     "_target_", "outputs", "device", "data_dir", "run", "resume", "init_from", "save", "z", "by",
-    "samples", "results", "path", "cache", "cuda_graph", "objective", "dataset", "runs",
+    "samples", "results", "path", "cache", "a", "b", "cuda_graph", "objective", "dataset", "runs",
 }  # fmt: skip
 
 
@@ -61,8 +61,8 @@ def refusal(cfg: DictConfig, command: str, key: str, value: object) -> str:
 )
 def test_wrong_values(command: str, option: str | None) -> None:
     cfg = composed(command, *([option] if option else []))
-    if option == "dataset=folder":
-        cfg.dataset.path = "images"
+    for key in OmegaConf.missing_keys(cfg):
+        OmegaConf.update(cfg, key, "text")
     check(cfg, command, settings_of(command))
     group = option.partition("=")[0] if option else ""
     own = [k for k in leaves(cfg) if k.startswith(group) and k.rpartition(".")[2] not in FREE]

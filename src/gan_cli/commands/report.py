@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 class Settings(CommandSettings):
     """Types and ranges of `gan report`."""
 
-    runs: list[str]
+    runs: str | list[str]
     by: str
 
 

@@ -51,7 +51,7 @@ class Figure3:
 class Settings(CommandSettings, Protocol):
     """Types and ranges of `gan table1`."""
 
-    runs: list[str]
+    runs: str | list[str]
     results: str | None
     data_dir: str
     draws: Count

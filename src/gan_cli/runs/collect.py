@@ -100,7 +100,8 @@ def find(cfg: DictConfig) -> tuple[list[Job], list[str]]:
             "sweep=NAME, or runs=[DIRECTORY,...]."
         )
     if sweep is None:
-        paths = [runs.find(path, cfg.outputs, "runs").path for path in cfg.runs]
+        given = [cfg.runs] if isinstance(cfg.runs, str) else cfg.runs
+        paths = [runs.find(path, cfg.outputs, "runs").path for path in given]
         if len({path.resolve() for path in paths}) < len(paths):
             raise UserError(
                 f"runs is {cfg.runs}, which has a run more than once; each counts once."
