@@ -68,6 +68,11 @@ def test_idx_files_and_split(name: str, idx_dir: Path) -> None:
     assert data.train.y.shape == (50,)
 
 
+@pytest.mark.parametrize("below", ["", "MNIST"])
+def test_the_directory_above_or_that_of_the_data_set(below: str, idx_dir: Path) -> None:
+    assert len(IDX("MNIST", idx_dir / below, valid=10).load().train.x) == 50
+
+
 def test_real_mnist(mnist_dir: Path) -> None:
     data = IDX("MNIST", mnist_dir).load()
     assert [len(part.x) for part in data] == [50000, 10000, 10000]

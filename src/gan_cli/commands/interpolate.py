@@ -40,8 +40,8 @@ def run(cfg: DictConfig, out: Path) -> None:
     trained = load_trained(cfg)
     if cfg.path == "slerp" and isinstance(trained.prior, Uniform):
         raise UserError(
-            "path is slerp, but this run's prior is uniform on a cube, which has no arcs; slerp is "
-            "for gaussian and spherical priors, path=linear for any."
+            "path is slerp, but this run's prior is uniform on a cube, which has no arcs; use "
+            "path=linear, or a run that was trained with prior=gaussian or prior=spherical."
         )
     between = {"linear": paths.linear, "slerp": paths.slerp}[cfg.path]
     if cfg.z is None:

@@ -29,4 +29,6 @@ class IDX(Downloaded):
         super().__init__(shape, range)
         self.name = self.reader = name
         self.data_dir, self.valid = Path(data_dir), valid
+        if self.data_dir.name == name and (self.data_dir / "raw").is_dir():
+            self.data_dir = self.data_dir.parent  # as data_dir=.../MNIST
         self.folder = self.data_dir / name / "raw"
