@@ -167,7 +167,7 @@ def test_runs_of_several_recipes_are_no_table(gan: Gan, tmp_path: Path) -> None:
     result = gan("table1", "sweep=study")
     assert result.code == 1
     assert "differ by more than their seeds (" in result.err
-    assert "optimizer.lr: 0.1 there, 0.2 here)" in result.err
+    assert "optimizer.lr: 0.1 in one, 0.2 in the other)" in result.err
     for path in tmp_path.glob("outputs/sweep/study/optimizer.lr=0.2/checkpoints/*"):
         path.write_bytes(b"")
     job = "outputs/sweep/study/optimizer.lr=0.2"

@@ -157,10 +157,10 @@ def test_a_run_is_resumed_where_the_data_are_elsewhere(
         config.write_text(config.read_text().replace(str(mnist_dir), "/nowhere"))
         result = gan("train", "resume=a", f"schedule.steps={steps}", *more)
         assert result.code == 0, result.err
-    assert config.read_text().count("data_dir: there") == 2
+    assert config.read_text().count("data_dir: in the run") == 2
     result = gan("train", "resume=a", "dataset=fashion_mnist", "schedule.steps=5")
     assert result.code == 1
-    assert "dataset.name: MNIST there, FashionMNIST here" in result.err
+    assert "dataset.name: MNIST in the run, FashionMNIST now" in result.err
 
 
 def test_a_run_is_not_resumed_with_other_settings(gan: Gan, tmp_path: Path) -> None:
@@ -173,8 +173,8 @@ def test_a_run_is_not_resumed_with_other_settings(gan: Gan, tmp_path: Path) -> N
     ):
         result = gan("train", *arguments)
         assert result.code == 1
-        assert "optimizer.lr: 0.001 there, 0.2 here" in result.err
-    assert "NonSaturating there" in result.err
+        assert "optimizer.lr: 0.001 in the run, 0.2 now" in result.err
+    assert "NonSaturating in the run" in result.err
     after = sorted((path, path.stat().st_mtime_ns) for path in (tmp_path / "a").glob("[!.t]*"))
     assert before == after
 

@@ -80,7 +80,7 @@ def test_more_values_add_jobs_and_longer_ones_extend_them(gan: Gan, tmp_path: Pa
     assert [weights(job)["step"] for job in jobs(tmp_path)] == [8, 8, 6]
     result = gan("train", "-m", *SWEEP, "seed=0,1", "schedule.steps=8", "optimizer.lr=0.3")
     assert result.code == 1
-    assert result.out.count("optimizer.lr: 0.001 there, 0.3 here)") == 2
+    assert result.out.count("optimizer.lr: 0.001 in the run, 0.3 now)") == 2
     assert [weights(job)["step"] for job in jobs(tmp_path)] == [8, 8, 6]
 
 

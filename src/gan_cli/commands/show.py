@@ -40,7 +40,7 @@ def run(cfg: DictConfig, out: Path) -> None:
         log.info("Why: %s", job.reason)
     log.info("Trained by: %s", job.command)
     log.info(
-        "V %.3f (-log 4 = -1.386 where D can't tell), D(x) %.3f, D(G(z)) %.3f.",
+        "V %.3f (-log 4 = -1.386 at the optimum), D(x) %.3f, D(G(z)) %.3f.",
         last["value"], last["d_real"], last["d_fake"],
     )  # fmt: skip
     if estimates:

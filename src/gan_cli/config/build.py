@@ -151,8 +151,8 @@ def warn_of_range(cfg: DictConfig, generator: nn.Module, source: Source) -> None
     if low < source.low - slack or high > source.high + slack:
         log.warning(
             "network.generator gives values from %.3g to %.3g, and the data are from %g to %g: D "
-            "can tell generated images by their range alone; G's last layer should end in that "
-            "range, or dataset.range be another.", low, high, source.low, source.high,
+            "can recognise generated images by their range alone; G's last layer should end in "
+            "that range, or dataset.range be another.", low, high, source.low, source.high,
         )  # fmt: skip
 
 

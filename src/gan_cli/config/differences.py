@@ -6,11 +6,19 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 
-def differences(old: Mapping[Any, Any], new: Mapping[Any, Any], free: tuple[str, ...]) -> list[str]:
-    """Return a line for each setting, but `free` and those below, in which configs differ."""
+def differences(
+    old: Mapping[Any, Any],
+    new: Mapping[Any, Any],
+    free: tuple[str, ...],
+    names: tuple[str, str] = ("in the run", "now"),
+) -> list[str]:
+    """Return a line for each setting, but `free` and those below, in which configs differ.
+
+    `names` says in the line whose values they are.
+    """
     before, after = flatten(old), flatten(new)
     return [
-        f"{key}: {before.get(key, 'absent')} there, {after.get(key, 'absent')} here"
+        f"{key}: {before.get(key, 'absent')} {names[0]}, {after.get(key, 'absent')} {names[1]}"
         for key in sorted({*before, *after})
         if before.get(key) != after.get(key) and not is_one_of(key, free)
     ]

@@ -16,7 +16,7 @@ NOT_RECIPE = ("seed", *MACHINE)
 class Group(NamedTuple):
     """Runs of one recipe, in the order of their seeds, and what their metrics came to.
 
-    `key` has the settings that tell the groups of a report apart.
+    `key` has the settings by which the groups of a report differ.
     """
 
     key: dict[str, str]
@@ -76,7 +76,7 @@ def best_first(jobs: Sequence[Job], by: str) -> list[Group]:
 def _columns(jobs: Sequence[Job]) -> dict[str, list[str]]:
     """Return the settings by which jobs of different recipes are known, each with its values.
 
-    All that were given on a command line, and as many others as it takes to tell the jobs apart.
+    All that were given on a command line, and as many others as it takes to distinguish the jobs.
     """
     given = {name for job in jobs for name in job.given}
     varied = {k: v for k, v in different(jobs).items() if not is_one_of(k, NOT_RECIPE)}

@@ -40,7 +40,7 @@ def finished_by_seed(jobs: Sequence[Job]) -> list[Job]:
         )
     finished.sort(key=lambda job: job.seed)
     for job, other in itertools.pairwise(finished):
-        if different := differences(recipe(job), recipe(other), ()):
+        if different := differences(recipe(job), recipe(other), (), ("in one", "in the other")):
             raise UserError(
                 f"{job.name} and {other.name} differ by more than their seeds "
                 f"({'; '.join(different)}); a table is of one recipe, and `gan report` compares "
