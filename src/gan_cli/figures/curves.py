@@ -127,8 +127,8 @@ def _mark_level(axes: Axes, axis: Axis) -> None:
     if axis.level is not None:
         axes.axhline(axis.level, color="0.35", linewidth=1, linestyle=":")
         axes.annotate(
-            axis.name, (1, axis.level), xycoords=("axes fraction", "data"), xytext=(-3, 2),
-            textcoords="offset points", ha="right", va="bottom", fontsize=8, color="0.35",
+            axis.name, (0, axis.level), xycoords=("axes fraction", "data"), xytext=(3, 2),
+            textcoords="offset points", ha="left", va="bottom", fontsize=8, color="0.35",
         )  # fmt: skip
 
 
