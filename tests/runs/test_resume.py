@@ -157,7 +157,7 @@ def test_a_run_is_resumed_where_the_data_are_elsewhere(
         config.write_text(config.read_text().replace(str(mnist_dir), "/nowhere"))
         result = gan("train", "resume=a", f"schedule.steps={steps}", *more)
         assert result.code == 0, result.err
-    assert config.read_text().count("data_dir: in the run") == 2
+    assert config.read_text().count("data_dir: there") == 2
     result = gan("train", "resume=a", "dataset=fashion_mnist", "schedule.steps=5")
     assert result.code == 1
     assert "dataset.name: MNIST in the run, FashionMNIST now" in result.err
