@@ -12,7 +12,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from gan_cli.benchmark import interleaved
-from gan_cli.benchmark.plain_loop import Images, Maxout, plain_loop, usual
+from gan_cli.benchmark.plain_loop import Images, Maxout, plain_loop, to_standard_layers
 from gan_cli.benchmark.products import PRODUCTS, products_of
 from gan_cli.engines.intercept import Intercept, Operation
 from gan_cli.errors import UserError
@@ -48,20 +48,20 @@ def test_the_plain_loop_updates_both_networks() -> None:
         lambda: ConvMaxoutDiscriminator((3, 8, 8), [4], [3], [1], [2], [2], 2, [5], 3, [0.1]),
     ],
 )
-def test_usual_layers_have_the_same_weights(discriminator: Callable[[], nn.Module]) -> None:
+def test_standard_layers_have_the_same_weights(discriminator: Callable[[], nn.Module]) -> None:
     ours = discriminator()
-    usual_one = usual(copy.deepcopy(ours))
-    types = {type(layer) for layer in usual_one.modules()}
+    standard = to_standard_layers(copy.deepcopy(ours))
+    types = {type(layer) for layer in standard.modules()}
     assert not types & {layers.Dropout, maxout.Maxout, maxout.MaxoutConv}
     assert {nn.Dropout, Maxout} <= types
-    for a, b in zip(ours.parameters(), usual_one.parameters(), strict=True):
+    for a, b in zip(ours.parameters(), standard.parameters(), strict=True):
         assert torch.equal(a, b)
     with torch.no_grad():  # Any order of the pieces has the same maximum where all are alike.
-        for network in (ours, usual_one):
+        for network in (ours, standard):
             for p in network.parameters():
                 p.fill_(0.1)
         x = torch.rand(5, 3, 8, 8)
-        torch.testing.assert_close(usual_one.eval()(x), ours.eval()(x))
+        torch.testing.assert_close(standard.eval()(x), ours.eval()(x))
 
 
 def test_products_and_nothing_else_are_made_again() -> None:
@@ -102,10 +102,10 @@ def test_rounds_are_of_about_the_same_length(monkeypatch: pytest.MonkeyPatch) ->
 
     monkeypatch.setattr(interleaved, "_seconds", seconds)
     slow = interleaved.repeat(lambda: steps.append("slow"))
-    rates = interleaved.rates([slow, lambda n: steps.extend(["fast"] * n)], 3, 2.0, CPU)
+    rates = interleaved.updates_a_second([slow, lambda n: steps.extend(["fast"] * n)], 3, 2.0, CPU)
     np.testing.assert_array_equal(rates, [[1, 4]] * 3)
     assert steps[-10:] == ["slow"] * 2 + ["fast"] * 8
-    assert interleaved.summary(np.array([4.0, 1, 2, 3, 5])) == (2, 3, 4)
+    assert interleaved.quartiles(np.array([4.0, 1, 2, 3, 5])) == (2, 3, 4)
 
 
 def test_what_follows_of_the_rates(
@@ -116,19 +116,24 @@ def test_what_follows_of_the_rates(
         known = [[10.0, 40, 20, 40, 50], [10, 60, 30, 60, 20], [10, 50, 25, 50, 40]]
         return np.array(known)[:, : len(runners)] if len(runners) > 1 else np.array([[1.0]])
 
-    monkeypatch.setattr("gan_cli.commands.bench.rates", rates)
+    monkeypatch.setattr("gan_cli.commands.bench.updates_a_second", rates)
     monkeypatch.setattr("gan_cli.benchmark.timings.in_own_process", lambda *_: nullcontext())
     monkeypatch.setattr("gan_cli.config.build.Compiled", lambda update, _: update)
     monkeypatch.setattr("gan_cli.benchmark.timings.timeit", lambda *_, **__: 6.0)
     result = gan("bench", "recipes=[tutorial]", "precisions=[fp32]", "threads=1")
     assert result.code == 0, result.err
     (path,) = tmp_path.glob("outputs/bench/*/bench.json")
-    line, compiled = json.loads(path.read_text())["lines"]
+    line, compiled = json.loads(path.read_text())["timings"]
     assert line["plain"] == compiled["plain"] == [10, 10, 10]
     assert line["ours"] == [22.5, 25, 27.5]
-    assert (line["ratio"], line["limit"], line["compile_seconds"]) == (2.5, 2, None)
+    ratios = ("ratio", "over_products", "compile_seconds")
+    assert [line[name] for name in ratios] == [2.5, 2, None]
     assert compiled["ours"] == [30, 40, 45]
-    assert (compiled["ratio"], compiled["limit"], compiled["compile_seconds"]) == (4, 1.25, 6)
+    assert (compiled["ratio"], compiled["over_products"], compiled["compile_seconds"]) == (
+        4,
+        1.25,
+        6,
+    )
     # 6 s over 1/25 - 1/40 of a second.
     assert "precision=fp32 threads=1 compile=true" in result.out
     assert "Compiling took 6 s, which 400 updates make up for." in result.out
@@ -145,8 +150,8 @@ def test_the_command(
     assert result.code == 0, result.err
     (path,) = tmp_path.glob("outputs/bench/*/bench.json")
     content = json.loads(path.read_text())
-    assert [line["precision"] for line in content["lines"]] == ["fp32", "bf16"]
-    for line in content["lines"]:
+    assert [line["precision"] for line in content["timings"]] == ["fp32", "bf16"]
+    for line in content["timings"]:
         assert line["ratio"] > 0
         assert line["ours"][0] <= line["ours"][1] <= line["ours"][2]
     assert "Fastest for tutorial: precision=" in result.out

@@ -26,8 +26,8 @@ from gan_cli.theory.divergence import (
     value_on_grid,
 )
 from gan_cli.theory.moments import Moment, measure
-from gan_cli.theory.monotone import MonotoneGenerator
-from gan_cli.theory.one_dimensional import LineGame
+from gan_cli.theory.monotone import MonotoneGenerator, Start
+from gan_cli.theory.one_dimensional import LineGame, Schedule
 
 X = torch.linspace(-40, 40, 20001, dtype=torch.float64)
 
@@ -154,9 +154,9 @@ def test_value_of_game_is_the_mean_over_z() -> None:
 
 
 def line_game(k: int = 1) -> LineGame:
-    start = {"units": 6, "shift": 1.0, "spread": 0.9}
-    device = torch.device("cpu")
-    return LineGame(normal(0), Minimax(), start, [24, 24], k, 200, 0.01, 100, 0, device)
+    schedule = Schedule(before=50, inner=200, g_steps=1, after=50, k=k, batch_size=200, lr=0.01)
+    start, device = Start(units=6, shift=1.0, spread=0.9), torch.device("cpu")
+    return LineGame(normal(0), Minimax(), start, [24, 24], schedule, 0, device)
 
 
 def moment_of(game: LineGame) -> Moment:

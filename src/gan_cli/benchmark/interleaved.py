@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 Runner = Callable[[int], object]  # runs that many iterations
 
 
-class Rate(NamedTuple):
+class Quartiles(NamedTuple):
     """Iterations a second: the median of the rounds, and their quartiles."""
 
     low: float
@@ -29,7 +29,7 @@ def repeat(step: Callable[[], object]) -> Runner:
     return run
 
 
-def rates(
+def updates_a_second(
     runners: Sequence[Runner], rounds: int, seconds: float, device: torch.device
 ) -> NDArray[np.float64]:
     """Return iterations a second of each runner in each round, (rounds, runners).
@@ -49,9 +49,9 @@ def rates(
     )
 
 
-def summary(rates_of_one: NDArray[np.float64]) -> Rate:
+def quartiles(rates: NDArray[np.float64]) -> Quartiles:
     """Return median and quartiles over the rounds."""
-    return Rate(*np.quantile(rates_of_one, [0.25, 0.5, 0.75]).tolist())
+    return Quartiles(*np.quantile(rates, [0.25, 0.5, 0.75]).tolist())
 
 
 def _seconds(run: Runner, n: int, device: torch.device) -> float:

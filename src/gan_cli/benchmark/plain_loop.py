@@ -47,8 +47,8 @@ class Maxout(nn.Module):
         return x.unflatten(1, (-1, self.pieces)).max(dim=2).values
 
 
-def usual(network: nn.Module) -> nn.Module:
-    """Replace our dropout and maxout in `network` by what is usually written; return it."""
+def to_standard_layers(network: nn.Module) -> nn.Module:
+    """Replace our dropout and maxout in `network` by PyTorch's own layers; return it."""
     for name, layer in list(network.named_modules()):
         if isinstance(layer, layers.Dropout):
             network.set_submodule(name, nn.Dropout(1 - layer.keep_prob))

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gan_cli.benchmark.interleaved import Rate, Runner, repeat, summary
+from gan_cli.benchmark.interleaved import Quartiles, Runner, quartiles, repeat
 from gan_cli.benchmark.products import products_of
 from gan_cli.benchmark.separate_process import Start, in_own_process
 from gan_cli.errors import UserError
@@ -25,7 +25,7 @@ HEADER = (
 )
 RULE = "|---|---|---|---|---|---|"
 
-# Returns iterations a second of each runner in each round, as `interleaved.rates` does.
+# Returns iterations a second of each runner in each round, as `interleaved.updates_a_second` does.
 Measure = Callable[[Sequence[Runner]], NDArray[np.float64]]
 
 
@@ -42,16 +42,16 @@ class Timing:
     """A recipe's updates a second in one precision, and what they compare to.
 
     `compile_seconds` is what a compiled update's first step took; of others None. `ratio` is to the
-    plain loop, `limit` the time of an update over that of its products alone.
+    plain loop, `over_products` the time of an update over that of its products alone.
     """
 
     recipe: str
     precision: str
     compile_seconds: float | None
-    plain: Rate
-    ours: Rate
+    plain: Quartiles
+    ours: Quartiles
     ratio: float
-    limit: float
+    over_products: float
 
     def row(self) -> str:
         """Return a row of the table that HEADER begins."""
@@ -61,7 +61,7 @@ class Timing:
         how = self.precision + ("" if self.compile_seconds is None else ", compiled")
         return (
             f"| {self.recipe:<12} | {how:<14} | {plain:<16} | {ours:<20} | {self.ratio:5.2f} "
-            f"| {self.limit:21.2f} |"
+            f"| {self.over_products:21.2f} |"
         )
 
 
@@ -76,7 +76,7 @@ def time_recipe(
 ) -> list[Timing]:
     """Time the plain loop, our updates in each precision, and their products alone, interleaved.
 
-    compiled: time compiled updates too, on a CPU. Where one can't be compiled, that is logged.
+    compiled: time compiled updates too, on a CPU. Each timing is logged, and what can't be compiled.
     """
     kinds: list[tuple[str, float | None]] = []
     runners: list[Runner] = []
@@ -98,15 +98,18 @@ def time_recipe(
                 log.warning("%s: %s", recipe, error)
     with in_own_process(recipe, plain_loop) as plain:
         theirs, *measured = measure([plain, *runners]).T
-    return [
+    timings = [
         Timing(
-            recipe, precision, compile_seconds, summary(theirs), summary(ours),
+            recipe, precision, compile_seconds, quartiles(theirs), quartiles(ours),
             float(np.median(ours / theirs)), float(np.median(alone / ours)),
         )
         for (precision, compile_seconds), alone, ours in zip(
             kinds, measured[::2], measured[1::2], strict=True
         )
     ]  # fmt: skip
+    for timing in timings:
+        log.info("%s", timing.row())
+    return timings
 
 
 def advice(

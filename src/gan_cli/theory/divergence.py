@@ -6,12 +6,14 @@ integrals are taken by the trapezoidal rule.
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
 from gan_cli.errors import UserError
+from gan_cli.ranges import Number, Positive
 
 LOG_4 = math.log(4)
 
@@ -20,6 +22,15 @@ U_MAX = 30.0
 
 # log p or logits of D at x (n,), as (n,).
 OfX = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Density:
+    """A mixture of normal densities, an entry for each component."""
+
+    means: list[Number]
+    stds: list[Positive]
+    weights: list[Positive]
 
 
 class Mixture:

@@ -67,23 +67,24 @@ def measure(discriminator: OfX, generator: MonotoneGenerator, p_data: Mixture, x
     )
 
 
-def train(
-    game: LineGame, before: int, inner: int, g_steps: int, after: int, cells: int
-) -> Iterator[tuple[Moment, Panel]]:
-    """Train the game and yield each moment with its panel, which has its title.
+def train(game: LineGame, cells: int) -> Iterator[tuple[Moment, Panel]]:
+    """Train the game by its schedule and yield each moment with its panel, which has its title.
 
-    `before` iterations of Algorithm 1, D's inner loop of `inner` iterations on a grid of `cells`,
-    `g_steps` of G alone, and `after` more of Algorithm 1. Raises UserError where training has
-    diverged or the grid is too coarse for the densities.
+    D's inner loop is on a grid of `cells`, which must resolve the densities. Raises UserError where
+    training has diverged or the grid is too coarse.
     """
-    game.train(before)
+    schedule = game.schedule
+    game.train(schedule.before)
     yield _measure(game, cells), _panel(game, "near convergence")
-    game.train_discriminator(grid(game.p_data, game.generator, cells), inner)
+    game.train_discriminator(grid(game.p_data, game.generator, cells), schedule.inner)
     yield _measure(game, cells), _panel(game, "after D's inner loop")
-    for _ in range(g_steps):
+    for _ in range(schedule.g_steps):
         game.generator_step()
-    yield _measure(game, cells), _panel(game, "after G's step" + ("s" if g_steps > 1 else ""))
-    game.train(after)
+    yield (
+        _measure(game, cells),
+        _panel(game, "after G's steps"),
+    )
+    game.train(schedule.after)
     yield _measure(game, cells), _panel(game, "at the end")
 
 
@@ -91,7 +92,8 @@ def _measure(game: LineGame, cells: int) -> Moment:
     x, step = grid(game.p_data, game.generator, FINER * cells), game.state.step
     if not bool(torch.isfinite(x).all() and torch.isfinite(game.discriminator(x)).all()):
         raise UserError(
-            f"Training diverged by step {step}: schedule.lr is {game.lr:g}; try a smaller one."
+            f"Training diverged by step {step}: schedule.lr is {game.schedule.lr:g}; try a smaller "
+            "one."
         )
     moment = measure(game.discriminator, game.generator, game.p_data, x)
     for name, mass in zip(("p_data", "p_g"), moment.mass, strict=True):

@@ -1,13 +1,25 @@
 """A generator of numbers whose density is known: a rising map of the line."""
 
 import math
+from dataclasses import dataclass
+from typing import Annotated
 
 import torch
+from annotated_types import Interval
 from torch import Tensor, nn
 from torch.nn.functional import logsigmoid, softplus
 
 # Of the logistic distribution, which is that of logit(z).
 LOGISTIC_STD = math.pi / math.sqrt(3)
+
+
+@dataclass(frozen=True)
+class Start:
+    """A MonotoneGenerator before its first update: its bends, and where its density lies."""
+
+    units: Annotated[int, Interval(ge=1, le=10_000)]
+    shift: Annotated[float, Interval(ge=-1000, le=1000)]
+    spread: Annotated[float, Interval(gt=0, le=1000)]
 
 
 class MonotoneGenerator(nn.Module):

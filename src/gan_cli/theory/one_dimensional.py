@@ -1,7 +1,7 @@
 """The game on the line: Algorithm 1, its inner loop taken to the optimum, and steps of G alone."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
 
 import torch
 from torch import Tensor, nn
@@ -10,9 +10,28 @@ from gan_cli.game.objectives import Objective
 from gan_cli.game.state import new_state
 from gan_cli.game.updates import Game, alternating, descend
 from gan_cli.networks.mlp import Discriminator
+from gan_cli.ranges import Count, PositiveFraction
 from gan_cli.rng import stream_seed
 from gan_cli.theory.divergence import Mixture, value_on_grid
-from gan_cli.theory.monotone import MonotoneGenerator
+from gan_cli.theory.monotone import MonotoneGenerator, Start
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Iterations up to each panel of Figure 1, and what one of Algorithm 1's is.
+
+    `before` iterations of Algorithm 1, D's inner loop of `inner`, `g_steps` of G alone, and `after`
+    more of Algorithm 1, whose learning rate falls linearly from `lr` to 0, so that the noise of the
+    minibatches dies out.
+    """
+
+    before: Count
+    inner: Count
+    g_steps: Count
+    after: Count
+    k: Count
+    batch_size: Count
+    lr: PositiveFraction
 
 
 class LineDiscriminator(nn.Module):
@@ -45,49 +64,49 @@ class UnitInterval:
 class LineGame:
     """The two players on the line, with p_data known, before their first iteration.
 
-    generator: what MonotoneGenerator takes besides p_data's center and scale. widths: of D's tanh
-    layers. k, batch_size, lr: as in training. lr falls linearly to 0 over `steps` iterations, so
-    that the noise of the minibatches dies out. All random numbers follow from `seed`.
+    start: G before its first update. widths: of D's tanh layers. All random numbers follow from
+    `seed`.
     """
 
     def __init__(
         self,
         p_data: Mixture,
         objective: Objective,
-        generator: Mapping[str, Any],
+        start: Start,
         widths: Sequence[int],
-        k: int,
-        batch_size: int,
-        lr: float,
-        steps: int,
+        schedule: Schedule,
         seed: int,
         device: torch.device,
     ) -> None:
+        steps = schedule.before + schedule.after
+
         def set_learning_rate(optimizer: torch.optim.Optimizer, minibatches: int) -> None:
-            optimizer.param_groups[0]["lr"] = lr * (1 - minibatches // k / steps)
+            step = minibatches // schedule.k
+            optimizer.param_groups[0]["lr"] = schedule.lr * (1 - step / steps)
 
         def adam(parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
             # The betas that GANs are usually trained with (Radford et al., 2016).
-            return torch.optim.Adam(parameters, lr=lr, betas=(0.5, 0.999))
+            return torch.optim.Adam(parameters, lr=schedule.lr, betas=(0.5, 0.999))
 
         torch.manual_seed(stream_seed(seed, "theory.discriminator"))
         self.discriminator = LineDiscriminator(widths, p_data.mean, p_data.std)
-        self.generator = MonotoneGenerator(**generator, center=p_data.mean, scale=p_data.std)
+        self.generator = MonotoneGenerator(**asdict(start), center=p_data.mean, scale=p_data.std)
         self.state = new_state(self.generator, self.discriminator, (adam, adam), seed, device)
         self.state.rng.manual_seed(stream_seed(seed, "theory"))
         self.rules = Game(objective, UnitInterval(), set_learning_rate)
-        self.p_data, self.k, self.batch_size, self.lr = p_data, k, batch_size, lr
+        self.p_data, self.schedule = p_data, schedule
 
     def train(self, steps: int) -> None:
         """Do `steps` iterations of Algorithm 1, on fresh minibatches."""
+        m, k = self.schedule.batch_size, self.schedule.k
         for _ in range(steps):
-            x = [self.p_data.sample(self.batch_size, self.state.rng) for _ in range(self.k)]
+            x = [self.p_data.sample(m, self.state.rng) for _ in range(k)]
             alternating(self.state, self.rules, x)
             self.state.step += 1
 
     def generator_step(self) -> None:
         """Let G descend its gradient once, with D fixed."""
-        z = self.rules.prior(self.batch_size, self.state.rng)
+        z = self.rules.prior(self.schedule.batch_size, self.state.rng)
         loss = self.rules.objective.generator_loss(self.discriminator(self.generator(z)))
         descend(self.state.g_optimizer, loss)
 
