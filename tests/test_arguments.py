@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from helpers.command import SMALL, Result
 
-from gan_cli.arguments import SYNONYMS, as_text, nearest
+from gan_cli.arguments import SYNONYMS, as_text, closest
 
 Gan = Callable[..., Result]
 
@@ -52,12 +52,12 @@ def test_synonyms_are_of_settings_that_there_are(gan: Gan) -> None:
     listed = gan("train", "--cfg", "job").out + gan("sample", "--cfg", "job").out
     for word, setting in SYNONYMS.items():
         assert f"{setting.rpartition('.')[2]}:" in listed.replace("'", ""), setting
-        assert nearest(word, {setting, "a.b"}) == setting
+        assert closest(word, {setting, "a.b"}) == setting
 
 
 def test_of_several_the_one_that_others_follow() -> None:
-    assert nearest("lr", {"optimizer.generator.lr", "optimizer.lr"}) == "optimizer.lr"
-    assert nearest("unheard_of", {"optimizer.lr", "seed"}) is None
+    assert closest("lr", {"optimizer.generator.lr", "optimizer.lr"}) == "optimizer.lr"
+    assert closest("unheard_of", {"optimizer.lr", "seed"}) is None
 
 
 @pytest.mark.parametrize(

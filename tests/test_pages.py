@@ -11,7 +11,7 @@ import pytest
 from hydra import compose, initialize_config_module
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from gan_cli.arguments import understood
+from gan_cli.arguments import for_hydra
 from gan_cli.figures.table1 import markdown
 from gan_cli.help import COMMANDS, help_of
 from gan_cli.runs import resolvers
@@ -57,7 +57,7 @@ def test_commands_that_are_shown_are_understood(commands: Callable[[], Iterator[
     parser = OverridesParser.create()
     with initialize_config_module("gan_cli.conf", version_base="1.3"):
         for _, command, *words in shown:
-            settings = [word for word in understood(command, words) if "=" in word]
+            settings = [word for word in for_hydra(command, words) if "=" in word]
             given = parser.parse_overrides(settings)
             compose(command, [one.input_line for one in given if not one.is_sweep_override()])
 

@@ -33,10 +33,9 @@ RECIPES = {
         "dataset.shape=[3,14,14]",
         "network.generator.widths=[9]",
         "network.generator.channels=2",
-        "network.discriminator.channels=[2,2,3]",
-        "network.discriminator.kernels=[4,4,3]",
-        "network.discriminator.pads=[2,2,1]",
-        "network.discriminator.pools=[4,2,2]",
+        "network.discriminator.convolutions="
+        "[{channels:2,kernel:4,pad:2,pool:4,stride:2},{channels:2,kernel:4,pad:2,pool:2,stride:2},"
+        "{channels:3,kernel:3,pad:1,pool:2,stride:2}]",
         "network.discriminator.units=[25]",
     ],
 }

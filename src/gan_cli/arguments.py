@@ -70,7 +70,7 @@ SYNONYMS = {
 }
 
 
-def understood(command: str, arguments: list[str]) -> list[str]:
+def for_hydra(command: str, arguments: list[str]) -> list[str]:
     """Return a command's arguments as Hydra takes them.
 
     Raises UserError, with what was probably meant, for an option that there is not and for a value
@@ -88,7 +88,7 @@ def understood(command: str, arguments: list[str]) -> list[str]:
         rest = [a for a in arguments[i + 1 : i + 2] if "=" not in a and not a.startswith("-")]
         if argument.startswith("--") and name not in OPTIONS:
             shown = value if equals else "".join(rest) or "..."
-            setting = meant(name.strip("-").replace("-", "_"), command) or "setting"
+            setting = suggest_setting(name.strip("-").replace("-", "_"), command) or "setting"
             raise UserError(
                 f"{name} is no option of gan {command}; settings have no dashes, as in "
                 f"{setting}={shown}."
@@ -138,7 +138,7 @@ def expand_home(cfg: "DictConfig") -> None:
             OmegaConf.update(cfg, key, os.path.expanduser(value))
 
 
-def meant(name: str, command: str) -> str | None:
+def suggest_setting(name: str, command: str) -> str | None:
     """Return the setting of a command that is probably meant by `name`, or None."""
     from hydra import compose, initialize_config_module
     from hydra.core.global_hydra import GlobalHydra
@@ -149,10 +149,10 @@ def meant(name: str, command: str) -> str | None:
     with initialize_config_module("gan_cli.conf", version_base="1.3"):
         settings = compose(command)
     GlobalHydra.instance().hydra = running
-    return nearest(name, {*flatten(settings), *settings})
+    return closest(name, {*flatten(settings), *settings})
 
 
-def nearest(name: str, settings: Iterable[str]) -> str | None:
+def closest(name: str, settings: Iterable[str]) -> str | None:
     """Return the setting that `name` is part of, another word for, or nearly spells, or None."""
     # Of several with the same last part, the one that the others follow.
     by_last = {s.rpartition(".")[2]: s for s in sorted(settings, key=lambda s: (-s.count("."), s))}

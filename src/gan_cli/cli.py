@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gan_cli import interrupts
-from gan_cli.arguments import expand_home, understood
+from gan_cli.arguments import expand_home, for_hydra
 from gan_cli.completion import BASH
 from gan_cli.errors import PrunedError, UserError
 from gan_cli.help import COMMANDS, help_of, usage
@@ -51,7 +51,7 @@ def main() -> None:
 
         resolvers.register()
         # As a person would type it: pictures and records show the command that made them.
-        sys.argv = [f"gan {command}", *understood(command, rest)]
+        sys.argv = [f"gan {command}", *for_hydra(command, rest)]
         run = hydra.main(version_base="1.3", config_path="pkg://gan_cli.conf", config_name=command)(
             functools.partial(perform, command)
         )
@@ -100,9 +100,12 @@ def _in_a_sentence(command: str) -> Iterator[None]:
     """End the process with one sentence for what is wrong before a command begins, or around it.
 
     That is settings and directories, which Hydra reads, and launchers. A bug in a command is none
-    of these: `perform` has printed its traceback.
+    of these: `perform` has printed its traceback; and one in a sweeper keeps it.
     """
-    from gan_cli.config.validate import complaint
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    from gan_cli.config.validate import explain
 
     if "HYDRA_FULL_ERROR" in os.environ:
         yield
@@ -113,8 +116,8 @@ def _in_a_sentence(command: str) -> Iterator[None]:
         yield
     except BrokenPipeError:  # Hydra printed, as `show` does
         pass
-    except Exception as error:
-        sys.exit(complaint(error, command))
+    except (HydraException, OmegaConfBaseException, OSError, RuntimeError, ValueError) as error:
+        sys.exit(explain(error, command))
     finally:
         del os.environ["HYDRA_FULL_ERROR"]
 

@@ -21,6 +21,6 @@ Decay = Annotated[float, Interval(ge=0, lt=1)]
 Count = Annotated[int, Interval(ge=1, le=10**15)]
 Seed = Annotated[int, Interval(ge=0, lt=2**63)]
 # Of which a mean and its error are taken.
-Several = Annotated[int, Interval(ge=2, le=10**15)]
+AtLeastTwo = Annotated[int, Interval(ge=2, le=10**15)]
 # Widths of Parzen windows.
 Sigmas = Annotated[list[Annotated[float, Interval(ge=1e-6, le=1e6)]], MinLen(1)]

@@ -16,7 +16,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from gan_cli import interrupts
-from gan_cli.config.validate import complaint
+from gan_cli.config.validate import explain
 from gan_cli.errors import PrunedError, UserError
 from gan_cli.files import write_atomically
 from gan_cli.runs import resolvers, sweeps
@@ -82,7 +82,7 @@ class Jobs(Sweeper):
                 self.loader.load_sweep_config(self.config, own)
                 batch[name] = own
             except HydraException as error:
-                self.refuse(name, complaint(error, self.config.hydra.job.name))
+                self.refuse(name, explain(error, self.config.hydra.job.name))
         number, self.begun = self.begun, self.begun + len(jobs)
         if not batch:
             return {}

@@ -45,7 +45,14 @@ def test_the_plain_loop_updates_both_networks() -> None:
     "discriminator",
     [
         lambda: MaxoutDiscriminator((3, 8, 8), [4, 6], 3, [0.1]),
-        lambda: ConvMaxoutDiscriminator((3, 8, 8), [4], [3], [1], [2], [2], 2, [5], 3, [0.1]),
+        lambda: ConvMaxoutDiscriminator(
+            (3, 8, 8),
+            [{"channels": 4, "kernel": 3, "pad": 1, "pool": 2, "stride": 2}],
+            2,
+            [5],
+            3,
+            [0.1],
+        ),
     ],
 )
 def test_standard_layers_have_the_same_weights(discriminator: Callable[[], nn.Module]) -> None:

@@ -107,6 +107,17 @@ def test_the_message_says_what_would_be_right(key: str, value: object, words: st
     assert words in refusal(cfg, "train", key, value)
 
 
+def test_a_mapping_in_a_list() -> None:
+    cfg = composed("train", "network=conv")
+    first = {"channels": 2, "kernel": 4, "pad": 2, "pool": 4}
+    for value, words in (
+        ([first], "stride is missing from entry 0"),
+        ([{**first, "stride": 0}], "greater than or equal to 1"),
+        ([8], "a valid dictionary"),
+    ):
+        assert words in refusal(cfg, "train", "network.discriminator.convolutions", value)
+
+
 def test_ranges_of_a_users_own_class() -> None:
     cfg = composed("train")
     OmegaConf.set_struct(cfg, False)

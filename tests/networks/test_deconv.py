@@ -7,15 +7,17 @@ from gan_cli.networks.deconv import DeconvGenerator
 from gan_cli.networks.layers import Dropout
 from gan_cli.networks.maxout import ConvMaxoutDiscriminator, MaxoutConv
 
-PAPER = {
-    "kernels": [8, 8, 5], "pads": [4, 3, 3], "pools": [4, 4, 2], "strides": [2, 2, 2],
-    "conv_pieces": 2, "pieces": 5, "irange": [0.005],
-}  # fmt: skip
 
-
-def discriminator(shape: tuple[int, int, int], **changed: object) -> ConvMaxoutDiscriminator:
-    settings = {"channels": [4, 4, 6], "units": [7], **PAPER, **changed}
-    return ConvMaxoutDiscriminator(shape, **settings)
+def discriminator(
+    shape: tuple[int, int, int], channels: tuple[int, int, int] = (4, 4, 6), units: int = 7
+) -> ConvMaxoutDiscriminator:
+    """D with the paper's kernels and pools."""
+    convolutions = [
+        {"channels": channels[0], "kernel": 8, "pad": 4, "pool": 4, "stride": 2},
+        {"channels": channels[1], "kernel": 8, "pad": 3, "pool": 4, "stride": 2},
+        {"channels": channels[2], "kernel": 5, "pad": 3, "pool": 2, "stride": 2},
+    ]
+    return ConvMaxoutDiscriminator(shape, convolutions, 2, [units], 5, [0.005])
 
 
 def generator(shape: tuple[int, int, int], channels: int = 4) -> DeconvGenerator:
@@ -24,7 +26,7 @@ def generator(shape: tuple[int, int, int], channels: int = 4) -> DeconvGenerator
 
 def test_sizes_of_the_papers_discriminator() -> None:
     """33 -> 16, 15 -> 7, 9 -> 5, 4800 features."""
-    d = discriminator((3, 32, 32), channels=[32, 32, 192], units=[500])
+    d = discriminator((3, 32, 32), (32, 32, 192), units=500)
     sizes = []
     for layer in d.modules():
         if isinstance(layer, MaxoutConv):
@@ -59,8 +61,7 @@ def test_pairs_fit_the_data(shape: tuple[int, int, int]) -> None:
 @pytest.mark.parametrize(
     ("build", "message"),
     [
-        (lambda: discriminator((1, 6, 6)), "convolutional layer 2 gets maps of 3 x 3"),
-        (lambda: discriminator((1, 28, 28), pads=[4, 3]), "pads has 2 entries; it takes 3"),
+        (lambda: discriminator((1, 6, 6)), "as entry 2, which gets maps of 3 x 3"),
         (lambda: generator((1, 4, 4)), "kernel is 5; it must be at most 4"),
         (lambda: DCGANGenerator(10, (1, 30, 30)), r"shape is \(1, 30, 30\)"),
         (lambda: DCGANGenerator(10, (1, 7, 7)), r"shape is \(1, 7, 7\)"),

@@ -11,10 +11,16 @@ def rng(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
+fast_or_plain = pytest.mark.parametrize("fast", [True, False])
+
+
+@fast_or_plain
 @pytest.mark.parametrize("keep_prob", [0.5, 0.8, 0.9])
-def test_masks_retain_the_right_share(keep_prob: float) -> None:
+def test_masks_retain_the_right_share(keep_prob: float, fast: bool) -> None:
     n = 4_000_000
-    share = keep_mask(torch.empty(n), keep_prob, rng()).double().mean().item()
+    mask = keep_mask(torch.empty(n), keep_prob, rng(), fast)
+    assert ((mask == 0) | (mask == 1)).all()
+    share = mask.double().mean().item()
     # Five standard deviations: a byte's 205/256 in place of 0.8 would be off by four times that.
     assert share == pytest.approx(keep_prob, abs=5 * (keep_prob * (1 - keep_prob) / n) ** 0.5)
 
@@ -24,23 +30,25 @@ def test_masks_are_not_all_or_nothing(keep_prob: float, most: int) -> None:
     assert 0 < (keep_mask(torch.empty(10**6), keep_prob, rng()) != most).sum() < 100
 
 
-def test_masks_are_independent_from_unit_to_unit() -> None:
-    mask = keep_mask(torch.empty(1000, 1001), 0.5, rng()).double() - 0.5
+@fast_or_plain
+def test_masks_are_independent_from_unit_to_unit(fast: bool) -> None:
+    mask = keep_mask(torch.empty(1000, 1001), 0.5, rng(), fast).double() - 0.5
     for lag in range(1, 20):
         assert (mask[:, lag:] * mask[:, :-lag]).mean().abs() < 5 * 0.25 / 1000
 
 
-def test_masks_depend_on_the_generator_alone() -> None:
-    first = keep_mask(torch.empty(50), 0.8, rng(1))
+@fast_or_plain
+def test_masks_depend_on_the_generator_alone(fast: bool) -> None:
+    first = keep_mask(torch.empty(50), 0.8, rng(1), fast)
     torch.manual_seed(5)
-    assert torch.equal(first, keep_mask(torch.empty(50), 0.8, rng(1)))
-    assert not torch.equal(first, keep_mask(torch.empty(50), 0.8, rng(2)))
+    assert torch.equal(first, keep_mask(torch.empty(50), 0.8, rng(1), fast))
+    assert not torch.equal(first, keep_mask(torch.empty(50), 0.8, rng(2), fast))
 
 
 def test_masks_lie_in_memory_as_what_they_mask() -> None:
     x = torch.empty(2, 3, 4, 5).to(memory_format=torch.channels_last)
     mask = keep_mask(x, 0.5, rng())
-    assert mask.stride() == x.stride()
+    assert mask.stride() == keep_mask(x, 0.5, rng(), fast=False).stride() == x.stride()
     assert torch.equal(mask.permute(0, 2, 3, 1).flatten(), keep_mask(torch.empty(120), 0.5, rng()))
 
 
@@ -74,7 +82,7 @@ def test_max_of_pieces_is_amax_with_its_gradient(
     a = torch.randint(-2, 3, (5, 4 * pieces, 3, 7)).to(dtype).to(memory_format=order)
     a.requires_grad_()
     along = torch.randn(5, 4, 3, 7).to(dtype)
-    plain, fast = a.unflatten(1, (pieces, 4)).amax(1), max_of_pieces(a, pieces)
+    plain, fast = max_of_pieces(a, pieces, fast=False), max_of_pieces(a, pieces, fast=True)
     assert torch.equal(plain, fast)
     (expected,) = torch.autograd.grad(plain, a, along)
     (gradient,) = torch.autograd.grad(fast, a, along)

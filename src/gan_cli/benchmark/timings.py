@@ -76,7 +76,7 @@ def time_recipe(
 ) -> list[Timing]:
     """Time the plain loop, our updates in each precision, and their products alone, interleaved.
 
-    compiled: time compiled updates too, on a CPU. Each timing is logged, and what can't be compiled.
+    compiled: time compiled updates too, on a CPU. Logs each timing, and what can't be compiled.
     """
     kinds: list[tuple[str, float | None]] = []
     runners: list[Runner] = []

@@ -19,7 +19,7 @@ from gan_cli.config.recipe import new_trainer, start_of_plain_loop
 from gan_cli.config.settings import CommandSettings
 from gan_cli.errors import UserError
 from gan_cli.files import relative, write_atomically
-from gan_cli.ranges import Positive, Several
+from gan_cli.ranges import AtLeastTwo, Positive
 from gan_cli.runs.environment import environment
 from gan_cli.training.device import pick_device
 
@@ -35,7 +35,7 @@ class Settings(CommandSettings):
     ]
     precisions: Annotated[list[Literal["fp32", "tf32", "bf16"]], MinLen(1)]
     compile: bool
-    rounds: Several
+    rounds: AtLeastTwo
     seconds: Positive
 
 

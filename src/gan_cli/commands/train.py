@@ -24,14 +24,7 @@ from gan_cli.engines.cuda_graph import Graph
 from gan_cli.errors import DivergedError, MissingDataError, PrunedError, UserError
 from gan_cli.files import printable, relative
 from gan_cli.game.state import State
-from gan_cli.ranges import (
-    Count,
-    Decay,
-    Fraction,
-    NonNegative,
-    Positive,
-    Seed,
-)
+from gan_cli.ranges import Count, Decay, Fraction, NonNegative, Positive, Seed
 from gan_cli.runs import search, sweeps
 from gan_cli.runs.directory import Run, lock, logging_to
 from gan_cli.runs.environment import compare, environment
@@ -40,7 +33,7 @@ from gan_cli.runs.plan import show_plan
 from gan_cli.runs.resume import given_settings, is_done, resume, resumed_config, target
 from gan_cli.training import checkpoints
 from gan_cli.training.checkpoint_writer import CheckpointWriter
-from gan_cli.training.device import multiply_in, take_gpu, warn_if_busy
+from gan_cli.training.device import autocast_type, take_gpu, warn_if_busy
 from gan_cli.training.metric_logger import MetricLogger
 from gan_cli.training.monitor import Monitor, MonitorSettings
 from gan_cli.training.signals import Stop, stop_signals
@@ -177,7 +170,7 @@ def _start_session(
     device, step = trainer.state.rng.device, trainer.state.step
     threads = torch.get_num_threads()
     here = {
-        **environment(device, multiply_in(cfg.precision, device), fingerprint),
+        **environment(device, autocast_type(cfg.precision, device), fingerprint),
         "cuda_graph": isinstance(trainer.update, Graph),
         "compile": isinstance(trainer.update, Compiled),
         "overrides": list(HydraConfig.get().overrides.task),

@@ -29,7 +29,7 @@ from gan_cli.rng import stream_seed
 from gan_cli.runs import directory as runs
 from gan_cli.sampling.samples import draw_z, generate, images_from
 from gan_cli.training import checkpoints
-from gan_cli.training.device import keep_freed_memory, multiply_in, pick_device
+from gan_cli.training.device import autocast_type, keep_freed_memory, pick_device, round_float32
 from gan_cli.training.optimizers import CapturableOptimizer, Optimizer
 from gan_cli.training.trainer import Trainer
 
@@ -189,7 +189,10 @@ def build_trainer(cfg: DictConfig, source: Source, data: Data) -> Trainer:
 
     Raises UserError for what does not go together.
     """
-    device, dtype = pick_arithmetic(cfg)
+    refuse_conflicts(cfg)
+    device = pick_device(cfg.device)
+    dtype = autocast_type(cfg.precision, device)
+    round_float32(to_tf32=cfg.precision == "tf32")
     minibatches = Minibatches(
         data.train, cfg.schedule.batch_size, cfg.seed, source.to_model, device
     )
@@ -215,7 +218,7 @@ def build_trainer(cfg: DictConfig, source: Source, data: Data) -> Trainer:
     if dtype is not None:
         update = in_precision(update, state, dtype)
     return Trainer(
-        state, game, capture(cfg, state, update, optimizers), minibatches, cfg.schedule.k,
+        state, game, pick_engine(cfg, state, update, optimizers), minibatches, cfg.schedule.k,
         d_optimizer, cfg.ema_decay, cfg.ema_power,
     )  # fmt: skip
 
@@ -229,7 +232,7 @@ UPDATES = {
 }
 
 
-def capture(
+def pick_engine(
     cfg: DictConfig, state: State, update: Update, optimizers: tuple[Optimizer, Optimizer]
 ) -> Update:
     """Return `update` as a CUDA graph or a compiled program, where that is asked for."""
@@ -246,12 +249,8 @@ def capture(
     return Compiled(update, set_from_tensor) if cfg.compile else update
 
 
-def pick_arithmetic(cfg: DictConfig) -> tuple[torch.device, torch.dtype | None]:
-    """Return where a `gan train` config computes, and the type that products are cast to, if any.
-
-    Raises UserError for settings of its schedule, monitor, device or optimizer that exclude each
-    other.
-    """
+def refuse_conflicts(cfg: DictConfig) -> None:
+    """Raise UserError for settings of a `gan train` config that exclude each other."""
     if cfg.schedule.updates == "simultaneous" and cfg.schedule.k != 1:
         raise UserError(
             f"schedule.k is {cfg.schedule.k}; with schedule.updates=simultaneous it must be 1, as "
@@ -269,8 +268,6 @@ def pick_arithmetic(cfg: DictConfig) -> tuple[torch.device, torch.dtype | None]:
                 f"compile is true, and optimizer.{player} is {type(rule).__name__}, which has no "
                 "`set_from_tensor`, which a compiled update needs; compile must be false."
             )
-    device = pick_device(cfg.device)
-    return device, multiply_in(cfg.precision, device)
 
 
 def _start_from(generator: nn.Module, finished: runs.Run) -> None:

@@ -13,7 +13,7 @@ from omegaconf import Container, DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from gan_cli.arguments import meant
+from gan_cli.arguments import suggest_setting
 from gan_cli.errors import UserError
 
 # What to do about errors of Hydra's that don't say it.
@@ -29,7 +29,7 @@ HINTS = {
 }
 
 
-def complaint(error: Exception, command: str) -> str:
+def explain(error: Exception, command: str) -> str:
     """Return Hydra's error, of composing a config or recording it, as one line.
 
     With the setting or option that was probably meant, where one is not known.
@@ -42,7 +42,7 @@ def complaint(error: Exception, command: str) -> str:
     cause = error.__cause__
     if isinstance(cause, ConfigKeyError | ConfigAttributeError):
         key = str(cause.full_key)
-        setting = meant(key, command)
+        setting = suggest_setting(key, command)
         hint = f"did you mean {setting}?" if setting else f"gan {command} --help lists them."
         return f"{key} is no setting of gan {command}; {hint}"
     if isinstance(error, MissingConfigException) and error.options:
@@ -82,9 +82,9 @@ def check(cfg: DictConfig, command: str, settings: type) -> None:
 def _check(cfg: DictConfig, node: DictConfig, prefix: str, hint: Any) -> None:
     """Check a node of `cfg`, all of whose keys begin with `prefix`; `hint` is its own type."""
     declared = _declared(node, hint)
-    if is_dataclass(hint) and (odd := declared.keys() ^ map(str, node)):
-        key = f"{prefix}{min(odd)}"
-        if min(odd) in node:
+    if is_dataclass(hint) and (mismatched := declared.keys() ^ map(str, node)):
+        key = f"{prefix}{min(mismatched)}"
+        if min(mismatched) in node:
             raise UserError(f"{key} is no setting of this command.")
         raise UserError(f"{key} is missing; it must have a value, so ~{key} can't take it out.")
     for name in map(str, node):
@@ -128,7 +128,10 @@ def _fault(value: Any, hint: Any) -> str | None:
             OmegaConf.to_container(value) if isinstance(value, Container) else value
         )
     except ValidationError as error:
-        message = error.errors()[0]["msg"].replace("Input", "it", 1)
+        first = error.errors()[0]
+        if first["type"] == "missing":  # from an entry of a list
+            return f"{first['loc'][-1]} is missing from entry {first['loc'][0]}"
+        message = first["msg"].replace("Input", "it", 1)
         if isinstance(value, float) and value.is_integer() and "integer" in message:
             message += f", as {int(value)} is"
         return message[0].lower() + message[1:]

@@ -9,7 +9,7 @@ from scipy.optimize import minimize_scalar
 from torch import Tensor
 
 from gan_cli.metrics.parzen import log_likelihood
-from gan_cli.ranges import Count, Seed, Several, Sigmas
+from gan_cli.ranges import AtLeastTwo, Count, Seed, Sigmas
 
 
 @dataclass
@@ -22,11 +22,11 @@ class Protocol:
     """
 
     seed: Seed
-    n_samples: Several
+    n_samples: AtLeastTwo
     sigmas: Sigmas
     valid_limit: Count | None
-    test_limit: Several | None
-    centroids: Several
+    test_limit: AtLeastTwo | None
+    centroids: AtLeastTwo
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
 """The metrics that a run is watched by: add one here, and rows, TensorBoard and reports have it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from torch import Tensor
 
@@ -31,16 +31,21 @@ class Reference:
         return reached(self.train, self.points)
 
 
-class Metric(NamedTuple):
-    """A number that says how good samples are, with its unit and direction, for tables.
+class Measure(Protocol):
+    """What a metric must offer: a number that says how good samples are."""
 
-    `measure` takes samples (n, ...) in the space that the paper measures in.
-    """
+    def __call__(self, samples: Tensor, reference: Reference) -> float:
+        """Measure samples (n, ...), in the space that the paper measures in, as `reference` is."""
+        ...
+
+
+class Metric(NamedTuple):
+    """A measure with its name, unit and direction, for tables."""
 
     name: str
     unit: str
     higher_is_better: bool
-    measure: Callable[[Tensor, Reference], float]
+    measure: Measure
 
 
 def _parzen(samples: Tensor, reference: Reference) -> float:

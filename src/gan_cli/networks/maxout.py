@@ -9,19 +9,21 @@ import torch
 from annotated_types import Ge
 from torch import Tensor, nn
 from torch.autograd.function import BackwardCFunction, FunctionCtx
+from typing_extensions import TypedDict  # before Python 3.12 pydantic needs this one
 
 from gan_cli.errors import UserError
 from gan_cli.networks.layers import Dropout, init_uniform
 from gan_cli.ranges import Count, Positive, PositiveFraction
 
 
-def max_of_pieces(a: Tensor, pieces: int) -> Tensor:
+def max_of_pieces(a: Tensor, pieces: int, fast: bool | None = None) -> Tensor:
     """Return the maximum over the pieces of each unit, (m, pieces * units, ...) -> (m, units, ...).
 
-    Pieces that share the maximum share the gradient equally.
+    Pieces that share the maximum share the gradient equally. The fast form, by default that of
+    CPUs, has the same bits as the plain one; on a GPU fewer kernels are faster.
     """
     split = a.unflatten(1, (pieces, -1))
-    if a.is_cuda or pieces == 1:  # a GPU is faster with fewer kernels
+    if pieces == 1 or not (a.device.type == "cpu" if fast is None else fast):
         return split.amax(1)
     return _MaxOfPieces.apply(split)
 
@@ -114,6 +116,16 @@ def _head(
     return [*layers, Dropout(keep_prob, scale_kept), nn.Linear(inputs, 1)]
 
 
+class Convolution(TypedDict):
+    """A convolution's output channels, kernel and padding, and the max-pooling behind it."""
+
+    channels: Count
+    kernel: Count
+    pad: Annotated[int, Ge(0)]
+    pool: Count
+    stride: Count
+
+
 class MaxoutConv(nn.Module):
     """Convolution, maximum over pieces, then max-pooling with sizes rounded up.
 
@@ -121,7 +133,7 @@ class MaxoutConv(nn.Module):
     """
 
     def __init__(
-        self, inputs: int, channels: int, pieces: int, kernel: int, pad: int, pool: int, stride: int
+        self, inputs: int, pieces: int, channels: int, kernel: int, pad: int, pool: int, stride: int
     ) -> None:
         super().__init__()
         self.pieces = pieces
@@ -136,20 +148,15 @@ class MaxoutConv(nn.Module):
 class ConvMaxoutDiscriminator(nn.Module):
     """D of the paper's convolutional recipe: images (m, C, H, W) -> logits (m,).
 
-    Convolutional layer i has `channels[i]` channels of `conv_pieces` pieces each, a kernel of
-    `kernels[i]` with padding `pads[i]`, and max-pooling over `pools[i]` with stride `strides[i]`.
-    Maxout layers of `units` follow; they, dropout, weights and their bound are as in
-    MaxoutDiscriminator. Raises UserError where the maps get too small for a kernel or a pool.
+    `convolutions`, whose channels have `conv_pieces` pieces each, and then maxout layers of
+    `units`; they, dropout, weights and their bound are as in MaxoutDiscriminator. Raises UserError
+    where the maps get too small for a kernel or a pool.
     """
 
     def __init__(
         self,
         shape: Sequence[Count],
-        channels: Sequence[Count],
-        kernels: Sequence[Count],
-        pads: Sequence[Annotated[int, Ge(0)]],
-        pools: Sequence[Count],
-        strides: Sequence[Count],
+        convolutions: Sequence[Convolution],
         conv_pieces: Count,
         units: Sequence[Count],
         pieces: Count,
@@ -161,28 +168,20 @@ class ConvMaxoutDiscriminator(nn.Module):
     ) -> None:
         super().__init__()
         self.max_col_norm = max_col_norm
-        lists = {"kernels": kernels, "pads": pads, "pools": pools, "strides": strides}
-        for name, values in lists.items():
-            if len(values) != len(channels):
-                raise UserError(
-                    f"{name} has {len(values)} entries; it takes {len(channels)}, one for each of "
-                    "channels."
-                )
         inputs, height, width = shape
         keep_prob = keep_prob_input
         layers: list[nn.Module] = []
-        geometry = zip(channels, kernels, pads, pools, strides, strict=True)
-        for i, (outputs, kernel, pad, pool, stride) in enumerate(geometry, start=1):
-            layer = MaxoutConv(inputs, outputs, conv_pieces, kernel, pad, pool, stride)
+        for i, convolution in enumerate(convolutions, start=1):
+            layer = MaxoutConv(inputs, conv_pieces, **convolution)
             layers += [Dropout(keep_prob, scale_kept), layer]
             keep_prob = keep_prob_hidden
             try:
                 inputs, height, width = layer(torch.zeros(1, inputs, height, width)).shape[1:]
             except RuntimeError as error:
                 raise UserError(
-                    f"convolutional layer {i} gets maps of {height} x {width}, too small for a "
-                    f"kernel of {kernel} with pad {pad} and a pool of {pool}; fewer layers or "
-                    "smaller kernels, pools and strides fit."
+                    f"convolutions has {convolution} as entry {i}, which gets maps of {height} x "
+                    f"{width}, too small for its kernel or its pool; fewer layers or smaller "
+                    "kernels, pools and strides fit."
                 ) from error
         features = inputs * height * width
         head = _head(features, units, pieces, keep_prob, keep_prob_hidden, scale_kept)

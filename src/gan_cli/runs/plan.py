@@ -5,12 +5,18 @@ import logging
 import torch
 from omegaconf import DictConfig
 
-from gan_cli.config.build import build_networks, build_optimizers, pick_arithmetic, total_steps
+from gan_cli.config.build import (
+    build_networks,
+    build_optimizers,
+    refuse_conflicts,
+    total_steps,
+)
 from gan_cli.config.instantiate import build
 from gan_cli.data.minibatches import Minibatches
 from gan_cli.data.source import Data, Source, Split
 from gan_cli.errors import UserError
 from gan_cli.training import summary
+from gan_cli.training.device import autocast_type, pick_device
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +30,9 @@ def show_plan(cfg: DictConfig, source: Source, data: Data | None) -> None:
     that needs more memory than there is takes none. Raises UserError for all that `gan train` would
     refuse, and for a network that can't do without numbers.
     """
-    device, _ = pick_arithmetic(cfg)
+    refuse_conflicts(cfg)
+    device = pick_device(cfg.device)
+    autocast_type(cfg.precision, device)  # which refuses tf32 on a CPU
     m, k = cfg.schedule.batch_size, cfg.schedule.k
     train = data.train if data else Split(torch.zeros(m, *source.shape, dtype=torch.uint8), None)
     minibatches = Minibatches(train, m, cfg.seed, source.to_model, META)

@@ -39,7 +39,7 @@ def pick_device(name: str) -> torch.device:
         torch.cuda.set_device(device)
     # By PyTorch's defaults cuDNN rounds float32 convolutions to TF32, and may add up in another
     # order each time: a resumed run would not be the same.
-    _round_float32(False)
+    round_float32(to_tf32=False)
     torch.backends.cudnn.deterministic = True
     return device
 
@@ -83,24 +83,23 @@ def take_gpu(directory: Path) -> None:
         time.sleep(1)
 
 
-def multiply_in(precision: str, device: torch.device) -> torch.dtype | None:
-    """Have matrix products made in `precision`; return the type to cast to, None being float32.
+def autocast_type(precision: str, device: torch.device) -> torch.dtype | None:
+    """Return the type that matrix products are cast to, or None for float32.
 
     `auto` takes bfloat16 where the hardware multiplies it natively: GPUs from Ampere on, CPUs with
-    AMX or AVX512-BF16. `tf32` is float32 whose products a GPU rounds to 10 bits, and `fp32` is
-    without that; both hold for all that the process computes in float32. The weights themselves
-    stay float32 always. Raises UserError for tf32 on a CPU.
+    AMX or AVX512-BF16. The weights themselves stay float32 always. Raises UserError for tf32 on a
+    CPU.
     """
     if precision == "tf32" and device.type != "cuda":
         raise UserError(
             f"precision is tf32, which only GPUs have; on {device} it can be fp32, bf16 or auto."
         )
-    _round_float32(precision == "tf32")
     native = precision == "bf16" or (precision == "auto" and _multiplies_bf16(device))
     return torch.bfloat16 if native else None
 
 
-def _round_float32(to_tf32: bool) -> None:
+def round_float32(to_tf32: bool) -> None:
+    """Let GPUs round the inputs of all products in float32 to TF32, with 10 bits, or not."""
     # Not by fp32_precision: torch.export refuses to work once that was set.
     torch.backends.cuda.matmul.allow_tf32 = to_tf32
     torch.backends.cudnn.allow_tf32 = to_tf32

@@ -13,7 +13,7 @@ from gan_cli.figures.grid import Picture, picture
 from gan_cli.game.priors import Prior
 from gan_cli.game.state import State
 from gan_cli.metrics.registry import METRICS, Reference
-from gan_cli.ranges import Fraction, Number, Positive, Several, Sigmas
+from gan_cli.ranges import AtLeastTwo, Fraction, Number, Positive, Sigmas
 from gan_cli.sampling.samples import draw_z, generate
 
 log = logging.getLogger(__name__)
@@ -36,8 +36,8 @@ class MonitorSettings:
 
     every_epochs: Positive | None
     weights: Literal["raw", "ema"]
-    samples: Several
-    valid: Several
+    samples: AtLeastTwo
+    valid: AtLeastTwo
     sigmas: Sigmas
     target: Number | None
     collapse: Fraction
