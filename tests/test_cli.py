@@ -427,7 +427,7 @@ def test_a_users_own_network(gan: Gan, tmp_path: Path) -> None:
     )
     result = gan("train", *own_pair, "optimizer.discriminator._target_=bare.Bare", "compile=true")
     assert result.code == 1
-    assert "optimizer.discriminator is Bare, which has no `set_from_tensor`" in result.err
+    assert "optimizer.discriminator is Bare, without the `set_from_tensor`" in result.err
     (own / "broken.py").write_text("import no_such_module\n")
     (own / "silent.py").write_text("assert False\n")
     (own / "odd.py").write_text(

@@ -95,7 +95,7 @@ def for_hydra(command: str, arguments: list[str]) -> list[str]:
             )
         if equals and rest and (value.endswith(",") or value.count("[") > value.count("]")):
             raise UserError(
-                f"{argument} ends at a space; a value has none, or is quoted as a whole, as in "
+                f"{argument} ends at a space; write the value without spaces, as in "
                 f"{argument}{rest[0]}"
             )
     return [as_text(argument, multirun) for argument in arguments]

@@ -18,7 +18,7 @@ Gan = Callable[..., Result]
         ("dataset=nonsense", ["There is no dataset=nonsense", "mnist"]),
         ("nonsense=1", ["nonsense"]),
         ("dataset", ["Error parsing override 'dataset'"]),
-        ("~seed", ["seed is missing", "~seed can't take it out"]),
+        ("~seed", ["seed is missing", "~seed has removed it"]),
         ("~log", ["log is missing"]),
         ("network=null", ["Got NoneType", "takes the name of one of its options"]),
         ("dataset=folder", ["dataset.path has no value yet"]),
@@ -47,7 +47,7 @@ Gan = Callable[..., Result]
         ("resume=nowhere", ["resume is nowhere, which is not a run"]),
         ("resume=latest", ["resume is latest, but", "holds no finished or interrupted run"]),
         ("network.generator._target_=no.such.Class", ["no.such.Class"]),
-        ("network.generator._target_=builtins.dict", ["makes no network but dict", "nn.Module"]),
+        ("network.generator._target_=builtins.dict", ["gives a dict", "nn.Module"]),
         ("network.generator.z_dim=50", ["network.generator can't take z of prior.dim=100", "50"]),
         (
             "network.discriminator.shape=[1,4,4]",

@@ -178,8 +178,8 @@ def _seeded(cfg: DictConfig, key: str, device: torch.device) -> nn.Module:
         network = build(cfg, key)
     if not isinstance(network, nn.Module):
         raise UserError(
-            f"{key}._target_ makes no network but {type(network).__name__}; it must be a class "
-            "derived from torch.nn.Module."
+            f"{key}._target_ gives a {type(network).__name__}; it must be a class derived from "
+            "torch.nn.Module."
         )
     return network
 
@@ -254,7 +254,7 @@ def refuse_conflicts(cfg: DictConfig) -> None:
     if cfg.schedule.updates == "simultaneous" and cfg.schedule.k != 1:
         raise UserError(
             f"schedule.k is {cfg.schedule.k}; with schedule.updates=simultaneous it must be 1, as "
-            "both players move at once."
+            "both players are updated at once."
         )
     if cfg.monitor.target is not None and cfg.monitor.every_epochs is None:
         raise UserError(
@@ -265,8 +265,8 @@ def refuse_conflicts(cfg: DictConfig) -> None:
     for player, rule in zip(("generator", "discriminator"), build_optimizers(cfg), strict=True):
         if cfg.compile and not isinstance(rule, CapturableOptimizer):
             raise UserError(
-                f"compile is true, and optimizer.{player} is {type(rule).__name__}, which has no "
-                "`set_from_tensor`, which a compiled update needs; compile must be false."
+                f"compile is true, but optimizer.{player} is {type(rule).__name__}, without the "
+                "`set_from_tensor` that a compiled update needs; compile must be false."
             )
 
 

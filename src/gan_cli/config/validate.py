@@ -86,7 +86,7 @@ def _check(cfg: DictConfig, node: DictConfig, prefix: str, hint: Any) -> None:
         key = f"{prefix}{min(mismatched)}"
         if min(mismatched) in node:
             raise UserError(f"{key} is no setting of this command.")
-        raise UserError(f"{key} is missing; it must have a value, so ~{key} can't take it out.")
+        raise UserError(f"{key} is missing: ~{key} has removed it, and gan needs it.")
     for name in map(str, node):
         key = f"{prefix}{name}"
         if OmegaConf.is_missing(node, name):

@@ -191,7 +191,7 @@ class Trainer:
             self._like_probabilities = False
             log.warning(
                 "All that network.discriminator gave in the first %d steps is in [0, 1], as if it "
-                "ended in a sigmoid: it must give logits, so the sigmoid must go.", self.state.step,
+                "ended in a sigmoid: it must give logits, without one.", self.state.step,
             )  # fmt: skip
 
 
