@@ -20,7 +20,7 @@ from PIL import Image
 
 from gan_cli.figures.curves import OPACITY, STYLES, Axis, Curve
 from gan_cli.figures.grid import save_png
-from gan_cli.runs import report_page
+from gan_cli.runs import report as runs_report
 
 LEARNING_RATES = ("0.05", "0.2")
 SHORT = [
@@ -255,10 +255,10 @@ def test_curves_are_those_of_the_rows(
         drawn[axis.title] = curves
         return b""
 
-    monkeypatch.setattr(report_page, "draw", draw)
+    monkeypatch.setattr(runs_report, "draw", draw)
     order = [row["optimizer.lr"] for row in Report(gan, tmp_path, "sweep=study").table(0)]
-    assert len(drawn) == len(report_page.AXES)
-    for metric, axis in report_page.AXES.items():
+    assert len(drawn) == len(runs_report.AXES)
+    for metric, axis in runs_report.AXES.items():
         for number, lr in enumerate(order):
             values: dict[float, list[float]] = {}
             for seed in range(2):
@@ -290,7 +290,7 @@ def test_of_a_large_sweep_the_best_groups_are_drawn(
         last[head.index("parzen_valid")] = str(7 * i % n)
         (copy / "metrics.csv").write_text("\n".join([*text[:-1], ",".join(last)]) + "\n")
     drawn: list[Mapping[int, Curve]] = []
-    monkeypatch.setattr(report_page, "draw", lambda _, curves: drawn.append(curves) or b"")
+    monkeypatch.setattr(runs_report, "draw", lambda _, curves: drawn.append(curves) or b"")
     report = Report(gan, tmp_path, "sweep=many")
     best = [row["schedule.k"] for row in report.table(0)]
     assert best == [str(i) for i in sorted(range(n), key=lambda i: -(7 * i % n))]

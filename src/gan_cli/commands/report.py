@@ -1,9 +1,6 @@
 """`gan report`: what the runs of a sweep came to."""
 
-import csv
-import io
 import logging
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,10 +9,9 @@ from omegaconf import DictConfig
 from gan_cli.config.settings import CommandSettings
 from gan_cli.errors import UserError
 from gan_cli.files import relative, write_atomically
-from gan_cli.metrics.summary import Summary
-from gan_cli.runs.aggregate import Group, best_first, remarks
+from gan_cli.runs.aggregate import best_first, remarks
 from gan_cli.runs.collect import METRICS, find
-from gan_cli.runs.report_page import Table, html, results
+from gan_cli.runs.report import every_metric, html, markdown, results
 
 log = logging.getLogger(__name__)
 
@@ -40,36 +36,15 @@ def run(cfg: DictConfig, out: Path) -> None:
         )
     groups = best_first(finished, cfg.by)
     table, limits = results(groups, cfg.by), remarks(jobs, absent, groups)
-    lines = list(_markdown(table))
+    lines = list(markdown(table))
     for line in [*lines, *limits]:
         log.info("%s", line)
-    markdown = "\n".join([*lines, "", *(f"- {line}" for line in limits)]).rstrip() + "\n"
-    write_atomically(out / "report.md", markdown.encode())
-    write_atomically(out / "report.csv", _csv(groups).encode())
+    text = "\n".join([*lines, "", *(f"- {line}" for line in limits)]).rstrip() + "\n"
+    write_atomically(out / "report.md", text.encode())
+    write_atomically(out / "report.csv", every_metric(groups).encode())
     page = html(jobs, absent, groups, table, limits, cfg.by)
     write_atomically(out / "report.html", page.encode())
     log.info(
         "Results: %s, with curves and samples, and report.md and report.csv beside it.",
         relative(out / "report.html"),
     )
-
-
-def _markdown(table: Table) -> Iterator[str]:
-    widths = [max(map(len, column)) for column in zip(table.heads, *table.rows, strict=True)]
-
-    def line(cells: Sequence[str]) -> str:
-        return "| " + " | ".join(f"{c:<{w}}" for c, w in zip(cells, widths, strict=True)) + " |"
-
-    yield line(table.heads)
-    yield "|" + "|".join("-" * (width + 2) for width in widths) + "|"
-    yield from map(line, table.rows)
-
-
-def _csv(groups: Sequence[Group]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow([*groups[0].key, "metric", *Summary._fields])
-    for group in groups:
-        for metric, summary in group.summaries.items():
-            writer.writerow([*group.key.values(), metric, *summary])
-    return text.getvalue()

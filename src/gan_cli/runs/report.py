@@ -1,6 +1,8 @@
-"""A report as tables, and as one page of HTML that needs nothing beside it."""
+"""A sweep's report: as a table, as CSV, and as one page of HTML that needs nothing beside it."""
 
 import base64
+import csv
+import io
 import shlex
 import sys
 from collections import Counter
@@ -14,6 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from gan_cli.figures.curves import AXES, STYLES, WIDTH, draw, over_seeds
 from gan_cli.files import relative
+from gan_cli.metrics.summary import Summary
 from gan_cli.runs import directory as runs
 from gan_cli.runs import sweeps
 from gan_cli.runs.aggregate import Group, different
@@ -54,6 +57,29 @@ def results(groups: Sequence[Group], by: str) -> Table:
         rows.append([*(group.key.values() or ["all"]), *cells, *means])
     heads = [*labels, "n", f"{by}: mean +- SE", "median", "min", "max", *others]
     return Table(heads, rows, len(labels))
+
+
+def markdown(table: Table) -> Iterator[str]:
+    """Yield the lines of a table, aligned."""
+    widths = [max(map(len, column)) for column in zip(table.heads, *table.rows, strict=True)]
+
+    def line(cells: Sequence[str]) -> str:
+        return "| " + " | ".join(f"{c:<{w}}" for c, w in zip(cells, widths, strict=True)) + " |"
+
+    yield line(table.heads)
+    yield "|" + "|".join("-" * (width + 2) for width in widths) + "|"
+    yield from map(line, table.rows)
+
+
+def every_metric(groups: Sequence[Group]) -> str:
+    """Return CSV with a row for each metric of each group."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow([*groups[0].key, "metric", *Summary._fields])
+    for group in groups:
+        for metric, summary in group.summaries.items():
+            writer.writerow([*group.key.values(), metric, *summary])
+    return text.getvalue()
 
 
 def html(
