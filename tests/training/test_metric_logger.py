@@ -36,27 +36,40 @@ def test_no_file_no_rows(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def new_logger(run: Path, step: int) -> MetricLogger:
+def new_logger(run: Path, step: int, every: int = 1) -> MetricLogger:
     paths = run / "metrics.csv", run / "events", lambda at: run / f"{at}.png"
     return MetricLogger(
-        *paths, origin={}, settings={"seed": 7}, every=1, grid_every=1, step=step, steps=9
+        *paths, origin={}, settings={"seed": 7}, every=every, grid_every=1, step=step, steps=9
     )
 
 
-def test_images_per_second_are_those_since_the_last_row(
+def test_images_per_second_are_those_of_whole_intervals(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = 0.0
     monkeypatch.setattr(metric_logger.time, "perf_counter", lambda: now)
     values = {"epoch": 1.0, **dict.fromkeys(TRAINING_METRICS, 0.5)}
-    with new_logger(tmp_path, 0) as logger:
-        for step, iterations in ((1, 1), (4, 3)):
+    with new_logger(tmp_path, 0, every=3) as logger:
+        # The first and the last row come between two intervals' ends.
+        for step, iterations in ((1, 1), (3, 2), (6, 3), (7, 1)):
             for _ in range(iterations):
                 logger.advance(images=10)
             now += 2
             logger.row({"step": step, **values})
     with (tmp_path / "metrics.csv").open() as file:
-        assert [row["images_per_second"] for row in csv.DictReader(file)] == ["5", "15"]
+        rates = [row["images_per_second"] for row in csv.DictReader(file)]
+    assert rates == ["5", "7.5", "15", "15"]
+
+
+def test_a_value_near_zero_is_explained_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    values = {"epoch": 1.0, **dict.fromkeys(TRAINING_METRICS, 0.5)}
+    with caplog.at_level("INFO"), new_logger(tmp_path, 0) as logger:
+        for step, value in enumerate((-1.4, -0.01, -0.02), start=1):
+            logger.row({"step": step, **values, "value": value})
+    assert ["near 0" in record.message for record in caplog.records].count(True) == 1
+    assert "V is -0.010" in caplog.text
 
 
 def test_tensorboard_gets_the_settings_once(tmp_path: Path) -> None:

@@ -26,6 +26,8 @@ COLUMNS = (
     "step", "epoch", *TRAINING_METRICS, "learning_rate", "momentum", "images_per_second",
     *(metric.name for metric in registry.METRICS),
 )  # fmt: skip
+# V, at most 0, is above it where D recognises almost every generated image.
+NEAR_ZERO = -0.2
 # Where TensorBoard shows what is not of the game itself.
 SECTIONS = {
     **dict.fromkeys(("learning_rate", "momentum"), "optimizer/"),
@@ -85,6 +87,8 @@ class MetricLogger:
         )
         self._images, self._began = 0, time.perf_counter()
         self._since = self._began
+        self._rate: float | None = None
+        self._explained = False
 
     def advance(self, images: int) -> None:
         """Count an iteration, which took so many training images."""
@@ -92,13 +96,16 @@ class MetricLogger:
         self._bar.update()
 
     def row(self, values: Mapping[str, float]) -> None:
-        """Write a row: all COLUMNS but images_per_second, which is over the time since the last.
+        """Write a row: all COLUMNS but images_per_second, which is that of the last whole interval.
 
-        A value of NaN was not measured, and is left out.
+        Before the first whole one it is that of the time so far. A value of NaN was not measured,
+        and is left out.
         """
         now = time.perf_counter()
-        values = {**values, "images_per_second": self._images / (now - self._since)}
-        self._images, self._since = 0, now
+        rate = self._images / (now - self._since)
+        if values["step"] % self.every == 0:
+            self._rate, self._images, self._since = rate, 0, now
+        values = {**values, "images_per_second": self._rate or rate}
         values = {k: v for k, v in values.items() if not math.isnan(v)}
 
         self._csv.writerow({k: v if isinstance(v, int) else f"{v:.7g}" for k, v in values.items()})
@@ -118,6 +125,13 @@ class MetricLogger:
         )
         if "parzen_valid" in values:
             line += f"  Parzen {values['parzen_valid']:.1f}"
+        if values["value"] > NEAR_ZERO and not self._explained:
+            self._explained = True
+            log.info(
+                "V is %.3f, near 0, its upper bound: D recognises almost every generated image. In "
+                "the first epochs that is usual, and G catches up; if V stays there, lower "
+                "optimizer.discriminator.lr.", values["value"],
+            )  # fmt: skip
         log.log(logging.DEBUG if self._terminal else logging.INFO, "%s", line)
         self._bar.set_postfix_str(
             f"epoch {values['epoch']:.1f}, D {values['d_loss']:.3f}, G {values['g_loss']:.3f}, "
