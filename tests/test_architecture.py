@@ -10,9 +10,9 @@ ROOT = Path(gan_cli.__file__).parent
 # A module imports from its own layer and from those to the right of it.
 LAYERS = [
     {"__main__"},
-    {"cli", "help"},
+    {"cli", "help", "completion"},
     {"commands"},
-    {"runs", "config", "completion", "arguments"},
+    {"runs", "config", "arguments"},
     {"training", "sampling", "metrics", "theory", "figures", "benchmark"},
     {"engines"},
     {"game"},
@@ -62,7 +62,7 @@ def test_commands_never_call_commands() -> None:
 
 
 def test_only_the_top_knows_hydra() -> None:
-    top = ("cli", "arguments", "config", "commands", "runs")
+    top = ("cli", "arguments", "completion", "config", "commands", "runs")
     for path in modules():
         if part(path) not in top:
             known = {name.split(".")[0] for name in imports(path)}

@@ -18,18 +18,7 @@ import torch
 from helpers.command import GAN, SMALL, Result, rows, run_gan
 from PIL import Image
 
-from gan_cli.help import COMMANDS
-
 Gan = Callable[..., Result]
-
-
-def test_bare_and_help_list_the_commands(gan: Gan) -> None:
-    for arguments in ([], ["--help"], ["-h"]):
-        result = gan(*arguments)
-        assert result.code == 0
-        for name, line in COMMANDS.items():
-            assert f"  {name}" in result.out
-            assert line in result.out
 
 
 def test_a_pipe_that_breaks_in_a_command_is_not_standard_output(gan: Gan, tmp_path: Path) -> None:
@@ -131,23 +120,6 @@ def test_version(gan: Gan) -> None:
     assert gan("--version").out == "gan 0.1.0\n"
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_help_of_a_command(command: str, gan: Gan) -> None:
-    result = gan(command, "--help")
-    assert (result.code, result.err) == (0, "")
-    assert result.out.count(f"  gan {command}") >= 3
-    assert "outputs" in result.out
-    assert "hydra" not in result.out.replace("--hydra-help", "")
-    assert len(result.out.splitlines()) <= 50
-    groups = re.findall(r"^  ([a-z]+): [a-z0-9_]+, .*$", result.out, flags=re.MULTILINE)
-    assert groups == {
-        "train": ["dataset", "network", "objective", "prior", "optimizer", "schedule", "sweep",
-                  "experiment", "ablation"],
-        "eval-parzen": ["dataset"], "theory": ["objective"], "report": ["sweep"],
-        "table1": ["sweep"],
-    }.get(command, [])  # fmt: skip
-
-
 @pytest.mark.parametrize("arguments", [["--help"], ["train", "--cfg", "job"], ["train", "--help"]])
 def test_no_torch_before_it_is_needed(arguments: list[str], tmp_path: Path) -> None:
     code = (
@@ -161,44 +133,6 @@ def test_no_torch_before_it_is_needed(arguments: list[str], tmp_path: Path) -> N
     )
     assert done.stderr == "False\n"
     assert list(tmp_path.iterdir()) == []
-
-
-def complete(line: str, cwd: Path) -> list[str]:
-    script = (
-        'eval "$(gan --completion bash)"; COMP_LINE="$1"; COMP_POINT=${#1}; read -ra COMP_WORDS '
-        '<<<"$1"; _gan_completion; printf "%s\\n" "${COMPREPLY[@]}"'
-    )
-    path = f"{Path(GAN).parent}:{os.environ['PATH']}"
-    done = subprocess.run(
-        ["bash", "-c", script, "bash", line],
-        cwd=cwd,
-        env={**os.environ, "PATH": path},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return done.stdout.split()
-
-
-@pytest.mark.parametrize(
-    ("line", "expected"),
-    [
-        ("gan tr", {"train"}),
-        ("gan train dataset=m", {"dataset=mnist"}),
-        (
-            "gan train seed=1 objective=",
-            {"objective=minimax", "objective=non_saturating", "objective=smoothed"},
-        ),
-        ("gan train schedule.e", {"schedule.epochs="}),
-        ("gan sample wei", {"weights="}),
-    ],
-)
-def test_completion(line: str, expected: set[str], tmp_path: Path) -> None:
-    assert set(complete(line, tmp_path)) == expected
-
-
-def test_completion_of_nothing_lists_the_commands(tmp_path: Path) -> None:
-    assert {"train", "sample", "eval-parzen"} <= set(complete("gan ", tmp_path))
 
 
 def only(pattern: str, cwd: Path) -> Path:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from gan_cli import interrupts
 from gan_cli.arguments import expand_home, for_hydra
-from gan_cli.completion import BASH
+from gan_cli.completion import SCRIPTS, candidates
 from gan_cli.errors import PrunedError, UserError
 from gan_cli.help import COMMANDS, help_of, usage
 
@@ -87,9 +87,14 @@ def _answer(command: str, rest: list[str]) -> str:
     if command == "--version":
         return f"gan {version('gan-cli')}\n"
     if command == "--completion":
-        if rest != ["bash"]:
-            sys.exit(f"gan --completion is for bash, not for {' '.join(rest) or 'nothing'!r}.")
-        return f"{BASH.format(commands=' '.join(COMMANDS))}\n"
+        shell, *words = rest or [""]
+        if shell == "words":  # which the scripts of all shells ask for
+            return "".join(f"{line}\n" for line in candidates(words))
+        if shell not in SCRIPTS:
+            sys.exit(
+                f"gan --completion is for {', '.join(SCRIPTS)}, not for {shell or 'nothing'!r}."
+            )
+        return SCRIPTS[shell]
     close = difflib.get_close_matches(command, [*COMMANDS, "--help", "--version"], n=1)
     hint = f"did you mean 'gan {close[0]}'?" if close else f"it is one of {', '.join(COMMANDS)}."
     sys.exit(f"{command!r} is not a command of gan; {hint}")

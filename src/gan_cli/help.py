@@ -4,21 +4,33 @@ Hydra's own help composes the config and lists every group, of other commands to
 """
 
 import re
+import textwrap
 from importlib.resources import files
 
-COMMANDS = {
-    "train": "train a generator and a discriminator against each other",
-    "sample": "draw samples from a trained generator; beside their nearest training images",
-    "interpolate": "draw images along paths through z-space",
-    "eval-parzen": "estimate the log-likelihood of the test set by a Parzen window",
-    "runs": "list the runs there are, what they were given and how far they came",
-    "show": "show how a run went: its curves, and its samples while it trained",
-    "diff": "list the settings in which two runs differ",
-    "report": "compare the runs of a sweep, with error bars over seeds",
-    "table1": "evaluate a sweep over seeds as Table 1 does, with references",
-    "theory": "draw Figure 1, and check the theory of section 4 by numbers",
-    "bench": "measure the speed of training on this machine",
-}
+CONF = files("gan_cli.conf")
+
+# As a session goes; what is not named here comes last.
+ORDER = (
+    "train", "sample", "interpolate", "eval-parzen", "runs", "show", "diff", "report", "table1",
+    "theory", "bench",
+)  # fmt: skip
+
+
+def _commands() -> dict[str, str]:
+    """Return what each command does: the configs at the top of `conf/` that have a header."""
+    purposes = {}
+    for path in sorted(CONF.iterdir(), key=lambda path: path.name):
+        name, _, suffix = path.name.partition(".")
+        if suffix == "yaml":
+            header = re.search(r"^ +header: \|\n +gan .*?: (.*)\.$", path.read_text(), re.MULTILINE)
+            if header:
+                purposes[name] = header[1]
+    last = len(ORDER)
+    order = sorted(purposes, key=lambda name: ORDER.index(name) if name in ORDER else last)
+    return {name: purposes[name] for name in order}
+
+
+COMMANDS = _commands()
 
 USAGE = """\
 Generative adversarial nets (Goodfellow et al., 2014), from the command line.
@@ -30,16 +42,19 @@ usage: gan COMMAND [setting=value ...]
   gan train                         digits, on this machine, in minutes
   gan train dataset=mnist           Algorithm 1 on MNIST
   gan sample                        a grid of samples from the newest run
-  gan COMMAND --help                a command's settings and examples
-  eval "$(gan --completion bash)"   tab completion for bash
+  gan train --help                  a command's settings and examples
+  eval "$(gan --completion bash)"   tab completion; or zsh, or fish
   gan --version
 """
 
 FOOTER = """\
-Every setting is set as setting=value, and every group (dataset=mnist) swaps a file in.
---cfg job prints the config that results; -m runs a sweep over lists (seed=0,1,2);
---config-dir DIR adds your own configs; --hydra-help lists the rest.
+{first} and {last} in {conf} say what each means.
+gan {command} --cfg job prints every setting with its value. -m runs a sweep over lists
+(seed=0,1,2); --config-dir DIR adds your own configs; --hydra-help lists Hydra's options.
 """
+
+# Settings that have a line each in the help of a command; the others are named.
+SHOWN = 10
 
 
 def usage() -> str:
@@ -52,30 +67,64 @@ def help_of(command: str) -> str:
     """Return a command's purpose and examples, its settings, and the options of its groups."""
     import yaml
 
-    conf = files("gan_cli.conf")
-    texts = {name: (conf / f"{name}.yaml").read_text() for name in (command, "trained", "base")}
-    config = yaml.safe_load(texts[command])
+    config = yaml.safe_load((CONF / f"{command}.yaml").read_text())
     header = config["hydra"]["help"]["header"].replace("\\$", "$")
-    settings = config["hydra"]["help"].get("template")
-    if settings is None:
-        inherited = [name for name in ("trained", "base") if name in config["defaults"]]
-        lines = [line for name in inherited for line in _settings(texts[name])]
-        new = [line for line in lines if line.partition(":")[0].strip() not in config]
-        settings = "\n".join(["Settings:\n", *_settings(texts[command]), *new, ""])
-    groups = []
-    for entry in config["defaults"]:
+    # Which run it is of, where it is of one, comes first, and what all commands share last.
+    sources = [
+        name for name in ("trained", command, "base") if name in [*config["defaults"], command]
+    ]
+    read = {name: _settings((CONF / f"{name}.yaml").read_text()) for name in sources}
+    ordered = {name: line for source in read.values() for name, line in source.items()}
+    options = groups(command)
+    settings = {n: line for n, line in (ordered | read[command]).items() if n not in options}
+    matter = config["hydra"]["help"].get("template")
+    if matter is None:
+        matter = "Settings that matter first:\n" + "".join(list(settings.values())[:SHOWN])
+    shown = re.findall(r"^  ([\w.]+)", matter, re.MULTILINE)
+    hidden = [name.partition(".") for name in settings if name not in shown]
+    more = dict.fromkeys(f"{node}.*" if dot else node for node, dot, _ in hidden)
+    parts = [header, matter]
+    if more:
+        parts.append(_wrapped("Others: ", ", ".join(more)))
+    if options:
+        lines = [_wrapped(f"  {group}: ", ", ".join(names)) for group, names in options.items()]
+        parts.append("".join(["Groups, chosen as group=option:\n", *lines]))
+    *first, last = (f"{name}.yaml" for name in sources)
+    parts.append(FOOTER.format(first=", ".join(first), last=last, conf=CONF, command=command))
+    return "\n".join(parts)
+
+
+def groups(command: str) -> dict[str, list[str]]:
+    """Return the groups that a command takes, and the options of each."""
+    import yaml
+
+    found = {}
+    for entry in yaml.safe_load((CONF / f"{command}.yaml").read_text())["defaults"]:
         group = next(iter(entry), "").removeprefix("optional ") if isinstance(entry, dict) else ""
         if group and not group.startswith("override") and "@" not in group:
-            names = sorted(path.name for path in (conf / group).iterdir())
-            options = [name.removesuffix(".yaml") for name in names if name.endswith(".yaml")]
-            groups.append(f"  {group}: {', '.join(options)}\n")
-    if groups:
-        groups.insert(0, "Groups, chosen as group=option:\n\n")
-    return "\n".join([header, settings, *(["".join(groups)] if groups else []), FOOTER])
+            names = sorted(path.name for path in (CONF / group).iterdir())
+            found[group] = [name.removesuffix(".yaml") for name in names if name.endswith(".yaml")]
+    return found
 
 
-def _settings(text: str) -> list[str]:
-    """Return the lines of a config that set something, with their comments."""
-    text = text.partition("\nhydra:")[0]
-    body = re.sub(r"^(?:# .*\n|defaults:\n(?:  .*\n)*)*", "", text)
-    return [f"  {line}" for line in body.splitlines() if line]
+def _settings(text: str) -> dict[str, str]:
+    """Return a config's settings by their full names: each with its value and comment, as lines."""
+    body = re.sub(r"^(?:#.*\n|defaults:\n(?:  .*\n)*)*", "", text.partition("\nhydra:")[0])
+    body = re.sub(r"\n +# (.*)", r" \1", body)  # comments that continue
+    found = {}
+    node: list[str] = []
+    for line in body.splitlines():
+        if parts := re.fullmatch(r"( *)([\w-]+):(?: +([^#\s].*?))?(?: +# (.*))?", line):
+            indent, name, value, comment = parts.groups(default="")
+            node[len(indent) // 2 :] = [name]
+            if value:
+                full = ".".join(node)
+                shown = f"{full}={value.replace('???', '...')}"
+                found[full] = _wrapped(f"  {shown:<22}  ", comment, 26)
+    return found
+
+
+def _wrapped(start: str, text: str, indent: int = 4) -> str:
+    """Return `start` and `text` as lines, those after the first indented."""
+    lines = textwrap.wrap(start + text, 100, subsequent_indent=" " * indent)
+    return "\n".join(lines) + "\n"

@@ -1,6 +1,5 @@
 import gzip
 import hashlib
-import struct
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -9,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 import torchvision
+from helpers.idx import write_idx
 from sklearn.datasets import load_digits
 
 from gan_cli.data.cifar10 import CIFAR10
@@ -17,11 +17,6 @@ from gan_cli.data.idx import IDX
 from gan_cli.data.ring import Ring
 from gan_cli.data.source import Source
 from gan_cli.errors import MissingDataError, UserError
-
-
-def write_idx(path: Path, array: np.ndarray) -> None:
-    header = struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape)
-    path.write_bytes(header + array.astype(np.uint8).tobytes())
 
 
 @pytest.fixture
