@@ -82,14 +82,17 @@ def examples() -> Iterator[str]:
 
 # What makes each command short.
 SHORT = {
-    "train": ["schedule.steps=3", "monitor.samples=20", "monitor.valid=20"],
+    "train": [
+        "schedule.steps=3", "network.generator.widths=[32,32]", "monitor.samples=20",
+        "monitor.valid=20",
+    ],
     "eval-parzen": ["n_samples=20", "valid_limit=20", "test_limit=20", "centroids=5"],
     "table1": ["n_samples=20", "valid_limit=20", "test_limit=20", "centroids=5"],
     "theory": [
         "schedule.before=2", "schedule.inner=20", "schedule.g_steps=1", "schedule.after=2",
         "quadrature=500",
     ],
-    "bench": ["recipes=[mnist]", "compile=false", "rounds=2", "seconds=0.001"],
+    "bench": ["recipes=[mnist]", "precisions=[fp32]", "compile=false", "rounds=2", "seconds=0.001"],
 }  # fmt: skip
 
 
