@@ -20,7 +20,7 @@ from gan_cli.config.choices import choices
 from gan_cli.config.differences import flatten
 from gan_cli.config.validate import check
 from gan_cli.errors import UserError
-from gan_cli.help import COMMANDS
+from gan_cli.help import COMMANDS, CONF
 from gan_cli.runs import resolvers
 
 Gan = Callable[..., Result]
@@ -60,6 +60,16 @@ def test_nothing_yet_proposes_the_commands(gan: Gan) -> None:
     assert gan("--completion", "words", "").out.split() == [*COMMANDS, "--help", "--version"]
 
 
+def test_configs_of_ones_own(gan: Gan) -> None:
+    Path("own/network").mkdir(parents=True)
+    shutil.copy(str(CONF / "network/mlp.yaml"), "own/network/mine.yaml")
+    own = ("--completion", "words", "train", "--config-dir", "own")
+    assert gan(*own, "network=mi").out.split() == ["network=mine"]
+    for value in ("sigmoid", "tanh", "linear"):
+        setting = f"network.generator.output={value}"
+        assert gan(*own, "network=mine", setting[:-1]).out.split() == [setting]
+
+
 def test_names_of_runs_and_sweeps(gan: Gan) -> None:
     job = "outputs/sweep/mine/seed=0"
     for run in ("outputs/train/first", job, "outputs/sweep/mine/seed=1", "elsewhere/train/second"):
@@ -73,6 +83,12 @@ def test_names_of_runs_and_sweeps(gan: Gan) -> None:
     assert {"latest", "first", job, "b="} <= {*gan("--completion", "words", "diff", "").out.split()}
     proposed = gan("--completion", "words", "show", "outputs=elsewhere", "run=s").out.split()
     assert proposed == ["run=second"]
+    Path("outs.npy").touch()
+    assert gan("--completion", "words", "show", "run=outs").out == ""
+    proposed = gan("--completion", "words", "show", f"run={job}").out.split()
+    assert proposed == [f"run={job}"]
+    proposed = gan("--completion", "words", "sample", "save=out").out.split()
+    assert proposed == ["save=outputs/", "save=outs.npy"]
     assert gan("--completion", "words", "report", "sweep=m").out.split() == ["sweep=mine"]
 
 

@@ -92,9 +92,11 @@ def _values(command: str, given: list[str], setting: str, value: str) -> Iterato
         yield from groups(command).get(setting, [])
         yield from (path.name for path in Path(_outputs(given)).glob("sweep/*/"))
     elif setting in TEXT - {"device"}:
-        if setting in RUNS:
-            yield from _runs(given)
-        yield from _paths(value)
+        runs = [*_runs(given)] if setting in RUNS else []
+        yield from runs
+        for path in _paths(value):
+            if setting not in RUNS or (path.endswith("/") and path[:-1] not in runs):
+                yield path
     elif setting not in groups(command):
         from hydra import compose, initialize_config_module
 
