@@ -39,6 +39,8 @@ def gan(
     # Hydra composes every config twice, at first only to see whether it sets `hydra.mode`, which
     # ours leaves to -m: a quarter of what all commands here take.
     monkeypatch.setattr(Hydra, "get_mode", lambda *_args, **_settings: None)
+    # A quarter of a second for each finished run; tests/runs/test_overview.py has them drawn.
+    monkeypatch.setattr("gan_cli.commands.train.draw", lambda *_: {})
 
     def run(*arguments: str) -> Result:
         HydraConfig.instance().cfg = None  # what it knows of the command before

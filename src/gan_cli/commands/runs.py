@@ -12,6 +12,7 @@ from gan_cli.errors import UserError
 from gan_cli.ranges import Count
 from gan_cli.runs.collect import Job, job_at
 from gan_cli.runs.directory import Run, below
+from gan_cli.runs.overview import given
 from gan_cli.training.trainer import BEST_BY
 
 log = logging.getLogger(__name__)
@@ -48,12 +49,11 @@ def _row(run: Run, outputs: Path) -> tuple[str, ...]:
         job = job_at(name, run.path)
     except UserError:
         return name, "", "", "", "unreadable", "", age
-    given = {k: v for k, v in job.given.items() if k not in ("dataset", "outputs", "hydra.run.dir")}
     estimates = [row[BEST_BY] for row in job.rows if BEST_BY in row]
     return (
         name,
         _data(job),
-        " ".join(f"{key}={value}" for key, value in given.items()),
+        given(job, without=["dataset"]),
         f"{job.rows[-1]['step']:.0f}" if job.rows else "0",
         job.status,
         f"{max(estimates):.1f}" if estimates else "",

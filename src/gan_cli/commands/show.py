@@ -8,12 +8,10 @@ from omegaconf import DictConfig
 
 from gan_cli.config.settings import CommandSettings
 from gan_cli.errors import UserError
-from gan_cli.figures.curves import draw_run
-from gan_cli.figures.grid import save_animation, save_png
-from gan_cli.figures.plot import render
 from gan_cli.files import relative
 from gan_cli.runs.collect import job_at
 from gan_cli.runs.directory import find
+from gan_cli.runs.overview import draw, given, next_commands
 from gan_cli.training.trainer import BEST_BY
 
 log = logging.getLogger(__name__)
@@ -38,6 +36,7 @@ def run(cfg: DictConfig, out: Path) -> None:
     log.info("%s: %s at step %d, epoch %.1f.", where, job.status, last["step"], last["epoch"])
     if job.reason:
         log.info("Why: %s", job.reason)
+    log.info("Settings that differ from the defaults: %s", given(job) or "none")
     log.info("Trained by: %s", job.command)
     log.info(
         "V %.3f (-log 4 = -1.386 at the optimum), D(x) %.3f, D(G(z)) %.3f.",
@@ -47,12 +46,7 @@ def run(cfg: DictConfig, out: Path) -> None:
         best = max(estimates)
         log.info("Parzen estimate: best %.1f nats, at step %d.", best, estimates[best])
 
-    origin = {"run": where, "step": int(last["step"])}
-    save_png(out / "curves.png", render(draw_run(job.rows)), origin)
-    log.info("Curves: %s", relative(out / "curves.png"))
-    if grids := list(shown.grids().values()):
-        save_animation(out / "samples.webp", grids)
-        log.info("Samples while it trained: %s", relative(out / "samples.webp"))
-        log.info("The last grid: %s", relative(grids[-1]))
-    for use in ("train resume", "sample run", "interpolate run", "eval-parzen run"):
-        log.info("  gan %s=%s", use, where)
+    for what, path in draw(shown, out).items():
+        log.info("%s: %s", what, relative(path))
+    for command in next_commands(job):
+        log.info("  %s", command)

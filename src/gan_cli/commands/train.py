@@ -26,9 +26,11 @@ from gan_cli.files import printable, relative
 from gan_cli.game.state import State
 from gan_cli.ranges import Count, Decay, Fraction, NonNegative, Positive, Seed
 from gan_cli.runs import search, sweeps
+from gan_cli.runs.collect import job_at
 from gan_cli.runs.directory import Run, lock, logging_to
 from gan_cli.runs.environment import compare, environment
 from gan_cli.runs.explain_errors import explain_full_disk
+from gan_cli.runs.overview import draw, given, next_commands
 from gan_cli.runs.plan import show_plan
 from gan_cli.runs.resume import given_settings, is_done, resume, resumed_config, target
 from gan_cli.training import checkpoints
@@ -242,8 +244,23 @@ def _conclude(cfg: DictConfig, run: Run, state: State, stop: Stop) -> None:
     log.info("Finished at step %d: %s", step, where)
     if state.best < goal < math.inf:
         log.warning("monitor.target is %g, and the best estimate was %.1f.", goal, state.best)
-    if run.grid_path(step).is_file():
-        log.info("The last grid of samples: %s", relative(run.grid_path(step)))
+    if not sweeps.is_job():  # `gan report` has the curves and samples of a sweep's jobs
+        _show(run)
+
+
+def _show(run: Run) -> None:
+    """Draw the finished run, and log its settings and what to do next."""
+    try:
+        shown = draw(run, run.path)
+    except (OSError, UserError) as error:
+        log.warning("The run is whole, but no pictures can be drawn of it: %s", error)
+    else:
+        names = ", ".join(str(path.relative_to(run.path)) for path in shown.values())
+        log.info("Pictures in it: %s", names or "none")
+    job = job_at(str(run.path), run.path)
+    log.info("Settings that differ from the defaults: %s", given(job) or "none")
+    for command in next_commands(job):
+        log.info("  %s", command)
 
 
 def _last_estimate(out: Path) -> float | None:

@@ -137,14 +137,18 @@ def job_at(name: str, path: Path) -> Job:
     return Job(name, path, run.status(), run.reason(), settings, given, command, run.rows())
 
 
-def _command(path: Path, overrides: Iterable[str]) -> str:
+def config_directories(path: Path) -> list[str]:
+    """Return the options --config-dir that the command line of the run at `path` had."""
     try:
         sources = OmegaConf.load(path / HYDRA / "hydra.yaml").hydra.runtime.config_sources
         own = [source.path for source in sources if source.provider == "command-line"]
     except Exception:  # not there, or whatever a damaged file makes of the parsers
         own = []
-    directories = [word for path in own for word in ("--config-dir", path)]
-    return shlex.join(["gan", "train", *directories, *overrides])
+    return [word for path in own for word in ("--config-dir", path)]
+
+
+def _command(path: Path, overrides: Iterable[str]) -> str:
+    return shlex.join(["gan", "train", *config_directories(path), *overrides])
 
 
 def missing(jobs: Sequence[Job], absent: Sequence[str]) -> list[str]:
