@@ -1,13 +1,18 @@
 """A run from Python: what the commands give."""
 
+import re
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from helpers.command import SMALL, Gan, rows, weights
+from matplotlib.figure import Figure
 
 import gan_cli
+from gan_cli.data.spaces import SPACES
 from gan_cli.errors import UserError
 
 
@@ -40,10 +45,65 @@ def test_networks_metrics_and_data(run: Path) -> None:
     x = loaded.data().train.x[:7] / 255
     assert loaded.discriminator(x).shape == (7,)
     assert loaded.config.schedule.steps == 6
-    assert loaded.metrics["step"] == [2, 4, 6]
-    assert loaded.metrics["d_loss"] == [float(row["d_loss"]) for row in rows(run)]
-    assert loaded.metrics["parzen_valid"][:2] == [None, None]
     assert "finished" in repr(loaded)
+
+
+def test_metrics_without_pandas_are_columns(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    metrics = gan_cli.load("mine").metrics
+    assert metrics["step"] == [2, 4, 6]
+    assert metrics["d_loss"] == [float(row["d_loss"]) for row in rows(run)]
+    assert metrics["parzen_valid"][:2] == [None, None]
+    axes = Figure().subplots()
+    axes.plot(metrics["epoch"], metrics["parzen_valid"])
+    assert np.isnan(axes.lines[0].get_ydata(orig=False)).tolist() == [True, True, False]
+
+
+@pytest.mark.usefixtures("run")
+def test_metrics_with_pandas_are_a_data_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    class DataFrame(dict):
+        """Stands for pandas', which the tests do not need to be installed."""
+
+    monkeypatch.setitem(sys.modules, "pandas", SimpleNamespace(DataFrame=DataFrame))
+    metrics = gan_cli.load("mine").metrics
+    assert isinstance(metrics, DataFrame)
+    assert metrics["step"] == [2, 4, 6]
+
+
+@pytest.mark.parametrize("space", ["signed", "gcn"])
+def test_samples_are_in_0_1_in_every_model_space(space: str, gan: Gan) -> None:
+    """And are the picture that `gan sample` draws, before its rounding to bytes."""
+    linear = [f"network.generator.{it}" for it in ("output=linear", "marginal_bias=false")]
+    settings = [f"dataset.range={space}", "schedule.steps=2", "network.generator.irange=[1.0]"]
+    assert gan("train", *SMALL, *linear, *settings).code == 0
+    run = gan_cli.load()
+    samples = run.sample(5)
+    assert samples.dtype == torch.float32
+    assert 0 <= samples.min() < samples.max() <= 1
+    assert gan("sample", "n=5", "save=x").code == 0
+    pixels = SPACES[space].to_pixels(torch.from_numpy(np.load("x.npy")))
+    assert torch.equal((255 * samples).round().to(torch.uint8), pixels)
+
+
+@pytest.mark.usefixtures("run")
+def test_samples_that_there_are_not() -> None:
+    loaded = gan_cli.load("mine")
+    with pytest.raises(UserError, match="n is 0 and weights is raw; they must be at least 1"):
+        loaded.sample(0)
+    with pytest.raises(UserError, match=r"weights is best; they must be .* raw or ema"):
+        loaded.sample(1, weights="best")
+
+
+@pytest.mark.usefixtures("run")
+def test_the_page_s_example_of_a_loaded_run() -> None:
+    page = (Path(__file__).parents[2] / "docs/python.md").read_text()
+    blocks = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    (code,) = [block for block in blocks if "gan_cli.load" in block]
+    scope: dict = {}
+    exec(code, scope)
+    assert scope["images"].shape == (64, 1, 8, 8)
+    assert scope["logits"].shape == scope["fake_logits"].shape == (64,)
+    assert len(scope["v"]) == 3
 
 
 def test_a_run_that_there_is_not() -> None:

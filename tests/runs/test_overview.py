@@ -41,7 +41,9 @@ def test_a_run_ends_with_pictures_and_commands_to_paste(
             assert getattr(image, "n_frames", 1) == (2 if picture.endswith("webp") else 1)
     with Image.open(tmp_path / name / "curves.png") as image:
         assert image.text == {"run": name, "step": "4"}
-    assert settings.startswith("Settings that differ from the defaults: optimizer.lr=0.02 network.")
+    assert settings.startswith(
+        "Settings given (all others are the defaults): optimizer.lr=0.02 network."
+    )
     assert [line.split()[:2] for line in commands] == [
         ["gan", "train"], ["gan", "sample"], ["gan", "eval-parzen"],
     ]  # fmt: skip

@@ -36,7 +36,7 @@ def run(cfg: DictConfig, out: Path) -> None:
     log.info("%s: %s at step %d, epoch %.1f.", where, job.status, last["step"], last["epoch"])
     if job.reason:
         log.info("Why: %s", job.reason)
-    log.info("Settings that differ from the defaults: %s", given(job) or "none")
+    log.info("Settings given (all others are the defaults): %s", given(job) or "none")
     log.info("Trained by: %s", job.command)
     log.info(
         "V %.3f (-log 4 = -1.386 at the optimum), D(x) %.3f, D(G(z)) %.3f.",

@@ -258,7 +258,7 @@ def _show(run: Run) -> None:
         names = ", ".join(str(path.relative_to(run.path)) for path in shown.values())
         log.info("Pictures in it: %s", names or "none")
     job = job_at(str(run.path), run.path)
-    log.info("Settings that differ from the defaults: %s", given(job) or "none")
+    log.info("Settings given (all others are the defaults): %s", given(job) or "none")
     for command in next_commands(job):
         log.info("  %s", command)
 

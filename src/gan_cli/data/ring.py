@@ -49,4 +49,4 @@ class Ring(Source):
         """Return the points as they are: there are no pixels."""
         return x
 
-    to_pixels = to_measure = to_model
+    to_pixels = to_unit = to_measure = to_model

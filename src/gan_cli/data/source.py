@@ -84,6 +84,10 @@ class Source(Protocol):
         """Map model space to uint8 pixels for display; for affine spaces the way back."""
         return self.space.to_pixels(x)
 
+    def to_unit(self, x: Tensor) -> Tensor:
+        """Map model space to [0, 1] for display, unrounded."""
+        return self.space.to_unit(x)
+
     def to_measure(self, x: Tensor) -> Tensor:
         """Map model space to the one in which log-likelihoods are measured: images to [0, 1]."""
         return self.space.to_measure(x)

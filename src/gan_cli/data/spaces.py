@@ -22,7 +22,11 @@ class Affine(NamedTuple):
 
     def to_pixels(self, x: Tensor) -> Tensor:
         """Map back to uint8, clamped."""
-        return _to_bytes((x.float() - self.low) / (self.high - self.low))
+        return _to_bytes(self.to_unit(x))
+
+    def to_unit(self, x: Tensor) -> Tensor:
+        """Map to [0, 1] for display, clamped."""
+        return self.to_measure(x.float()).clamp(0, 1)
 
     def to_measure(self, x: Tensor) -> Tensor:
         """Map to [0, 1], where log-likelihoods of images are measured."""
@@ -43,9 +47,13 @@ class GCN(NamedTuple):
         return x.view(pixels.shape)
 
     def to_pixels(self, x: Tensor) -> Tensor:
+        """Map what `to_unit` gives to uint8."""
+        return _to_bytes(self.to_unit(x))
+
+    def to_unit(self, x: Tensor) -> Tensor:
         """Show each image divided by its largest absolute value, as the paper does: grey is 0."""
         largest = x.float().abs().flatten(1).amax(1).clamp_min(1e-12).view(-1, 1, 1, 1)
-        return _to_bytes(0.5 + 0.5 * x.float() / largest)
+        return 0.5 + 0.5 * x.float() / largest
 
     def to_measure(self, x: Tensor) -> Tensor:
         """Return x as it is."""
@@ -53,7 +61,7 @@ class GCN(NamedTuple):
 
 
 def _to_bytes(x: Tensor) -> Tensor:
-    return (255 * x).round_().clamp_(0, 255).to(torch.uint8)
+    return (255 * x).round_().to(torch.uint8)
 
 
 Range = Literal["unit", "signed", "gcn"]

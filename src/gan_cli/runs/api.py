@@ -1,23 +1,33 @@
 """A run in Python: its networks, settings, metrics, samples and data."""
 
 from functools import cached_property
+from typing import TYPE_CHECKING, Literal, Union
 
 from omegaconf import DictConfig
 from torch import Tensor, nn
 
 from gan_cli.config.build import build_discriminator, build_source
 from gan_cli.data.source import Data
+from gan_cli.errors import UserError
 from gan_cli.runs.directory import Run
 from gan_cli.runs.load import Trained, load_weights
 from gan_cli.training import checkpoints
 from gan_cli.training.device import pick_device
 
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+Columns = dict[str, list[float | None]]
+
 
 class LoadedRun:
-    """A run, whose networks are read from its newest checkpoint when they are asked for."""
+    """A run, whose networks are read from its newest checkpoint when they are asked for.
+
+    `path` is its directory, and `device` where its networks are.
+    """
 
     def __init__(self, run: Run, device: str = "auto") -> None:
-        self.path, self._run, self._device = run.path, run, pick_device(device)
+        self.path, self._run, self.device = run.path, run, pick_device(device)
 
     def __repr__(self) -> str:
         return f"<run {self.path}, {self._run.status()}>"
@@ -28,18 +38,23 @@ class LoadedRun:
         return self._run.config()
 
     @property
-    def metrics(self) -> dict[str, list[float | None]]:
-        """The columns of metrics.csv by name, None where a row has no value: `pandas.DataFrame`'s.
+    def metrics(self) -> Union["DataFrame", Columns]:
+        """metrics.csv as a pandas.DataFrame; without pandas, lists of its columns by their names.
 
-        Raises UserError for a damaged file.
+        Where a row has no value it is NaN, or None in a list. Raises UserError for a damaged file.
         """
         rows = self._run.rows()
         names = dict.fromkeys(name for row in rows for name in row)
-        return {name: [row.get(name) for row in rows] for name in names}
+        columns = {name: [row.get(name) for row in rows] for name in names}
+        try:
+            from pandas import DataFrame
+        except ImportError:
+            return columns
+        return DataFrame(columns)
 
     @property
     def generator(self) -> nn.Module:
-        """G, in eval mode; its last layer's range is that of model space."""
+        """G, in eval mode, which maps z (m, prior.dim) to images (m, C, H, W) in model space."""
         return self._trained["raw"].generator.eval()
 
     @cached_property
@@ -50,15 +65,21 @@ class LoadedRun:
         discriminator = build_discriminator(self.config, images)
         saved = checkpoints.load_newest(self._run.checkpoints)["discriminator"]
         checkpoints.fit(discriminator, saved, self._run.checkpoints)
-        return discriminator.to(self._device).eval()
+        return discriminator.to(self.device).eval()
 
-    def sample(self, n: int, seed: int = 0, weights: str = "raw") -> Tensor:
-        """Return samples as they are measured, images in [0, 1], (n, C, H, W) float32 on the CPU.
+    def sample(self, n: int, seed: int = 0, weights: Literal["raw", "ema"] = "raw") -> Tensor:
+        """Return samples to look at, images (n, C, H, W) in [0, 1], float32 on the CPU.
 
-        Sample i depends on the seed and i alone. weights: `raw`, or `ema` for the average.
+        Sample i depends on the seed and i alone. weights: `raw`, or `ema` for the average. Points
+        (n, 2, 1, 1) of a data set of points are as they are. Raises UserError for n < 1 and for
+        other weights.
         """
+        if n < 1 or weights not in self._trained:
+            raise UserError(
+                f"n is {n} and weights is {weights}; they must be at least 1, and raw or ema."
+            )
         trained = self._trained[weights]
-        return trained.source.to_measure(trained.samples(n, seed))
+        return trained.source.to_unit(trained.samples(n, seed))
 
     def data(self) -> Data:
         """Return the data set, read anew: train, valid and test with `x`, uint8, and `y`."""
@@ -66,4 +87,4 @@ class LoadedRun:
 
     @cached_property
     def _trained(self) -> dict[str, Trained]:
-        return load_weights(self._run, ["raw", "ema"], self._device)
+        return load_weights(self._run, ["raw", "ema"], self.device)
