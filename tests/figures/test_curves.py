@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_cli.figures.curves import AXES, OPACITY, STYLES, Curve, draw, over_seeds
+from gan_cli.figures.curves import AXES, OPACITY, STYLES, Curve, draw, draw_run, over_seeds
 
 
 def pixels(png: bytes, colour: str, opacity: float = 1.0) -> np.ndarray:
@@ -73,3 +73,13 @@ def test_the_game_s_solution_is_marked() -> None:
     # The axis reaches down to the mark: the curve, now its highest point, has gone up.
     heights = [np.nonzero(pixels(png, STYLES[0][0]))[0].mean() for png in (marked, bare)]
     assert heights[0] < heights[1] - 100
+
+
+def test_the_panels_of_a_run_have_one_scale_of_epochs() -> None:
+    losses = {"d_loss": 1.0, "g_loss": 0.5}
+    rows = [{"epoch": float(n), **losses} for n in range(1, 9)]
+    rows[5]["parzen_valid"] = rows[7]["parzen_valid"] = 2.0
+    panels = [axes for axes in draw_run(rows).axes if axes.get_title()]
+    assert [axes.get_title() for axes in panels] == ["Losses", "Parzen estimate on validation"]
+    assert len({axes.get_xlim() for axes in panels}) == 1
+    assert panels[1].get_xlim()[0] == 0

@@ -117,6 +117,8 @@ def draw_run(rows: Sequence[Mapping[str, float]]) -> Figure:
             axes.plot(*np.array(points).T, marker=marker, color=colour, label=label)
         if len(lines) > 1:
             axes.legend(frameon=False, fontsize=8)
+        # All from the start, for panels of few estimates to be read beside the others.
+        axes.set_xlim(0, 1.02 * rows[-1]["epoch"])
         _label(axes, axis)
     for axes in grid[len(measured) :]:
         axes.set_axis_off()
