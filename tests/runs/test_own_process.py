@@ -64,7 +64,7 @@ class CtrlC(io.StringIO):
     def write(self, text: str) -> int:
         if "step 10/" in text:
             if self.both:
-                os.kill(json.loads(Path("a/status.json").read_text())["process"], signal.SIGINT)
+                os.kill(json.loads(Path("a b/status.json").read_text())["process"], signal.SIGINT)
             raise KeyboardInterrupt
         return super().write(text)
 
@@ -75,12 +75,12 @@ def test_ctrl_c_stops_with_a_checkpoint(both: bool, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(sys, "stdout", output := CtrlC(both))
     with pytest.raises(KeyboardInterrupt):
         gan_cli.train(
-            [*SMALL, "hydra.run.dir=a", "schedule.steps=50000", "log.every_steps=10"],
+            [*SMALL, "hydra.run.dir=a b", "schedule.steps=50000", "log.every_steps=10"],
         )
-    step = weights(Path("a"))["step"]
+    step = weights(Path("a b"))["step"]
     assert step >= 10
-    assert f"Stopped at step {step}; `gan train resume=a` resumes it." in output.getvalue()
-    assert "interrupted" in repr(gan_cli.load("a"))
+    assert f"Stopped at step {step}; `gan train 'resume=a b'` resumes it." in output.getvalue()
+    assert "interrupted" in repr(gan_cli.load("a b"))
 
 
 @pytest.mark.parametrize(

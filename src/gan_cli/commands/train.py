@@ -238,7 +238,8 @@ def _conclude(cfg: DictConfig, run: Run, state: State, stop: Stop) -> None:
     where, step, goal = relative(run.path), state.step, target(cfg)
     if stop.signal is not None:
         run.set_status("interrupted", step, f"signal {stop.signal}")
-        log.info("Stopped at step %d; `gan train resume=%s` resumes it.", step, where)
+        resuming, *_ = next_commands(job_at(str(where), run.path))
+        log.info("Stopped at step %d; `%s` resumes it.", step, resuming)
         sys.exit(128 + stop.signal)
     run.set_status("finished", step)
     log.info("Finished at step %d: %s", step, where)
