@@ -12,6 +12,7 @@ from PIL import Image
 
 from gan_cli.data.digits import Digits
 from gan_cli.errors import UserError
+from gan_cli.figures.grid import YELLOW
 from gan_cli.game.priors import Gaussian
 from gan_cli.metrics.parzen import log_likelihood
 from gan_cli.runs.explain_errors import explain_out_of_memory
@@ -169,20 +170,25 @@ def test_the_monitor_finds_the_best_checkpoint(gan: Gan, trained: Path, tmp_path
 
 
 def test_figure_2(gan: Gan, trained: Path, tmp_path: Path) -> None:
-    result = gan("sample", "neighbors=true", "n=6", "columns=3", "seed=5", "save=kept.npy")
+    asked = ("neighbors=true", "n=6", "columns=3", "seed=5", "scale=7", "save=kept.npy")
+    result = gan("sample", *asked)
     assert result.code == 0, result.err
     with Image.open(only("outputs/sample/*/figure2.png", tmp_path)) as png:
         assert png.text["run"] == str(trained.relative_to(tmp_path))
         figure = np.asarray(png)
-    assert figure.shape == (2 * 58 + 2, 4 * 58 + 2, 3)
+    # Two rows of three samples, a gap, and a column of neighbours, below titles.
+    figure = figure[-(2 * 58 + 2) :]
     assert gan("sample", "n=6", "seed=5", "save=s.npy").code == 0
     samples = np.load(tmp_path / "s.npy").reshape(6, 64)
     np.testing.assert_array_equal(np.load(tmp_path / "kept.npy").reshape(6, 64), samples)
     train = (Digits((1, 8, 8)).load().train.x.flatten(1) / 255).numpy()
+    frames = np.flatnonzero((figure == YELLOW).all(2).all(0))
+    assert np.diff(frames).tolist() == [1, 57, 1, frames[4] - frames[3], 1, 57, 1]
+    assert frames[0] == 2 * 58
     for row in range(2):
         distance = ((train - samples[3 * row + 2]) ** 2).sum(1)
         expected = np.rint(train[distance.argmin()] * 255).reshape(8, 8)
-        shown = figure[row * 58 + 2 + 3 : row * 58 + 58 : 7, 3 * 58 + 2 + 3 : 4 * 58 : 7, 0]
+        shown = figure[row * 58 + 2 + 3 : row * 58 + 58 : 7, frames[4] + 2 + 3 : frames[6] : 7, 0]
         np.testing.assert_array_equal(shown[:8, :8], expected)
     content = json.loads(only("outputs/sample/*/neighbors.json", tmp_path).read_text())
     assert list(content["samples"]) == ["5%", "25%", "50%", "75%", "95%"]
@@ -190,16 +196,20 @@ def test_figure_2(gan: Gan, trained: Path, tmp_path: Path) -> None:
 
 
 def test_real_images_stand_beside_samples(gan: Gan, trained: Path, tmp_path: Path) -> None:
-    result = gan("sample", "real=true", "n=9", f"run={trained}")
+    result = gan("sample", "real=true", "n=9", "scale=7", f"run={trained}")
     assert result.code == 0, result.err
     with Image.open(only("outputs/sample/*/samples.png", tmp_path)) as png:
         figure = np.asarray(png)[..., 0]
+    # Below their titles, on white, two grids of 3 x 3.
     side = 3 * 58 + 2
-    assert figure.shape == (side, 2 * side + 28)
-    assert (figure[:, side : side + 28] == 255).all()
+    titles, figure = figure[:-side], figure[-side:]
+    assert (titles[:, side : side + 24] == 255).all()
+    for half in (titles[:, :side], titles[:, -side:]):
+        assert (half < 128).any()
+    assert (figure[:, side:-side] == 255).all()
     train = np.rint(Digits((1, 8, 8)).load().train.x.flatten(1).numpy())
     # Of 56 x 56 pixels each, 7 x 7 for one of the 8 x 8 in the data.
-    shown = figure[2:, side + 30 :].reshape(3, 58, 3, 58)[:, 3:56:7, :, 3:56:7]
+    shown = figure[2:, 2 - side :].reshape(3, 58, 3, 58)[:, 3:56:7, :, 3:56:7]
     shown = shown.transpose(0, 2, 1, 3).reshape(9, 64)
     assert (train[:, None] == shown).all(2).sum(0).tolist() == [1] * 9
     assert len(np.unique(shown, axis=0)) == 9
@@ -211,28 +221,52 @@ def test_real_images_stand_beside_samples(gan: Gan, trained: Path, tmp_path: Pat
 
 
 def test_figure_3(gan: Gan, trained: Path, tmp_path: Path) -> None:
-    assert gan("interpolate", "rows=2", "steps=4", "seed=1").code == 0
+    assert gan("interpolate", "rows=2", "steps=4", "seed=1", "scale=7").code == 0
     with Image.open(only("outputs/interpolate/*/interpolation.png", tmp_path)) as png:
         assert png.text["run"] == str(trained.relative_to(tmp_path))
         assert png.size == (5 * 58 + 2, 2 * 58 + 2)
+        # The ends of the paths are framed.
+        framed = (np.asarray(png) == YELLOW).all(2)
+    assert np.flatnonzero(framed.all(0)).tolist() == [0, 1, 58, 59, 4 * 58, 4 * 58 + 1, 290, 291]
+    assert not framed[:, 60 : 4 * 58].any()
 
-    gif = ("path=slerp", "points=3", "loop=true", "steps=4", "format=gif", "outputs=b")
-    assert gan("interpolate", f"run={trained}", *gif).code == 0
+    gif = ("path=slerp", "points=3", "loop=true", "steps=4", "format=gif", "rows=7", "outputs=b")
+    assert gan("interpolate", f"run={trained}", *gif, "scale=7").code == 0
     with Image.open(only("b/interpolate/*/interpolation.gif", tmp_path)) as image:
         assert image.n_frames == 12
         assert f"run: {trained.relative_to(tmp_path)}" in image.info["comment"].decode()
+        # Seven paths fill a row; each frame in which they are at one of their points is framed.
+        assert image.size == (7 * 58 + 2, 58 + 2)
+        durations, framed = [], []
+        for i in range(12):
+            image.seek(i)
+            durations.append(image.info["duration"])
+            framed.append(np.asarray(image.convert("RGB"))[0, 0, 0] > 200)
+    assert framed == [i % 4 == 0 for i in range(12)]
+    assert all((t > 200) == at for t, at in zip(durations, framed, strict=True))
 
 
 @pytest.mark.usefixtures("trained")
 def test_paths_through_points_of_a_file(gan: Gan, tmp_path: Path) -> None:
     """The ends of a path are the samples of its end points."""
     np.save(tmp_path / "z.npy", draw_z(Gaussian(100), 2, seed=0).numpy())
-    assert gan("interpolate", "z=z.npy", "steps=3").code == 0
-    assert gan("sample", "n=2", "seed=0", "columns=2").code == 0
+    assert gan("interpolate", "z=z.npy", "steps=3", "scale=7").code == 0
+    assert gan("sample", "n=2", "seed=0", "columns=2", "scale=7").code == 0
     path = np.asarray(Image.open(only("outputs/interpolate/*/*.png", tmp_path)))
     ends = np.asarray(Image.open(only("outputs/sample/*/*.png", tmp_path)))
-    np.testing.assert_array_equal(path[:, :58], ends[:, :58])
-    np.testing.assert_array_equal(path[:, -58:], ends[:, -58:])
+    np.testing.assert_array_equal(path[2:58, 2:58], ends[2:58, 2:58])
+    np.testing.assert_array_equal(path[2:58, -58:-2], ends[2:58, -58:-2])
+
+
+@pytest.mark.usefixtures("trained")
+def test_a_scale_that_makes_a_picture_too_large_is_refused_first(gan: Gan, tmp_path: Path) -> None:
+    for command in ("sample save=s", "sample neighbors=true save=s", "interpolate"):
+        result = gan(*command.split(), "scale=3000")
+        assert result.code == 1
+        assert "scale is 3000; for" in result.err
+        assert "at most" in result.err
+    assert not list(tmp_path.glob("*.npy"))
+    assert gan("sample", "scale=0").code == 1
 
 
 def write_bad_files(cwd: Path) -> None:
@@ -354,23 +388,20 @@ def test_slerp_is_not_for_a_cube(gan: Gan) -> None:
     assert "prior is uniform" in result.err
 
 
-def test_many_samples_are_saved_in_parts_and_shown_in_part(
-    gan: Gan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("gan_cli.commands.sample.SHOWN", 9)
+def test_many_samples_are_saved_in_parts_and_shown_in_part(gan: Gan, tmp_path: Path) -> None:
     assert gan("train", *SMALL, "schedule.steps=1", "hydra.run.dir=a").code == 0
-    result = gan("sample", "run=a", "n=600", "save=many")
+    result = gan("sample", "run=a", "n=1100", "save=many")
     assert result.code == 0, result.err
-    assert "Picture of the first 9 of 600 samples" in result.out
+    assert "Picture of the first 1024 of 1100 samples" in result.out
     assert gan("sample", "run=a", "n=5", "save=few").code == 0
     many, few = (np.load(tmp_path / f"{name}.npy") for name in ("many", "few"))
-    assert (many.shape, many.dtype) == ((600, 1, 8, 8), np.float32)
-    assert len(np.unique(many.reshape(600, -1), axis=0)) == 600
+    assert (many.shape, many.dtype) == ((1100, 1, 8, 8), np.float32)
+    assert len(np.unique(many.reshape(1100, -1), axis=0)) == 1100
     np.testing.assert_array_equal(many[:5], few)
 
     # Figure 2 shows all that it draws.
-    result = gan("sample", "run=a", "n=10", "neighbors=true")
-    assert (result.code, "n is 10; with neighbors=true" in result.err) == (1, True)
+    result = gan("sample", "run=a", "n=1100", "neighbors=true")
+    assert (result.code, "n is 1100; with neighbors=true" in result.err) == (1, True)
 
 
 def test_a_full_gpu_is_reported_without_using_it(monkeypatch: pytest.MonkeyPatch) -> None:

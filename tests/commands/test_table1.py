@@ -108,10 +108,14 @@ def test_one_run_with_all_there_is_to_choose_sigma_on(gan: Gan, tmp_path: Path) 
     assert f"150 samples (seed 3), whose sigma was chosen on {run['n_valid']} validation" in text
     evaluations = [*tmp_path.glob("run/evaluation/*/parzen.json")]
     assert {json.loads(path.read_text())["seed"] for path in evaluations} == {3}
-    for name, columns in (("figure2", 4), ("interpolation", 11)):
-        png = Image.open(tmp_path / f"results/{name}.png")
-        assert png.size == (columns * 58 + 2, 2 * 58 + 2)
-        assert png.text["seed"] == "3"
+    figure2, figure3 = (
+        Image.open(tmp_path / f"results/{name}.png") for name in ("figure2", "interpolation")
+    )
+    assert (figure2.text["seed"], figure3.text["seed"]) == ("3", "3")
+    assert figure3.size == (11 * 74 + 2, 2 * 74 + 2)
+    # Two rows of four images, with titles above and distances beside them.
+    assert figure2.width > 4 * 202 + 2
+    assert 2 * 202 + 2 < figure2.height < 3 * 202 + 2
     assert json.loads((tmp_path / "results/neighbors.json").read_text())["origin"]["seed"] == "3"
 
     content["recipe"] |= {"monitor.target": 0, "monitor.weights": "ema"}

@@ -7,17 +7,13 @@ from typing import Any, Literal
 
 from omegaconf import DictConfig, OmegaConf
 
-from gan_cli.config.build import build_source
 from gan_cli.config.settings import Node, TrainedSettings
 from gan_cli.errors import UserError
 from gan_cli.files import relative
-from gan_cli.metrics.evaluation import evaluate
 from gan_cli.metrics.protocol import Protocol
 from gan_cli.ranges import Count
-from gan_cli.runs.evaluation import protocol_of, record
+from gan_cli.runs.evaluation import evaluate_file, evaluate_run, record
 from gan_cli.runs.load import load_data, load_trained
-from gan_cli.sampling.arrays import read_samples
-from gan_cli.training.device import pick_device
 
 
 @dataclass
@@ -33,29 +29,19 @@ class Settings(TrainedSettings, Protocol):
 
 def run(cfg: DictConfig, out: Path) -> None:
     """Evaluate a run's generator, or the samples of a file, and the references beside it."""
-    device = pick_device(cfg.device)
     _refuse(cfg)
-
-    # The data to score on, and the sample sets, one for each draw.
     origin: dict[str, object]
     if cfg.samples is None:
         trained = load_trained(cfg)
-        source, folds = trained.source, load_data(cfg.data_dir, trained)
-        draws = [trained.samples(cfg.n_samples, cfg.seed + i) for i in range(cfg.draws)]
-        model, origin = f"generator, {cfg.weights} weights", trained.origin(cfg.seed)
+        folds = load_data(cfg.data_dir, trained)
+        evaluation = evaluate_run(cfg, trained, folds, cfg.references, cfg.draws, cfg.refine)
+        weights, origin = cfg.weights, trained.origin(cfg.seed)
     else:
-        source = build_source(cfg)
-        folds = source.folds()  # The shape of one's own pictures is known only then.
-        draws = [read_samples(Path(cfg.samples), source)[: cfg.n_samples]]
-        model = Path(cfg.samples).name
+        evaluation = evaluate_file(cfg)
+        weights = None
         origin = {"samples": relative(cfg.samples), "command": " ".join(sys.argv)}
-
-    evaluation = evaluate(
-        model, draws, source, folds, device, protocol_of(cfg), cfg.references,
-        Path(cfg.outputs) / "cache", cfg.refine,
-    )  # fmt: skip
     settings: Any = OmegaConf.to_container(cfg, resolve=True)
-    record(out, evaluation, settings, origin, None if cfg.samples else cfg.weights)
+    record(out, evaluation, settings, origin, weights)
 
 
 def _refuse(cfg: DictConfig) -> None:

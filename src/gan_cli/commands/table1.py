@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 from gan_cli.config.settings import CommandSettings
 from gan_cli.data.source import Data
 from gan_cli.errors import UserError
-from gan_cli.figures.grid import save_interpolation
+from gan_cli.figures.interpolation import save_interpolation
 from gan_cli.figures.neighbors import figure2
 from gan_cli.figures.table1 import markdown
 from gan_cli.files import make_directory, relative, write_atomically
@@ -93,5 +93,5 @@ def _draw(cfg: DictConfig, trained: Trained, data: Data, out: Path) -> None:
     samples = trained.samples(max(rows * columns, COMPARED), cfg.seed)
     figure2(samples, rows, columns, trained.source, data).save(out, origin)
     points = random_points(trained.prior, cfg.figure3.points, cfg.figure3.rows, cfg.seed)
-    pixels = trained.pixels(path(points, cfg.figure3.steps), cfg.seed)
-    save_interpolation(out / "interpolation.png", pixels, origin)
+    images = trained.images(path(points, cfg.figure3.steps), cfg.seed)
+    save_interpolation(out / "interpolation.png", images, trained.source, cfg.figure3.steps, origin)

@@ -76,6 +76,10 @@ class Source(Protocol):
         """Return each fold for evaluation; most data sets have but one."""
         return [self.load()]
 
+    def centers(self) -> Tensor | None:
+        """Return the true modes of points (modes, 2), where they are known; images have none."""
+        return None
+
     def to_model(self, x: Tensor) -> Tensor:
         """Map uint8 pixels (N, C, H, W) to float32 model space."""
         return self.space.to_model(x)

@@ -2,7 +2,7 @@
 
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,60 +11,96 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
+from gan_cli.data.source import Source
+from gan_cli.errors import UserError
 from gan_cli.files import printable, replacing, write_atomically
 
 Picture = np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]
 
-# Small images are enlarged so that a grid can be looked at: about this many pixels an image.
-LEGIBLE = 56
+# Pixels between images.
 GAP = 2
+# Of the frames around images that are marked.
+YELLOW = (255, 210, 0)
+# How wide a grid is made, about, and the sides and area up to which a setting may enlarge one.
+WIDTH = 800
+MAX_SIDE, MAX_AREA = 20_000, 40_000_000
+# The samples that a picture shows at most.
+SHOWN = 1024
 
 
-def picture(samples: Tensor, columns: int | None = None) -> Picture:
-    """Return a picture (H, W, 3) of what a source's `to_pixels` gives.
+def picture(
+    samples: Tensor,
+    source: Source,
+    columns: int | None = None,
+    scale: int | None = None,
+    marked: Iterable[int] = (),
+) -> Picture:
+    """Return a picture (H, W, 3) of samples (n, C, H, W) in a source's model space.
 
-    uint8 images (n, C, H, W) with C = 1 or 3 make a grid, row by row, square unless `columns` is
-    given; float points (n, 2, 1, 1) a scatter plot.
+    Images make a `grid`, points a scatter plot in which the true modes are drawn where the source
+    knows them. `marked` are the numbers of samples to be seen at once. Raises UserError as `grid`
+    does.
     """
-    if samples.dtype != torch.uint8:
-        return _scatter(samples.flatten(1))
-    n, _, height, width = samples.shape
-    columns = min(columns or math.ceil(math.sqrt(n)), n)
-    rows = math.ceil(n / columns)
-    scale = max(1, LEGIBLE // max(height, width))
-    images = samples.expand(n, 3, height, width).permute(0, 2, 3, 1)
+    pixels = source.to_pixels(samples)
+    if pixels.dtype == torch.uint8:
+        return grid(pixels, columns, scale, marked)
+    # Imported here: it costs half a second, and images don't need it.
+    from gan_cli.figures.scatter import scatter
+
+    return scatter(pixels.flatten(1), source.centers(), marked)
+
+
+def grid(
+    images: Tensor,
+    columns: int | None = None,
+    scale: int | None = None,
+    marked: Iterable[int] = (),
+) -> Picture:
+    """Return images (n, C, H, W), uint8 with C = 1 or 3, row by row as a picture (H, W, 3).
+
+    The grid is square unless `columns` is given, `marked` images have a frame, and all are enlarged
+    by `enlargement`, which raises UserError.
+    """
+    n, _, height, width = images.shape
+    rows, columns = _layout(n, columns)
+    scale = enlargement(n, columns, (height, width), scale)
+    images = images.expand(n, 3, height, width).permute(0, 2, 3, 1)
     images = images.repeat_interleave(scale, 1).repeat_interleave(scale, 2)
     high, wide = height * scale + GAP, width * scale + GAP
     canvas = np.full((rows * high + GAP, columns * wide + GAP, 3), 64, dtype=np.uint8)
+    for i in marked:
+        top, left = i // columns * high, i % columns * wide
+        canvas[top : top + high + GAP, left : left + wide + GAP] = YELLOW
     for i, image in enumerate(images.cpu().numpy()):
         top, left = i // columns * high + GAP, i % columns * wide + GAP
         canvas[top : top + height * scale, left : left + width * scale] = image
     return canvas
 
 
-def picture_with_neighbors(samples: Tensor, neighbors: Tensor) -> Picture:
-    """Return Figure 2 (H, W, 3): rows of samples, and last in each a framed training image.
+def enlargement(n: int, columns: int | None, shape: Sequence[int], scale: int | None) -> int:
+    """Return the whole factor by which a grid enlarges n images of `shape` (..., H, W).
 
-    Takes uint8 images (rows * columns, C, H, W) and the rows' neighbours (rows, C, H, W).
+    It is `scale`, or where that is None the one with which the grid is about WIDTH pixels wide.
+    Raises UserError for a scale that would make the grid larger than MAX_SIDE or MAX_AREA.
     """
-    rows = len(neighbors)
-    columns = len(samples) // rows + 1
-    table = samples.view(rows, columns - 1, *samples.shape[1:])
-    canvas = picture(torch.cat([table, neighbors[:, None]], 1).flatten(0, 1), columns)
-    # The gaps around the last column's images become their frames.
-    high, wide = (canvas.shape[0] - GAP) // rows, (canvas.shape[1] - GAP) // columns
-    left = (columns - 1) * wide
-    frame = np.array([255, 210, 0], dtype=np.uint8)
-    for row in range(rows + 1):
-        canvas[row * high : row * high + GAP, left:] = frame
-    canvas[:, left : left + GAP] = canvas[:, -GAP:] = frame
-    return canvas
+    rows, columns = _layout(n, columns)
+    height, width = rows * shape[-2], columns * shape[-1]
+    within = min(MAX_SIDE // max(height, width), math.isqrt(MAX_AREA // (height * width)))
+    largest = max(1, within)
+    if scale is None:
+        return min(max(1, round(WIDTH / width)), largest)
+    if scale > largest:
+        raise UserError(
+            f"scale is {scale}; for {rows} x {columns} images of {shape[-2]} x {shape[-1]} pixels "
+            f"it can be {largest} at most, or the picture would be too large to open."
+        )
+    return scale
 
 
-def side_by_side(left: Picture, right: Picture) -> Picture:
-    """Return two pictures of one height with a white bar between them."""
-    bar = np.full((left.shape[0], LEGIBLE // 2, 3), 255, dtype=np.uint8)
-    return np.concatenate([left, bar, right], axis=1)
+def _layout(n: int, columns: int | None) -> tuple[int, int]:
+    """Return the rows and columns of a grid of n images."""
+    columns = min(columns or math.ceil(math.sqrt(n)), n)
+    return math.ceil(n / columns), columns
 
 
 def png(image: Picture, origin: Mapping[str, object]) -> bytes:
@@ -82,13 +118,21 @@ def save_png(path: Path, image: Picture, origin: Mapping[str, object]) -> None:
     write_atomically(path, png(image, origin))
 
 
-def save_gif(path: Path, frames: Sequence[Picture], origin: Mapping[str, object]) -> None:
-    """Write frames (H, W, 3) as an endless GIF, 12 a second, with `origin` as its comment."""
+def save_gif(
+    path: Path,
+    frames: Iterable[Picture],
+    durations: Sequence[int],
+    origin: Mapping[str, object],
+) -> None:
+    """Write frames (H, W, 3) as an endless GIF, with `origin` as its comment.
+
+    durations: of each frame, in milliseconds.
+    """
     first, *rest = [Image.fromarray(frame) for frame in frames]
     comment = printable("\n".join(f"{key}: {value}" for key, value in origin.items())).encode()
     with replacing(path) as temporary:
         first.save(
-            temporary, "gif", save_all=True, append_images=rest, duration=80, loop=0,
+            temporary, "gif", save_all=True, append_images=rest, duration=list(durations), loop=0,
             comment=comment,
         )  # fmt: skip
 
@@ -105,31 +149,3 @@ def save_animation(path: Path, grids: Sequence[Path]) -> None:
             temporary, "webp", save_all=True, append_images=frames[1:], loop=0,
             duration=[200] * (len(frames) - 1) + [2000],
         )  # fmt: skip
-
-
-def save_interpolation(path: Path, pixels: Tensor, origin: Mapping[str, object]) -> None:
-    """Write the images on paths (Figure 3) as a grid, a row a path, or as a GIF of all at once.
-
-    path: .png for the grid, .gif for the other. pixels: (frames, rows, ...), what a source's
-    `to_pixels` gives. Raises UserError where the file can't be written.
-    """
-    if path.suffix == ".gif":
-        save_gif(path, [picture(frame) for frame in pixels], origin)
-    else:
-        table = pixels.transpose(0, 1).flatten(0, 1)
-        save_png(path, picture(table, columns=len(pixels)), origin)
-
-
-def _scatter(points: Tensor) -> Picture:
-    # Imported here: it costs half a second, and images don't need it.
-    from matplotlib.figure import Figure
-
-    from gan_cli.figures.plot import render
-
-    figure = Figure(figsize=(5, 5), dpi=100, layout="constrained")
-    axes = figure.subplots()
-    x, y = points.cpu().numpy().T
-    axes.scatter(x, y, s=4, alpha=0.5, linewidths=0)
-    limit = max(3.0, 1.1 * float(points.abs().max()))
-    axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
-    return render(figure)

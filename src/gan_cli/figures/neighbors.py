@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 
 from gan_cli.data.source import Data, Source
-from gan_cli.figures.grid import Picture, picture_with_neighbors, save_png
+from gan_cli.errors import UserError
+from gan_cli.figures.grid import SHOWN, Picture, enlargement, grid, save_png
+from gan_cli.figures.titles import beside_rows, side_by_side
 from gan_cli.files import write_atomically
 from gan_cli.metrics.neighbors import COMPARED, distance_quantiles, nearest
 
@@ -45,17 +47,58 @@ class Figure2:
         write_atomically(out / "neighbors.json", json.dumps(content, indent=2).encode())
 
 
-def figure2(samples: Tensor, rows: int, columns: int, source: Source, data: Data) -> Figure2:
+def layout(n: int | None, columns: int | None, scale: int | None, data: Data) -> tuple[int, int]:
+    """Return the rows and columns of the samples of Figure 2, 4 and 5 where nothing is given.
+
+    Raises UserError where n is no multiple of the columns or more than SHOWN, where the scale is
+    too large, and for data of points.
+    """
+    if data.train.x.dtype != torch.uint8:
+        raise UserError("neighbors is true, but this run was trained on points, not on images.")
+    columns = columns or 5
+    n = n or 4 * columns
+    if n % columns:
+        raise UserError(
+            f"n is {n}; with neighbors=true it must be a multiple of columns, {columns}."
+        )
+    if n > SHOWN:
+        raise UserError(
+            f"n is {n}; with neighbors=true, which draws them all, it can be {SHOWN} at most."
+        )
+    rows = n // columns
+    enlargement(rows * (columns + 1), columns + 1, data.train.x.shape, scale)
+    return rows, columns
+
+
+def figure2(
+    samples: Tensor,
+    rows: int,
+    columns: int,
+    source: Source,
+    data: Data,
+    scale: int | None = None,
+) -> Figure2:
     """Return `rows` of `columns` samples, each with the training image nearest to its last one.
 
     samples: (n, C, H, W) in model space, at least rows * columns of them; the distances are of the
-    first COMPARED, and of as many test images. data: of uint8 images.
+    first COMPARED, and of as many test images. data: of uint8 images. scale: as `enlargement` takes
+    it.
     """
     train, test = source.to_model(data.train.x), source.to_model(data.test.x[:COMPARED])
-    shown = samples[: rows * columns].view(rows, columns, *source.shape)
-    _, index = nearest(shown[:, -1], train)
-    pixels = source.to_pixels(torch.cat([shown.flatten(0, 1), train[index]]))
-    image = picture_with_neighbors(*pixels.split([rows * columns, rows]))
+    n = rows * columns
+    shown = samples[:n]
+    distance, index = nearest(shown[columns - 1 :: columns], train)
+    scale = enlargement(n + rows, columns + 1, source.shape, scale)
+    last = range(columns - 1, n, columns)
+    found = grid(source.to_pixels(train[index]), 1, scale, range(rows))
+    image = side_by_side(
+        {
+            "samples": grid(source.to_pixels(shown), columns, scale, last),
+            "training image nearest to\nthe framed sample, distance": beside_rows(
+                found, [f"{x:.2f}" for x in distance.tolist()]
+            ),
+        }
+    )
     compared = {"samples": samples[:COMPARED], "test images": test}
     distances = {name: distance_quantiles(x, train) for name, x in compared.items()}
     counts = {name: len(x) for name, x in compared.items()}

@@ -9,6 +9,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
+from gan_cli.config.build import build_source
 from gan_cli.data.source import Data
 from gan_cli.figures.grid import save_png
 from gan_cli.figures.plot import render
@@ -19,6 +20,8 @@ from gan_cli.metrics.protocol import Protocol
 from gan_cli.runs.directory import read_json
 from gan_cli.runs.environment import git_commit
 from gan_cli.runs.load import Trained
+from gan_cli.sampling.arrays import read_samples
+from gan_cli.training.device import pick_device
 
 log = logging.getLogger(__name__)
 
@@ -28,9 +31,38 @@ SETTINGS = (
 )  # fmt: skip
 
 
-def protocol_of(cfg: DictConfig) -> Protocol:
-    """Return the protocol among a command's settings."""
-    return Protocol(**{field.name: cfg[field.name] for field in fields(Protocol)})
+def evaluate_run(
+    cfg: DictConfig,
+    trained: Trained,
+    folds: Sequence[Data],
+    references: Sequence[str],
+    draws: int,
+    refine: bool = False,
+) -> Evaluation:
+    """Evaluate a run's generator by the protocol of `cfg`, and the references beside it.
+
+    draws: sets of samples, with the seeds cfg.seed, cfg.seed + 1, ... Raises UserError as
+    `evaluate` does.
+    """
+    sets = [trained.samples(cfg.n_samples, cfg.seed + i) for i in range(draws)]
+    return evaluate(
+        f"generator, {trained.weights} weights", sets, trained.source, folds, trained.device,
+        _protocol(cfg), references, _cache(cfg), refine,
+    )  # fmt: skip
+
+
+def evaluate_file(cfg: DictConfig) -> Evaluation:
+    """Evaluate the samples in the file `cfg.samples` on the data that `cfg.dataset` names.
+
+    Raises UserError for a file that doesn't fit them, and as `evaluate` does.
+    """
+    source = build_source(cfg)
+    folds = source.folds()  # The shape of one's own pictures is known only then.
+    path = Path(cfg.samples)
+    return evaluate(
+        path.name, [read_samples(path, source)[: cfg.n_samples]], source, folds,
+        pick_device(cfg.device), _protocol(cfg), cfg.references, _cache(cfg), cfg.refine,
+    )  # fmt: skip
 
 
 def record(
@@ -101,11 +133,14 @@ def evaluated(
     if same and known["origin"]["step"] == str(trained.step):
         return known
     directory.mkdir(parents=True, exist_ok=True)
-    evaluation = evaluate(
-        f"generator, {trained.weights} weights",
-        [trained.samples(cfg.n_samples, cfg.seed + i) for i in range(draws)],
-        trained.source, folds, trained.device, protocol_of(cfg), references,
-        Path(cfg.outputs) / "cache",
-    )  # fmt: skip
+    evaluation = evaluate_run(cfg, trained, folds, references, draws)
     record(directory, evaluation, settings, trained.origin(cfg.seed), trained.weights)
     return read_json(directory / "parzen.json", dict)
+
+
+def _protocol(cfg: DictConfig) -> Protocol:
+    return Protocol(**{field.name: cfg[field.name] for field in fields(Protocol)})
+
+
+def _cache(cfg: DictConfig) -> Path:
+    return Path(cfg.outputs) / "cache"

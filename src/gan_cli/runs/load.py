@@ -14,8 +14,10 @@ from torch import Tensor, nn
 from gan_cli.config.build import build_generator, build_source
 from gan_cli.config.instantiate import build
 from gan_cli.data.source import Data, Source
+from gan_cli.errors import UserError
 from gan_cli.files import relative
 from gan_cli.game.priors import Prior
+from gan_cli.metrics.references import training_images
 from gan_cli.runs import directory as runs
 from gan_cli.sampling.samples import draw_z, generate, sample_blocks
 from gan_cli.training import checkpoints
@@ -46,10 +48,22 @@ class Trained:
         """Yield what `samples` returns in parts, for more than memory holds."""
         return sample_blocks(self.generator, self.prior, n, seed, self.device)
 
-    def pixels(self, z: Tensor, seed: int) -> Tensor:
-        """Return G(z), for z (a, b, dim), as images to look at, (a, b, ...) on the CPU."""
+    def training_images(self, n: int, seed: int, data_dir: str) -> Tensor:
+        """Return n of the images that G was trained on, in model space, (n, C, H, W).
+
+        `seed` draws them, none twice. Raises UserError where there are fewer.
+        """
+        x = load_data(data_dir, self)[0].train.x
+        if n > len(x):
+            raise UserError(
+                f"n is {n}; with real=true it can be {len(x)} at most, the training set."
+            )
+        return self.source.to_model(training_images(x, n, seed))
+
+    def images(self, z: Tensor, seed: int) -> Tensor:
+        """Return G(z), for z (a, b, dim), in model space, (a, b, C, H, W) on the CPU."""
         samples = generate(self.generator, z.flatten(0, 1), seed, self.device)
-        return self.source.to_pixels(samples).unflatten(0, z.shape[:2])
+        return samples.unflatten(0, z.shape[:2])
 
     def origin(self, seed: int) -> dict[str, object]:
         """Return where samples come from, for the metadata of a picture."""

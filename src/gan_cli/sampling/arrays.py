@@ -61,6 +61,17 @@ def read_samples(path: Path, source: Source) -> Tensor:
     return samples.reshape(n, *source.shape)
 
 
+def read_points(path: Path, dim: int) -> Tensor:
+    """Read at least 2 points of z-space, float32 (points, dim). Raises UserError for others."""
+    z = read_array("z", path)
+    if z.dim() != 2 or z.shape[1] != dim or len(z) < 2:
+        raise UserError(
+            f"z is {path} of shape {tuple(z.shape)}; it must be (points, {dim}), with at least 2 "
+            "points."
+        )
+    return z
+
+
 def write_samples(path: Path, blocks: Iterable[Tensor], shape: Sequence[int]) -> None:
     """Write samples of `shape` (n, C, H, W) as a .npy file of float32, block by block.
 

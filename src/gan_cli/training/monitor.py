@@ -84,7 +84,7 @@ class Monitor:
         """Return a picture of a grid of samples, of G itself."""
         device = self.state.rng.device
         samples = generate(self.state.generator, self.grid_z, self.seed, device)
-        return picture(self.source.to_pixels(samples))
+        return picture(samples, self.source)
 
     def estimate(self) -> dict[str, float]:
         """Return the value of each of METRICS by its name.
