@@ -1,4 +1,4 @@
-"""Evaluations on disk: those of a command, and those that are kept with a run."""
+"""Evaluations of a run's generator or of a file of samples, and their files."""
 
 import json
 import logging
@@ -56,12 +56,12 @@ def evaluate_file(cfg: DictConfig) -> Evaluation:
 
     Raises UserError for a file that doesn't fit them, and as `evaluate` does.
     """
-    source = build_source(cfg)
+    device, path, source = pick_device(cfg.device), Path(cfg.samples), build_source(cfg)
     folds = source.folds()  # The shape of one's own pictures is known only then.
-    path = Path(cfg.samples)
+    samples = read_samples(path, source)[: cfg.n_samples]
     return evaluate(
-        path.name, [read_samples(path, source)[: cfg.n_samples]], source, folds,
-        pick_device(cfg.device), _protocol(cfg), cfg.references, _cache(cfg), cfg.refine,
+        path.name, [samples], source, folds, device, _protocol(cfg), cfg.references, _cache(cfg),
+        cfg.refine,
     )  # fmt: skip
 
 
