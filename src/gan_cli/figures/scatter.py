@@ -27,7 +27,7 @@ def scatter(points: Tensor, modes: Tensor | None, marked: Iterable[int] = ()) ->
         figure.legend(loc="outside upper center", ncols=2, frameon=False)
     # In steps, so that the pictures of a run have the same axes.
     reach = max(float(x.abs().max()) for x in (points, modes) if x is not None)
-    limit = 3 * 2 ** math.ceil(math.log2(max(1.0, 1.1 * reach / 3)))
+    limit = 3 * 2 ** math.ceil(math.log2(max(1.0, reach / 3)))
     axes.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
     axes.set(xlabel="first coordinate", ylabel="second coordinate")
     return render(figure)
