@@ -35,13 +35,13 @@ def side_by_side(parts: Mapping[str, Picture]) -> Picture:
 
 def beside_rows(image: Picture, texts: Sequence[str]) -> Picture:
     """Return a picture of as many rows as there are texts, with each at the right of its row."""
-    height, width, row = *image.shape[:2], image.shape[0] / len(texts)
+    height, width, row = *image.shape[:2], image.shape[0] // len(texts)
     font = ImageFont.load_default(min(SIZE, row))
     margin = SPACE // 3
     right = width + math.ceil(max(map(font.getlength, texts))) + 2 * margin
     canvas = Image.new("RGB", (right, height), "white")
     canvas.paste(Image.fromarray(image), (0, 0))
     for i, text in enumerate(texts):
-        place = (width + margin, (i + 0.5) * row)
+        place = (width + margin, i * row + row // 2)
         ImageDraw.Draw(canvas).text(place, text, "black", font, anchor="lm")
     return np.array(canvas)
