@@ -4,47 +4,30 @@ import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 import torch
-from annotated_types import Interval
 from omegaconf import DictConfig
 
 from gan_cli.config.settings import CommandSettings
-from gan_cli.data.source import Data
 from gan_cli.errors import UserError
-from gan_cli.figures.interpolation import save_interpolation
-from gan_cli.figures.neighbors import figure2
 from gan_cli.figures.table1 import markdown
 from gan_cli.files import make_directory, relative, write_atomically
-from gan_cli.metrics.neighbors import COMPARED
 from gan_cli.metrics.protocol import Protocol
 from gan_cli.ranges import Count
 from gan_cli.runs.collect import find, missing
 from gan_cli.runs.directory import Run
-from gan_cli.runs.load import Trained, load_data, load_weights
-from gan_cli.runs.table1 import WEIGHTS, finished_by_seed, table
-from gan_cli.sampling.paths import path, random_points
+from gan_cli.runs.load import load_data, load_weights
+from gan_cli.runs.table1 import (
+    WEIGHTS,
+    Figure2,
+    Figure3,
+    draw_figures,
+    finished_by_seed,
+    table,
+)
 from gan_cli.training.device import pick_device
 
 log = logging.getLogger(__name__)
-
-
-@dataclass
-class Figure2:
-    """The layout of samples beside their nearest training images."""
-
-    rows: Annotated[int, Interval(ge=1, le=32)]
-    columns: Annotated[int, Interval(ge=1, le=32)]
-
-
-@dataclass
-class Figure3:
-    """The layout of paths through z-space."""
-
-    rows: Annotated[int, Interval(ge=1, le=1000)]
-    points: Annotated[int, Interval(ge=2, le=1000)]
-    steps: Annotated[int, Interval(ge=1, le=1000)]
 
 
 @dataclass
@@ -81,17 +64,7 @@ def run(cfg: DictConfig, out: Path) -> None:
     for line in text.splitlines():
         log.info("%s", line)
     for which, place in places.items():
-        _draw(cfg, trained[median][which], folds[0], place)
+        draw_figures(cfg, trained[median][which], folds[0], place)
     write_atomically(where / "table1.json", json.dumps(content, indent=2).encode())
     write_atomically(where / "table1.md", text.encode())
     log.info("Results: %s, with table1.json and figures beside it.", relative(where / "table1.md"))
-
-
-def _draw(cfg: DictConfig, trained: Trained, data: Data, out: Path) -> None:
-    """Write Figures 2 and 3 of a run's generator to `out`."""
-    origin, rows, columns = trained.origin(cfg.seed), cfg.figure2.rows, cfg.figure2.columns
-    samples = trained.samples(max(rows * columns, COMPARED), cfg.seed)
-    figure2(samples, rows, columns, trained.source, data).save(out, origin)
-    points = random_points(trained.prior, cfg.figure3.points, cfg.figure3.rows, cfg.seed)
-    images = trained.images(path(points, cfg.figure3.steps), cfg.seed)
-    save_interpolation(out / "interpolation.png", images, trained.source, cfg.figure3.steps, origin)

@@ -1,28 +1,52 @@
-"""Table 1 of runs that differ by their seeds alone."""
+"""Table 1 of runs that differ by their seeds alone, and Figures 2 and 3 of one of them."""
 
 import itertools
 import statistics
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
 
+from annotated_types import Interval
 from omegaconf import DictConfig
 
 from gan_cli.config.differences import differences
 from gan_cli.data.source import Data
 from gan_cli.errors import UserError
+from gan_cli.figures.interpolation import save_interpolation
+from gan_cli.figures.neighbors import figure2
 from gan_cli.metrics.comparison import compare
+from gan_cli.metrics.neighbors import COMPARED
 from gan_cli.metrics.summary import summarise
 from gan_cli.runs.aggregate import recipe
 from gan_cli.runs.collect import Job
 from gan_cli.runs.directory import Run
 from gan_cli.runs.evaluation import evaluated
 from gan_cli.runs.load import Trained
+from gan_cli.sampling.paths import path, random_points
 
 # Which weights of G, and what the table calls those of a seed.
 WEIGHTS = {"raw": "", "ema": ", average"}
 PROTOCOL = ("seed", "n_samples", "valid_limit", "test_limit")
 NUMBERS = ("log_likelihood", "standard_error", "n", "sigma")
+
+
+@dataclass
+class Figure2:
+    """The layout of samples beside their nearest training images."""
+
+    rows: Annotated[int, Interval(ge=1, le=32)]
+    columns: Annotated[int, Interval(ge=1, le=32)]
+
+
+@dataclass
+class Figure3:
+    """The layout of paths through z-space."""
+
+    rows: Annotated[int, Interval(ge=1, le=1000)]
+    points: Annotated[int, Interval(ge=2, le=1000)]
+    steps: Annotated[int, Interval(ge=1, le=1000)]
 
 
 def finished_by_seed(jobs: Sequence[Job]) -> list[Job]:
@@ -95,6 +119,16 @@ def table(
         "over_seeds": {w: _over_seeds(values[w]) for w in WEIGHTS},
     }
     return content, middle
+
+
+def draw_figures(cfg: DictConfig, trained: Trained, data: Data, out: Path) -> None:
+    """Write Figures 2 and 3 of a run's generator to `out`."""
+    origin, rows, columns = trained.origin(cfg.seed), cfg.figure2.rows, cfg.figure2.columns
+    samples = trained.samples(max(rows * columns, COMPARED), cfg.seed)
+    figure2(samples, rows, columns, trained.source, data).save(out, origin)
+    points = random_points(trained.prior, cfg.figure3.points, cfg.figure3.rows, cfg.seed)
+    images = trained.images(path(points, cfg.figure3.steps), cfg.seed)
+    save_interpolation(out / "interpolation.png", images, trained.source, cfg.figure3.steps, origin)
 
 
 def _row(job: Job, scores: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
