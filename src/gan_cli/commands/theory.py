@@ -27,9 +27,6 @@ from gan_cli.training.device import pick_device
 
 log = logging.getLogger(__name__)
 
-# The largest error of D against D* with which its inner loop counts as long enough.
-NEAR = 0.02
-
 
 @dataclass
 class LineDiscriminator:
@@ -66,13 +63,6 @@ def run(cfg: DictConfig, out: Path) -> None:
         moments[panel.title] = moment
         log.info("Panel (%s): %s.", "abcd"[len(panels)], panel.title)
         panels.append(panel)
-    d_error = moments["after D's inner loop"].d_error
-    if d_error > NEAR:
-        log.warning(
-            "D is still %.3f from D* after its inner loop: schedule.inner is %d; more iterations, "
-            "or more discriminator.widths, bring it nearer.", d_error, cfg.schedule.inner,
-        )  # fmt: skip
-
     lines = table(moments)
     for line in lines:
         log.info("%s", line)
