@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from gan_cli import interrupts
 from gan_cli.arguments import expand_home, for_hydra
 from gan_cli.completion import SCRIPTS, candidates
-from gan_cli.errors import PrunedError, UserError
+from gan_cli.errors import NotBegunError, PrunedError, UserError
 from gan_cli.help import COMMANDS, help_of, usage
 
 if TYPE_CHECKING:
@@ -150,6 +150,10 @@ def perform(command: str, cfg: "DictConfig") -> Any:
     sys.path += [path for path in (os.getcwd(), *own) if path not in sys.path]
     out = Path(hydra.runtime.output_dir)
     swept = hydra.mode == RunMode.MULTIRUN
+    if swept and (failed := sweeps.failed_fast(out.parent)):
+        log.info("%s: not begun, as %s has failed.", out.name, failed)
+        remove_record(out, hydra.job.name, Path(cfg.get("outputs") or "outputs"))
+        raise NotBegunError(f"{failed} has failed.")
     if swept:
         # A launcher's worker has a command line of its own; this is what makes the job again.
         sys.argv = [f"gan {command}", *hydra.overrides.task]

@@ -19,5 +19,9 @@ class DivergedError(UserError):
         )
 
 
+class NotBegunError(Exception):
+    """Which job of a sweep failed, so that this one was not begun: `sweep.fail_fast`."""
+
+
 class PrunedError(Exception):
     """Where a search pruned a run: it is neither finished nor has it failed."""

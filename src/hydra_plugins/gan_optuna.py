@@ -14,9 +14,9 @@ from hydra.core.override_parser.types import Override
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from gan_cli.errors import PrunedError, UserError
+from gan_cli.errors import NotBegunError, PrunedError, UserError
 from gan_cli.runs import sweeps
-from gan_cli.runs.search import chosen, open_study
+from gan_cli.runs.search import chosen, job_name, open_study
 from hydra_plugins.gan_sweepers import Jobs
 
 if TYPE_CHECKING:
@@ -78,9 +78,10 @@ class OptunaSweeper(Jobs):
             self.end()
             raise UserError("No trial came to its end, so there is no best one.")
         log.info(
-            "Best of %d trials, %d given up and %d failed: %s with %g.",
+            "Best of %d trials, %d given up and %d failed: %s (%s) with %g.",
             len(study.trials), states[TrialState.PRUNED], states[TrialState.FAIL],
-            sweeps.job_name(chosen(study.best_trial)), study.best_value,
+            job_name(study.best_trial, study.trials), " ".join(chosen(study.best_trial)),
+            study.best_value,
         )  # fmt: skip
         self.end()
         return study.best_value
@@ -96,15 +97,16 @@ class OptunaSweeper(Jobs):
             if trial.params.keys() != space.keys():  # killed while it was being asked for
                 study.tell(trial.number, state=TrialState.FAIL)
         left = [trial for trial in left if trial.params.keys() == space.keys()]
-        while batch := left[: self.n_jobs] or self.ask(study, space):
+        while not self.stopped and (batch := left[: self.n_jobs] or self.ask(study, space)):
             left = left[self.n_jobs :]
-            # Trials of the same values are one job.
-            names = {trial.number: sweeps.job_name(chosen(trial)) for trial in batch}
+            names = {trial.number: job_name(trial, study.trials) for trial in batch}
             outcomes = self.launch(
                 {names[trial.number]: [*same, *chosen(trial)] for trial in batch}
             )
             for number, name in names.items():
                 outcome = outcomes.get(name)
+                if isinstance(outcome, NotBegunError):
+                    continue  # the same command begins it
                 if isinstance(outcome, PrunedError):
                     study.tell(number, state=TrialState.PRUNED)
                 elif isinstance(outcome, float) and math.isfinite(outcome):

@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from gan_cli import interrupts
 from gan_cli.config.validate import explain
-from gan_cli.errors import PrunedError, UserError
+from gan_cli.errors import NotBegunError, PrunedError, UserError
 from gan_cli.files import write_atomically
 from gan_cli.runs import resolvers, sweeps
 
@@ -28,9 +28,10 @@ log = logging.getLogger("gan_cli.sweep")
 
 
 class Jobs(Sweeper):
-    """Has jobs run by a launcher; one that fails leaves the others alone, and is reported at once.
+    """Has jobs run by a launcher; one that fails is reported at once.
 
-    `params` are overrides that a sweep's config brings.
+    It leaves the others alone or, with `sweep.fail_fast`, is the last that is begun. `params` are
+    overrides that a sweep's config brings.
     """
 
     config: DictConfig
@@ -40,7 +41,7 @@ class Jobs(Sweeper):
 
     def __init__(self, params: Mapping[str, str] | None) -> None:
         self.params = params or {}
-        self.begun = 0
+        self.given = self.not_begun = 0
         self.failures: list[str] = []
 
     def setup(
@@ -66,13 +67,18 @@ class Jobs(Sweeper):
                 f"sweep is {name}; it must be a name without /, and outputs=DIRECTORY says where "
                 "sweeps are."
             )
+        fail_fast = OmegaConf.select(self.config, "sweep.fail_fast", default=False)
+        if not isinstance(fail_fast, bool):
+            raise UserError(f"sweep.fail_fast is {fail_fast}; it must be true or false.")
         self.directory.mkdir(parents=True, exist_ok=True)
+        sweeps.set_fail_fast(self.directory, fail_fast)
         write_atomically(self.directory / sweeps.RECORD, OmegaConf.to_yaml(self.config).encode())
 
     def launch(self, jobs: Mapping[str, Sequence[str]]) -> dict[str, object]:
         """Run jobs, given as their overrides by their names.
 
-        Returns what each returned or raised; what could not even be composed is left out.
+        Returns what each returned or raised, a NotBegunError where another had failed; what could
+        not even be composed is left out.
         """
         batch = {}
         for name, overrides in jobs.items():
@@ -83,9 +89,10 @@ class Jobs(Sweeper):
                 batch[name] = own
             except HydraException as error:
                 self.refuse(name, explain(error, self.config.hydra.job.name))
-        number, self.begun = self.begun, self.begun + len(jobs)
-        if not batch:
-            return {}
+        number, self.given = self.given, self.given + len(jobs)
+        if self.stopped or not batch:
+            self.not_begun += len(batch)
+            return dict.fromkeys(batch, NotBegunError())
         try:
             returned = self.launcher.launch(list(batch.values()), initial_job_idx=number)
         except OSError as error:  # a job's own are in what it returned; these are Hydra's
@@ -95,8 +102,15 @@ class Jobs(Sweeper):
             ) from error
         outcomes = [one._return_value for one in returned]
         failed = [one for one in outcomes if isinstance(one, Exception)]
-        self.failures += [str(error) for error in failed if not isinstance(error, PrunedError)]
+        self.not_begun += sum(isinstance(error, NotBegunError) for error in failed)
+        unfailed = PrunedError | NotBegunError
+        self.failures += [str(error) for error in failed if not isinstance(error, unfailed)]
         return dict(zip(batch, outcomes, strict=True))
+
+    @property
+    def stopped(self) -> bool:
+        """Whether no more jobs are to begin, as one has failed."""
+        return bool(sweeps.failed_fast(self.directory))
 
     def refuse(self, name: str, reason: str) -> None:
         """Report a job that has no config, and so none of Hydra's logs."""
@@ -110,8 +124,10 @@ class Jobs(Sweeper):
     def end(self) -> None:
         """Raise CompactHydraException, which says how many jobs failed and why, if any did."""
         if self.failures:
-            summary = f"{len(self.failures)} of {self.begun} jobs failed:"
-            raise CompactHydraException("\n".join([summary, *self.failures]))
+            summary = f"{len(self.failures)} of {self.given} jobs failed"
+            if self.not_begun:
+                summary += f"; not begun, as sweep.fail_fast is true: {self.not_begun}"
+            raise CompactHydraException("\n".join([f"{summary}.", *self.failures]))
 
 
 class GridSweeper(Jobs):

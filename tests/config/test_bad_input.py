@@ -74,6 +74,7 @@ Gan = Callable[..., Result]
             "optimizer.lr=0.1 optimizer.generator.lr=0.01 optimizer.lr_min=0.05",
             ["lr is 0.01 and lr_min"],
         ),
+        ("ablation=no_ramp", ["ablation is no_ramp", "experiment=mnist ablation=no_ramp"]),
         ("device=meta", ["device is 'meta'", "auto, cpu, or cuda"]),
         ("dataset=mnist data_dir=nowhere", ["MNIST", "nowhere/MNIST/raw", "GAN_DATA"]),
     ],

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from helpers.command import SMALL, Gan, rows
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
 
 from gan_cli.errors import UserError
 from gan_cli.game.state import State
@@ -54,15 +55,15 @@ def test_stopped_in_the_fourth_of_seven_and_resumed(
     found = study(tmp_path / "outputs")
     for one, other in zip(found.trials, whole.trials, strict=True):
         assert (one.params, one.state, one.value) == (other.params, other.state, other.value)
-    best = gan_optuna.sweeps.job_name(gan_optuna.chosen(whole.best_trial))
-    assert f"0 failed: {best} with {whole.best_value:g}" in result.out
+    best = whole.best_trial
+    values = " ".join(gan_optuna.chosen(best))
+    assert f"0 failed: trial-{best.number:03} ({values}) with {best.value:g}" in result.out
     values = [trial.value for trial in whole.trials if trial.state.name == "COMPLETE"]
     assert whole.best_value == max(values)
 
     # What was given up is neither finished nor lost, and no failure.
     for trial in found.trials:
-        name = gan_optuna.sweeps.job_name(gan_optuna.chosen(trial))
-        job = tmp_path / "outputs/sweep/study" / name
+        job = tmp_path / "outputs/sweep/study" / f"trial-{trial.number:03}"
         last = rows(job)[-1]
         if trial.state.name == "PRUNED":
             assert '"status": "interrupted"' in (job / "status.json").read_text()
@@ -72,6 +73,10 @@ def test_stopped_in_the_fourth_of_seven_and_resumed(
             assert reported == pytest.approx(float(last["parzen_valid"]))
         else:
             assert float(last["parzen_valid"]) == trial.value
+        assert OmegaConf.load(job / "config.yaml").optimizer.lr == trial.params["optimizer.lr"]
+    report = gan("report", "sweep=study").out
+    complete = [trial for trial in found.trials if trial.state.name == "COMPLETE"]
+    assert all(f"{trial.params['optimizer.lr']} " in report for trial in complete)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +100,23 @@ def test_equal_trials_are_one_run(gan: Gan, tmp_path: Path) -> None:
     values = [trial.value for trial in study(tmp_path / "outputs").trials]
     assert len(values) == 3
     assert len(set(values)) == 1
-    assert [p.name for p in tmp_path.glob("outputs/sweep/study/seed*")] == ["seed=3"]
+    assert [p.name for p in tmp_path.glob("outputs/sweep/study/trial-*")] == ["trial-000"]
+
+
+def test_a_search_stops_at_a_failure_and_continues_with_what_it_had_not_begun(
+    gan: Gan, tmp_path: Path
+) -> None:
+    four = [f"hydra.sweeper.{key}=4" for key in ("n_trials", "n_jobs", "seed")]
+    search = ["train", "-m", *SEARCH, "seed=choice(-1, 1, 2, 3)", *four]
+    result = gan(*search, "sweep.fail_fast=true")
+    assert result.code == 1
+    assert "1 of 4 jobs failed; not begun, as sweep.fail_fast is true: 1" in result.err
+    states = [trial.state.name for trial in study(tmp_path / "outputs").trials]
+    assert states == ["COMPLETE", "COMPLETE", "FAIL", "RUNNING"]
+    assert not (tmp_path / "outputs/sweep/study/trial-003").exists()
+    assert gan(*search).code == 0
+    states = [trial.state.name for trial in study(tmp_path / "outputs").trials]
+    assert states == ["COMPLETE", "COMPLETE", "FAIL", "COMPLETE"]
 
 
 def test_a_value_takes_the_place_of_a_preset_s_interval(gan: Gan, tmp_path: Path) -> None:
@@ -103,7 +124,10 @@ def test_a_value_takes_the_place_of_a_preset_s_interval(gan: Gan, tmp_path: Path
     assert gan(*preset, "optimizer.lr=0.05").code == 0
     (job,) = tmp_path.glob("outputs/sweep/search/*/config.yaml")
     assert "lr: 0.05" in job.read_text()
-    assert "optimizer.lr" not in job.parent.name
+    (trial,) = optuna.load_study(
+        study_name="search", storage=f"sqlite:///{tmp_path}/outputs/sweep/search/study.db"
+    ).trials
+    assert "optimizer.lr" not in trial.params
 
 
 @pytest.mark.parametrize(

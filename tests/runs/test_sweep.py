@@ -118,10 +118,32 @@ def test_a_failing_job_is_reported_at_once_and_leaves_the_others(gan: Gan, tmp_p
     assert log.count(": finished\n") == 1
 
 
+def test_no_job_begins_after_a_failure_with_fail_fast(gan: Gan, tmp_path: Path) -> None:
+    jobs_of = ["optimizer.lr=0.1,1e30,0.2", "seed=0,1"]
+    result = gan("train", "-m", *SWEEP, *jobs_of, "sweep.fail_fast=true")
+    assert result.code == 1
+    assert "1 of 6 jobs failed; not begun, as sweep.fail_fast is true: 3" in result.err
+    names = ["optimizer.lr=0.1,seed=0", "optimizer.lr=0.1,seed=1", "optimizer.lr=1e+30,seed=0"]
+    study = tmp_path / "outputs/sweep/study"
+    assert sorted(path.name for path in study.glob("*=*")) == names
+    report = gan("report", "sweep=study").out
+    assert report.count(": not begun") == 3
+    # A session without it begins all; what can't even be composed stops one with it as well.
+    assert "2 of 6 jobs failed" in gan("train", "-m", *SWEEP, *jobs_of).err
+    result = gan("train", "-m", *SWEEP, "prior=uniform,nowhere", "sweep.fail_fast=true")
+    assert "1 of 2 jobs failed; not begun, as sweep.fail_fast is true: 1" in result.err
+    assert not (study / "prior=uniform").exists()
+
+
 def test_presets_and_names_without_a_sweep(gan: Gan, tmp_path: Path) -> None:
     settings = SWEEP[:-1]
     for wrong, words in [
         (["sweep=seeds"], "without -m this is a single run; `gan train -m sweep=seeds ...`"),
+        (["sweep.fail_fast=true"], "sweep.fail_fast is true, but without -m this is a single run"),
+        (
+            ["-m", "seed=0,1", "sweep.fail_fast=yes please"],
+            "sweep.fail_fast is yes please; it must",
+        ),
         (["-m", "sweep=seedz"], "sweep is seedz, which is none of ablation, k, lr, objective"),
         (["-m", "+sweep=seeds"], "it has a value already, which is set without the +"),
         (["-m", "sweep=search"], "hydra/sweeper=optuna"),

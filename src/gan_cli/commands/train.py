@@ -75,6 +75,13 @@ class Checkpoint:
 
 
 @dataclass
+class Sweep:
+    """Settings of a sweep as a whole, which its jobs don't have."""
+
+    fail_fast: bool
+
+
+@dataclass
 class Settings(CommandSettings):
     """Types and ranges of `gan train`."""
 
@@ -99,6 +106,7 @@ class Settings(CommandSettings):
     init_from: str | None
     resume: str | None
     dry_run: bool
+    sweep: Sweep
 
 
 def run(cfg: DictConfig, out: Path) -> float | None:
@@ -106,7 +114,8 @@ def run(cfg: DictConfig, out: Path) -> float | None:
 
     Returns the monitor's last estimate, if there is one: a search maximises it.
     """
-    sweeps.refuse_lone()
+    sweeps.refuse_lone(cfg.sweep.fail_fast)
+    _refuse_lone_ablation(cfg)
     if is_done(cfg, out):
         log.info("%s is finished already.", relative(out))
         return _last_estimate(out)
@@ -152,6 +161,16 @@ def run(cfg: DictConfig, out: Path) -> float | None:
                         checkpoints.restore_diverged(trainer.state, directory.checkpoints, error)
         _conclude(cfg, directory, trainer.state, stop)
     return _last_estimate(out)
+
+
+def _refuse_lone_ablation(cfg: DictConfig) -> None:
+    choices = HydraConfig.get().runtime.choices
+    name = choices["ablation"]
+    if name is not None and choices["experiment"] is None and cfg.resume is None:
+        raise UserError(
+            f"ablation is {name}, which switches off a detail of experiment=mnist, and experiment "
+            f"is null; give both: experiment=mnist ablation={name}."
+        )
 
 
 def _load(cfg: DictConfig, source: Source) -> Data | None:

@@ -22,6 +22,7 @@ from gan_cli.training.trainer import is_over
 MACHINE = (
     "log", "checkpoint", "outputs", "device", "threads", "data_dir", "dataset.data_dir",
     "dataset.cache", "resume", "dry_run", "on_nan", "on_collapse", "cuda_graph", "compile",
+    "sweep",
 )  # fmt: skip
 # All that may change when a run is resumed; data elsewhere are compared once they are read.
 FREE = (*MACHINE, "schedule.epochs", "schedule.steps", "monitor", "dataset.path")

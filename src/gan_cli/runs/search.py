@@ -1,6 +1,6 @@
 """The study of a search by Optuna: what its sweeper and its jobs share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,6 +50,15 @@ def chosen(trial: "FrozenTrial") -> list[str]:
     return [f"{key}={value}" for key, value in sorted(trial.params.items())]
 
 
+def job_name(trial: "FrozenTrial", trials: "Sequence[FrozenTrial]") -> str:
+    """Return the name of a trial's job: the number of the first of `trials` with its values.
+
+    Trials of the same values are one job.
+    """
+    first = next(one for one in trials if one.params == trial.params)
+    return f"trial-{first.number:03}"
+
+
 def pruner(job: Path) -> Callable[[int, float], None]:
     """Return what reports a run's estimates, by their number from 1, to its search if it has one.
 
@@ -62,8 +71,9 @@ def pruner(job: Path) -> Callable[[int, float], None]:
     import optuna
 
     study = open_study(job.parent, hydra.sweeper.pruner)
-    running = study.get_trials(states=[optuna.trial.TrialState.RUNNING])
-    found = next(trial for trial in running if sweeps.job_name(chosen(trial)) == job.name)
+    trials = study.trials
+    running = [trial for trial in trials if trial.state == optuna.trial.TrialState.RUNNING]
+    found = next(trial for trial in running if job_name(trial, trials) == job.name)
     trial = optuna.Trial(study, found._trial_id)
     # A run that was killed measures again what it had reported before.
     reported = set(found.intermediate_values)

@@ -19,6 +19,9 @@ from gan_cli.errors import UserError
 
 RECORD = "multirun.yaml"
 LOG = "sweep.log"
+# There while sweep.fail_fast holds, with the name of the job that failed once one has. A file, as
+# jobs run in processes and on machines of their own.
+FAIL_FAST = ".fail_fast"
 # Bytes of a job's directory's name: file systems allow 255.
 NAME_LENGTH = 150
 # The name of the job of a sweep that varies nothing.
@@ -36,14 +39,16 @@ def is_job() -> bool:
     return HydraConfig.get().mode == RunMode.MULTIRUN
 
 
-def refuse_lone() -> None:
-    """Raise UserError where a sweep is named without -m, which alone makes one."""
+def refuse_lone(fail_fast: bool) -> None:
+    """Raise UserError where a sweep's name or `fail_fast` is given without -m, which makes one."""
     name = named()
-    if name is not None and not is_job():
-        raise UserError(
-            f"sweep is {name}, but without -m this is a single run; "
-            f"`gan train -m sweep={name} ...` is a sweep."
-        )
+    if is_job() or (name is None and not fail_fast):
+        return
+    setting, value = ("sweep.fail_fast", "true") if name is None else ("sweep", name)
+    raise UserError(
+        f"{setting} is {value}, but without -m this is a single run; "
+        f"`gan train -m {setting}={value} ...` is a sweep."
+    )
 
 
 def directory(outputs: str, name: str | None = None) -> str:
@@ -82,13 +87,13 @@ def combinations(params: Mapping[str, Any], arguments: Sequence[str]) -> dict[st
 def parse(params: Mapping[str, Any], arguments: Sequence[str]) -> list[Override]:
     """Return the overrides of a sweep, those of all its jobs and those that it varies.
 
-    The sweep's name is none of them: a job is the run that it would be by itself.
+    The sweep's own settings are none of them: a job is the run that it would be by itself.
     """
     own = [f"{key}={value}" for key, value in params.items()]
     # It knows which options there are, for glob(*).
     loader = GlobalHydra.instance().config_loader()
     given = OverridesParser.create(loader).parse_overrides([*own, *arguments])
-    return [override for override in given if override.key_or_group != "sweep"]
+    return [o for o in given if o.key_or_group.partition(".")[0] != "sweep"]
 
 
 def by_setting(overrides: Iterable[str]) -> dict[str, str]:
@@ -125,6 +130,23 @@ def note(out: Path, outcome: str) -> None:
     """Write what became of a sweep's job into the sweep's own log."""
     with (out.parent / LOG).open("a") as file:
         file.write(f"{datetime.now():%Y-%m-%d %H:%M:%S} {out.name}: {outcome}\n")
+    marker = out.parent / FAIL_FAST
+    if outcome.startswith("failed: ") and marker.exists():
+        marker.write_text(out.name)
+
+
+def set_fail_fast(sweep: Path, fail_fast: bool) -> None:
+    """Begin a session of a sweep, in which with `fail_fast` no job begins after one has failed."""
+    if fail_fast:
+        (sweep / FAIL_FAST).write_text("")
+    else:
+        (sweep / FAIL_FAST).unlink(missing_ok=True)
+
+
+def failed_fast(sweep: Path) -> str:
+    """Return the name of the job after whose failure no other is to begin, or nothing."""
+    marker = sweep / FAIL_FAST
+    return marker.read_text() if marker.exists() else ""
 
 
 def failure(out: Path) -> str | None:
