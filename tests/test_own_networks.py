@@ -1,6 +1,7 @@
 """Networks as people write them: they train, or a sentence says why not before there is a run."""
 
 import random
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 from helpers.command import Result, assert_same
 
+import gan_cli
 from gan_cli.training import checkpoints
 
 Gan = Callable[..., Result]
@@ -143,6 +145,44 @@ def train(gan: Gan, tmp_path: Path) -> Train:
 def target(name: str) -> str:
     player = "generator" if name.endswith("G") else "discriminator"
     return f"network.{player}._target_=nets.{name}"
+
+
+def test_a_module_behind_one_of_pythons_own(train: Train, tmp_path: Path) -> None:
+    (tmp_path / "own/this.py").write_text(NETWORKS)
+    result = train("network.generator._target_=this.G")
+    assert result.code == 1
+    assert f"/this.py, and not from {tmp_path}/own/this.py; give that one" in result.err
+    result = train("network.generator._target_=nets.NoSuchG")
+    assert result.out == ""
+    assert "nets.NoSuchG, which can't be imported" in result.err
+
+
+def test_a_run_knows_where_its_modules_are(
+    train: Train, gan: Gan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert train().code == 0
+    run = tmp_path / "run"
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path / "other")
+
+    def anew(*arguments: str) -> Result:
+        monkeypatch.delitem(sys.modules, "nets", raising=False)
+        return gan(*arguments, "threads=1")
+
+    assert anew("sample", f"run={run}", "n=4").code == 0
+    assert anew("train", f"resume={run}", "schedule.steps=5").code == 0
+    assert f"--config-dir {tmp_path}/own" in anew("show", f"run={run}").out
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "path", list(sys.path))
+        assert gan_cli.load(str(run)).sample(2).shape == (2, 1, 8, 8)
+
+    (tmp_path / "own").rename(tmp_path / "moved")
+    result = anew("sample", f"run={run}", "n=4")
+    assert result.code == 1
+    assert f"nets.G in {run}/config.yaml, whose module was in {tmp_path}/own" in result.err
+    moved = ["--config-dir", str(tmp_path / "moved")]
+    assert gan("train", *moved, f"resume={run}", "schedule.steps=7", "threads=1").code == 0
+    assert anew("sample", f"run={run}", "n=4").code == 0
 
 
 @pytest.mark.filterwarnings("ignore:.torch.nn.utils.weight_norm. is deprecated:FutureWarning")

@@ -134,7 +134,7 @@ def perform(command: str, cfg: "DictConfig") -> Any:
     from hydra.types import RunMode
 
     from gan_cli.config import validate
-    from gan_cli.runs import sweeps
+    from gan_cli.runs import own_modules, sweeps
     from gan_cli.runs.directory import remove_record
     from gan_cli.runs.explain_errors import explain_out_of_memory
 
@@ -144,10 +144,7 @@ def perform(command: str, cfg: "DictConfig") -> Any:
     # Paths mean where the command was given, under hydra.job.chdir and in workers as well.
     os.chdir(hydra.runtime.cwd)
     expand_home(cfg)
-    # The user's own modules, here or beside the configs of --config-dir; last, so that none of them
-    # can stand in for one of ours.
-    own = [s.path for s in hydra.runtime.config_sources if s.provider == "command-line"]
-    sys.path += [path for path in (os.getcwd(), *own) if path not in sys.path]
+    own_modules.look_in([os.getcwd(), *own_modules.config_directories()])
     out = Path(hydra.runtime.output_dir)
     swept = hydra.mode == RunMode.MULTIRUN
     if swept and (failed := sweeps.failed_fast(out.parent)):

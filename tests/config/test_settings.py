@@ -5,11 +5,11 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
+import gan_cli.conf
 import pytest
 from hydra import compose, initialize_config_module
 from omegaconf import DictConfig, OmegaConf
 
-import gan_cli.conf
 from gan_cli.config.validate import check
 from gan_cli.errors import UserError
 from gan_cli.help import COMMANDS

@@ -25,7 +25,7 @@ from gan_cli.errors import DivergedError, MissingDataError, PrunedError, UserErr
 from gan_cli.files import printable, relative
 from gan_cli.game.state import State
 from gan_cli.ranges import Count, Decay, Fraction, NonNegative, Positive, Seed
-from gan_cli.runs import search, sweeps
+from gan_cli.runs import own_modules, search, sweeps
 from gan_cli.runs.collect import job_at
 from gan_cli.runs.directory import Run, lock, logging_to
 from gan_cli.runs.environment import compare, environment
@@ -194,6 +194,7 @@ def _start_session(
         **environment(device, autocast_type(cfg.precision, device), fingerprint),
         "cuda_graph": isinstance(trainer.update, Graph),
         "compile": isinstance(trainer.update, Compiled),
+        "config_dirs": own_modules.config_directories(),
         "overrides": list(HydraConfig.get().overrides.task),
     }
     compare(run.sessions(), here)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from gan_cli.config.build import build_discriminator, build_source
 from gan_cli.data.source import Data
 from gan_cli.errors import UserError
+from gan_cli.runs import own_modules
 from gan_cli.runs.directory import Run
 from gan_cli.runs.load import Trained, load_weights
 from gan_cli.training import checkpoints
@@ -28,6 +29,7 @@ class LoadedRun:
 
     def __init__(self, run: Run, device: str = "auto") -> None:
         self.path, self._run, self.device = run.path, run, pick_device(device)
+        own_modules.look_where_trained(run)
 
     def __repr__(self) -> str:
         return f"<run {self.path}, {self._run.status()}>"

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from gan_cli.config.differences import flatten
 from gan_cli.errors import UserError
-from gan_cli.files import HYDRA, relative
+from gan_cli.files import relative
 from gan_cli.metrics import registry
 from gan_cli.runs import directory as runs
 from gan_cli.runs import sweeps
@@ -132,23 +132,15 @@ def job_at(name: str, path: Path) -> Job:
     )
     overrides.pop("resume", None)
     given = {name: override.partition("=")[2] for name, override in overrides.items()}
-    command = _command(path, overrides.values()) if run.sessions() else None
+    command = _command(run, overrides.values()) if run.sessions() else None
     settings = flatten(run.config())
     return Job(name, path, run.status(), run.reason(), settings, given, command, run.rows())
 
 
-def config_directories(path: Path) -> list[str]:
-    """Return the options --config-dir that the command line of the run at `path` had."""
-    try:
-        sources = OmegaConf.load(path / HYDRA / "hydra.yaml").hydra.runtime.config_sources
-        own = [source.path for source in sources if source.provider == "command-line"]
-    except Exception:  # not there, or whatever a damaged file makes of the parsers
-        own = []
-    return [word for path in own for word in ("--config-dir", path)]
-
-
-def _command(path: Path, overrides: Iterable[str]) -> str:
-    return shlex.join(["gan", "train", *config_directories(path), *overrides])
+def _command(run: runs.Run, overrides: Iterable[str]) -> str:
+    own = [path for session in run.sessions() for path in session.get("config_dirs", ())]
+    directories = [word for path in dict.fromkeys(own) for word in ("--config-dir", path)]
+    return shlex.join(["gan", "train", *directories, *overrides])
 
 
 def missing(jobs: Sequence[Job], absent: Sequence[str]) -> list[str]:

@@ -19,6 +19,7 @@ from gan_cli.files import relative
 from gan_cli.game.priors import Prior
 from gan_cli.metrics.references import training_images
 from gan_cli.runs import directory as runs
+from gan_cli.runs import own_modules
 from gan_cli.sampling.samples import draw_z, generate, sample_blocks
 from gan_cli.training import checkpoints
 from gan_cli.training.averaging import current_average
@@ -103,6 +104,7 @@ def load_weights(
 
     checkpoint: `newest` or `best`. Raises UserError where there is no whole one.
     """
+    own_modules.look_where_trained(run)
     # Which generator it is, is in the run's own config.
     config = run.config()
     saved = checkpoints.load_chosen(run.checkpoints, checkpoint)

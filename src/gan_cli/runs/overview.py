@@ -9,7 +9,7 @@ from PIL import Image
 
 from gan_cli.figures.grid import save_animation, save_png
 from gan_cli.files import relative
-from gan_cli.runs.collect import Job, config_directories
+from gan_cli.runs.collect import Job
 from gan_cli.runs.directory import Run
 
 # An animation of more frames says no more; of more pixels it takes seconds and much memory.
@@ -48,11 +48,11 @@ def given(job: Job, without: Collection[str] = ()) -> str:
 
 def next_commands(job: Job) -> list[str]:
     """Return the commands, quoted for the shell, that resume, sample and evaluate the run."""
-    where, own = relative(job.path), config_directories(job.path)
+    where = relative(job.path)
     longer = _longer(job) if job.status == "finished" else []
     return [
-        shlex.join(["gan", "train", *own, f"resume={where}", *longer]),
-        *(shlex.join(["gan", use, *own, f"run={where}"]) for use in ("sample", "eval-parzen")),
+        shlex.join(["gan", "train", f"resume={where}", *longer]),
+        *(shlex.join(["gan", use, f"run={where}"]) for use in ("sample", "eval-parzen")),
     ]
 
 

@@ -11,7 +11,7 @@ from gan_cli.config.differences import differences, flatten
 from gan_cli.errors import UserError
 from gan_cli.files import relative
 from gan_cli.game.state import State
-from gan_cli.runs import sweeps
+from gan_cli.runs import own_modules, sweeps
 from gan_cli.runs.directory import Run, find
 from gan_cli.runs.environment import refuse_other_data
 from gan_cli.training import checkpoints
@@ -90,6 +90,7 @@ def resumed_config(cfg: DictConfig, out: Path, settings: type) -> tuple[DictConf
         old, new = Run(out).config(), cfg
     else:
         run = find(cfg.resume, cfg.outputs, "resume")
+        own_modules.look_where_trained(run)
         out, old = run.path, run.config()
         known = flatten(old)
         others = [key for key in flatten(cfg) if key.split(".")[0] not in COMPONENT_GROUPS]
