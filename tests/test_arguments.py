@@ -71,6 +71,8 @@ def test_of_several_the_one_that_others_follow() -> None:
         ("+init_from=it's", r"+init_from='it\'s'"),
         ("outputs=plain/path.1", "outputs=plain/path.1"),
         ("resume=null", "resume=null"),
+        ("runs=[7,2024_01,a/b]", "runs=['7','2024_01','a/b']"),
+        ("runs=['a=1,b=2']", "runs=['a=1,b=2']"),
         ("outputs='quoted'", "outputs='quoted'"),
         ("outputs=${oc.env:HOME}", "outputs=${oc.env:HOME}"),
         ("schedule.steps=1e3", "schedule.steps=1e3"),

@@ -3,6 +3,7 @@
 import contextlib
 import difflib
 import os
+import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
@@ -119,6 +120,8 @@ def as_text(argument: str, multirun: bool = False) -> str:
     from gan_cli.runs.sweeps import quoted
 
     setting, _, value = argument.partition("=")
+    if setting == "runs" and (items := re.fullmatch(r"\[([\w./~, -]+)\]", value)):
+        return f"runs=[{','.join(quoted(item.strip()) for item in items[1].split(','))}]"
     marked = value[:1] in "'\"[" or "${" in value or (multirun and "," in value)
     if setting.lstrip("+") not in TEXT or (marked and not os.path.exists(value)):
         return argument

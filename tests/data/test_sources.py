@@ -68,6 +68,37 @@ def test_the_directory_above_or_that_of_the_data_set(below: str, idx_dir: Path) 
     assert len(IDX("MNIST", idx_dir / below, valid=10).load().train.x) == 50
 
 
+@pytest.mark.usefixtures("no_network")
+@pytest.mark.parametrize("layout", ["dotted", "in folders", "compressed"])
+def test_files_as_kaggle_packs_them(layout: str, idx_dir: Path, tmp_path: Path) -> None:
+    wanted = IDX("MNIST", idx_dir, valid=10).load()
+    archive = tmp_path / "archive"
+    archive.mkdir()
+    files = sorted((idx_dir / "MNIST/raw").iterdir())
+    for path in files:
+        place = archive / path.name.replace("-idx", ".idx")
+        if layout == "in folders":
+            place = archive / path.name / path.name
+        place.parent.mkdir(exist_ok=True)
+        if layout == "compressed":
+            place.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+        else:
+            place.write_bytes(path.read_bytes())
+    data = IDX("MNIST", archive, valid=10).load()
+    assert data.fingerprint() == wanted.fingerprint()
+    assert torch.equal(data.test.y, wanted.test.y)
+
+    lost = next(path for path in archive.rglob("t10k-labels*") if path.is_file())
+    whole = lost.read_bytes()
+    lost.write_bytes(whole[:-5])
+    with pytest.raises(MissingDataError, match=rf"{lost}, of {len(whole) - 5} bytes: "):
+        IDX("MNIST", archive, valid=10).load()
+    lost.unlink()
+    words = r"found are .*/archive/train-images.*; missing are t10k-labels-idx1-ubyte\. Put"
+    with pytest.raises(MissingDataError, match=words):
+        IDX("MNIST", archive, valid=10).load()
+
+
 def test_real_mnist(mnist_dir: Path) -> None:
     data = IDX("MNIST", mnist_dir).load()
     assert [len(part.x) for part in data] == [50000, 10000, 10000]

@@ -223,8 +223,11 @@ def test_another_machine_is_reported_and_other_data_are_refused(gan: Gan, tmp_pa
     assert result.code == 1
     assert "dataset gives other data" in result.err
 
-    path.write_text("{")
-    assert gan("train", "resume=a", "schedule.steps=8").code == 0
+    path.write_text('[{"device":}]')
+    result = gan("train", "resume=a", "schedule.steps=8")
+    assert result.code == 0
+    reason = "a/environment.json can't be read (Expecting value: line 1 column 12 (char 11))"
+    assert result.out.count(reason) == 1
 
 
 def test_what_a_killed_process_left_is_cleared(gan: Gan, tmp_path: Path) -> None:

@@ -191,7 +191,12 @@ def test_damaged_records_of_a_sweep(gan: Gan, study: Path) -> None:
             record.write_text(damage)
         result = gan("report", "sweep=study")
         assert result.code == 0, result.err
-    for damage, words in ((b"\xff\xfe", "is damaged"), (b"epoch\n1\n", "has rows without a step")):
+    for damage, words in (
+        (b"\xff\xfe", "is damaged"),
+        (b"epoch\n1\n", "line 2, is damaged: it has no step"),
+        (b"step,d_loss\n1,2\n\n2,x\n", "line 4, is damaged: could not"),
+        (b"step\n1,2\n", "line 2, is damaged: it has more values"),
+    ):
         metrics.write_bytes(damage)
         result = gan("report", "sweep=study")
         assert result.code == 1

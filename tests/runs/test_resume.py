@@ -185,7 +185,7 @@ def test_a_run_is_not_resumed_with_other_settings(gan: Gan, tmp_path: Path) -> N
         ("config.yaml", "\nschedule:", "\nschedules:", "is not the config of a run"),
         ("config.yaml", "ema_power: 8\n", "", "has no ema_power: the run is of an earlier version"),
         ("config.yaml", "\n  k: 1\n", "\n  k: 0\n", "a/config.yaml: schedule.k is 0; it should be"),
-        ("metrics.csv", "step,", "\ufeffstep,", "metrics.csv has the columns"),
+        ("metrics.csv", "step,", "\ufeffstep,", "metrics.csv begins with a byte order mark"),
         ("metrics.csv", "step,epoch,", "step,loss,", "has the columns step,loss,"),
     ],
 )

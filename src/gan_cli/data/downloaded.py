@@ -4,6 +4,7 @@ import contextlib
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from gan_cli.data.source import Data, Source, Split, hold_out
 from gan_cli.errors import MissingDataError
@@ -30,13 +31,21 @@ class Downloaded(Source):
         self.refuse_other_than(tuple(train.x.shape[1:]))
         return Data(*hold_out(train, self.valid), test)
 
-    def _read(self, train: bool) -> Split:
+    def arrays(self, train: bool) -> tuple[Tensor, Tensor]:
+        """Return images and labels as they are in the files, downloaded where they are missing."""
         import torchvision
 
         reader = getattr(torchvision.datasets, self.reader)
+        dataset = reader(self.data_dir, train=train, download=True)
+        return torch.as_tensor(dataset.data), torch.as_tensor(dataset.targets)
+
+    def needed(self) -> str:
+        """Return which files are wanted where."""
+        return f"it needs {self.files} in {self.folder.absolute()}, whole"
+
+    def _read(self, train: bool) -> Split:
         try:
-            dataset = reader(self.data_dir, train=train, download=True)
-            x, y = torch.as_tensor(dataset.data), torch.as_tensor(dataset.targets)
+            x, y = self.arrays(train)
             if len(x) != len(y):
                 raise ValueError(f"{len(x)} images and {len(y)} labels")
         except (AssertionError, LookupError, OSError, RuntimeError, TypeError, ValueError) as error:
@@ -47,10 +56,9 @@ class Downloaded(Source):
                         path.rmdir()
             reason = " ".join(str(error).split()) or type(error).__name__
             raise MissingDataError(
-                f"{self.name} can't be read or downloaded ({reason}): it needs {self.files} in "
-                f"{self.folder.absolute()}, whole. Put them there, delete damaged ones to download "
-                "them anew, or name another directory, laid out alike, with data_dir=... or the "
-                "environment variable GAN_DATA."
+                f"{self.name} can't be read or downloaded ({reason}): {self.needed()}. "
+                "Put them there, delete damaged ones to download them anew, or name another "
+                "directory, laid out alike, with data_dir=... or the environment variable GAN_DATA."
             ) from error
         x = x.unsqueeze(1) if x.ndim == 3 else x.permute(0, 3, 1, 2).contiguous()
         return Split(x, y)

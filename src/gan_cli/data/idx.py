@@ -1,22 +1,36 @@
 """Data sets in MNIST's file format."""
 
+import gzip
+import logging
 import os
-from collections.abc import Sequence
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
+
+from torch import Tensor
 
 from gan_cli.data.downloaded import Downloaded
 from gan_cli.data.spaces import Range
 from gan_cli.ranges import Count
 
+log = logging.getLogger(__name__)
+
+FILES = (
+    "train-images-idx3-ubyte", "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte",
+)  # fmt: skip
+
 
 class IDX(Downloaded):
-    """A data set in MNIST's file format, through torchvision's reader of the same name."""
+    """A data set in MNIST's file format, through torchvision's readers.
 
-    files = (
-        "train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and "
-        "t10k-labels-idx1-ubyte"
-    )
+    Files that others have packed, as Kaggle has, are found in `data_dir` itself too: under names
+    with a dot (`train-images.idx3-ubyte`), in folders of their own name, compressed by gzip.
+    """
+
+    files = f"{', '.join(FILES[:3])} and {FILES[3]}"
 
     def __init__(
         self,
@@ -32,3 +46,50 @@ class IDX(Downloaded):
         if self.data_dir.name == name and (self.data_dir / "raw").is_dir():
             self.data_dir = self.data_dir.parent  # as data_dir=.../MNIST
         self.folder = self.data_dir / name / "raw"
+
+    def find(self) -> dict[str, Path]:
+        """Return where each of FILES is, by its name; those that are nowhere are left out."""
+        found: dict[str, Path] = {}
+        outside = (self.folder.parent, self.data_dir)
+        for name in FILES:
+            spelled = (name, name.replace("-idx", ".idx"))
+            packed = [file for one in spelled for file in (one, f"{one}/{one}", f"{one}.gz")]
+            # What is compressed in torchvision's own folder is torchvision's to unpack.
+            places = [self.folder / name]
+            places += [place / file for place in outside for file in packed]
+            if files := [place for place in places if place.is_file()]:
+                found[name] = files[0]
+        return found
+
+    def arrays(self, train: bool) -> tuple[Tensor, Tensor]:
+        """Return images and labels, downloaded where not all files are there."""
+        from torchvision.datasets import mnist
+
+        found, part = self.find(), "train" if train else "t10k"
+        if len(found) < len(FILES):
+            return super().arrays(train)
+        images, labels = found[f"{part}-images-idx3-ubyte"], found[f"{part}-labels-idx1-ubyte"]
+        if train and self.folder not in images.parents:
+            log.info("%s is read from %s.", self.name, images.parent)
+        return _read(mnist.read_image_file, images), _read(mnist.read_label_file, labels)
+
+    def needed(self) -> str:
+        """Return which files are wanted where, and which of them are there."""
+        found = self.find()
+        there = f"; found are {', '.join(map(str, found.values()))}" if found else ""
+        missing = [name for name in FILES if name not in found]
+        return super().needed() + (f"{there}; missing are {', '.join(missing)}" if missing else "")
+
+
+def _read(read: Callable[[str], Tensor], path: Path) -> Tensor:
+    """Return a file's numbers. Raises ValueError, naming it, where it is damaged."""
+    try:
+        if path.suffix != ".gz":
+            return read(str(path))
+        with gzip.open(path) as packed, tempfile.NamedTemporaryFile() as file:
+            shutil.copyfileobj(packed, file)
+            file.flush()
+            return read(file.name)
+    except Exception as error:  # whatever a damaged file makes of its parser
+        reason = str(error) or type(error).__name__
+        raise ValueError(f"{path}, of {path.stat().st_size} bytes: {reason}") from error

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import functools
 import json
 import logging
 import os
@@ -18,6 +19,8 @@ from yaml import YAMLError
 
 from gan_cli.errors import UserError
 from gan_cli.files import HYDRA, unfinished, write_atomically
+
+log = logging.getLogger(__name__)
 
 LOCK = ".lock"
 CONFIG = "config.yaml"
@@ -56,7 +59,8 @@ class Run:
         try:
             config = OmegaConf.load(self.config_path)
         except (OSError, ValueError, YAMLError) as error:
-            raise UserError(f"Cannot read {self.config_path}: {error}") from error
+            reason = " ".join(str(error).split())
+            raise UserError(f"{self.config_path} can't be read: {reason}") from error
         whole = ("dataset", "network", "prior", "seed", "optimizer", "schedule")
         if not isinstance(config, DictConfig) or any(config.get(key) is None for key in whole):
             raise UserError(f"{self.config_path} is not the config of a run: it needs {whole}.")
@@ -71,12 +75,20 @@ class Run:
         try:
             # With or without the mark that Excel puts before UTF-8.
             text = self.metrics_path.read_text("utf-8-sig") if self.metrics_path.is_file() else ""
-            table = csv.DictReader(text.splitlines())
-            rows = [{name: float(value) for name, value in row.items() if value} for row in table]
-        except (TypeError, ValueError) as error:
+        except ValueError as error:
             raise UserError(f"{self.metrics_path} is damaged: {error}.") from error
-        if any("step" not in row for row in rows):
-            raise UserError(f"{self.metrics_path} is damaged: it has rows without a step.")
+        table = csv.DictReader(text.splitlines())
+        rows = []
+        try:
+            for row in table:
+                if None in row:
+                    raise ValueError("it has more values than there are columns")
+                rows.append({name: float(value) for name, value in row.items() if value})
+                if "step" not in rows[-1]:
+                    raise ValueError("it has no step")
+        except (TypeError, ValueError, csv.Error) as error:
+            where = f"{self.metrics_path}, line {table.line_num}"
+            raise UserError(f"{where}, is damaged: {error}.") from error
         return rows
 
     def grid_path(self, step: int) -> Path:
@@ -200,12 +212,25 @@ def remove_record(out: Path, job: str, outputs: Path) -> None:
 
 
 def read_json(path: Path, kind: type) -> Any:
-    """Return what the file holds, or an empty `kind` where that can't be had."""
+    """Return what the file holds, or an empty `kind` where that can't be had.
+
+    Warns once of a file that is there, and why it can't.
+    """
     try:
         content = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        if not isinstance(content, kind):
+            raise ValueError(f"it holds a {type(content).__name__}, not a {kind.__name__}")
+    except FileNotFoundError:
         return kind()
-    return content if isinstance(content, kind) else kind()
+    except (OSError, ValueError) as error:
+        _warn_once(f"{path} can't be read ({error}), and counts as empty.")
+        return kind()
+    return content
+
+
+@functools.cache
+def _warn_once(message: str) -> None:
+    log.warning("%s", message)
 
 
 def below(outputs: str) -> list[Run]:

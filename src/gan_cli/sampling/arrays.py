@@ -19,20 +19,24 @@ def read_array(setting: str, path: Path) -> Tensor:
     """
     try:
         # Mapped, so that a header that claims more than the file has gets no memory for it.
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        array = np.lib.format.open_memmap(path, mode="r")
     except Exception as error:  # whatever a damaged header makes of numpy's parser
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         message = " ".join(str(reason).split())
         raise UserError(
-            f"{setting} is {path}, which can't be read as a .npy array of numbers ({message})."
+            f"{setting} is {path}, which can't be read as a .npy array of numbers ({message}); it "
+            "must hold one .npy array."
         ) from error
-    if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
-        raise UserError(f"{setting} is {path}; it must hold one .npy array of real numbers.")
+    if array.dtype.kind not in "fiu":
+        raise UserError(f"{setting} is {path} of {array.dtype}; it must be of real numbers.")
     if array.ndim < 2:
         raise UserError(f"{setting} is {path} of shape {array.shape}; it must be (n, ...).")
     values = torch.from_numpy(array.astype(np.float32))
-    if not values.isfinite().all():
-        raise UserError(f"{setting} is {path}, which holds NaN or infinite values.")
+    if len(bad := (~values.isfinite()).nonzero()):
+        raise UserError(
+            f"{setting} is {path}, which holds NaN or infinite values, the first at "
+            f"{bad[0].tolist()}."
+        )
     return values
 
 

@@ -1,5 +1,6 @@
 """What one sees of a run while it trains: terminal, log file, metrics.csv, TensorBoard."""
 
+import codecs
 import csv
 import logging
 import math
@@ -161,6 +162,11 @@ class MetricLogger:
 def refuse_other_columns(csv_path: Path) -> None:
     """Raise UserError where the metrics file is there and has other columns than COLUMNS."""
     content = csv_path.read_bytes() if csv_path.exists() else b""
+    if content.startswith(codecs.BOM_UTF8):
+        raise UserError(
+            f"{csv_path} begins with a byte order mark, which Excel and other programs put before "
+            "UTF-8; save it as UTF-8 without one, or move it away, to resume the run."
+        )
     header = content.partition(b"\n")[0].decode(errors="replace").strip()
     if header not in ("", ",".join(COLUMNS)):
         raise UserError(
