@@ -276,6 +276,9 @@ def write_bad_files(cwd: Path) -> None:
     np.save(cwd / "wide.npy", rng.random((20, 4, 16)))
     np.save(cwd / "grey.npy", 255 * rng.random((20, 64)))
     np.save(cwd / "nan.npy", np.full((20, 64), np.nan))
+    huge = rng.random((20, 64))
+    huge[3, 5] = 1e300  # more than float32 has
+    np.save(cwd / "huge.npy", huge)
     np.save(cwd / "one.npy", rng.random((1, 64)))
     np.save(cwd / "line.npy", rng.random(64))
     np.save(cwd / "words.npy", np.array([["a", "b"]]))
@@ -292,10 +295,11 @@ def write_bad_files(cwd: Path) -> None:
         ("samples=wide.npy", ["shape (20, 4, 16)", "(n, 1, 8, 8), or (n, 64)"]),
         ("samples=grey.npy", ["values from", "this data set's are from 0 to 1"]),
         ("samples=nan.npy", ["NaN or infinite"]),
+        ("samples=huge.npy", ["NaN or infinite values, the first at [3, 5]"]),
         ("samples=one.npy", ["at least 2"]),
         ("samples=line.npy", ["shape (64,)", "(n, ...)"]),
         ("samples=words.npy", ["real numbers"]),
-        ("samples=text.npy", ["can't be read as a .npy array"]),
+        ("samples=text.npy", ["can't be read as a .npy array", "magic string is not correct"]),
         ("samples=cut.npy", ["can't be read as a .npy array"]),
         ("samples=several.npz", ["one .npy array"]),
         ("samples=good.npy sigmas=[]", ["sigmas is []"]),

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from helpers.command import SMALL, Gan
+from helpers.command import SMALL, Gan, run_gan
 from PIL import Image
 
 
@@ -72,3 +72,12 @@ def test_one_run_is_a_list_of_one(two_runs: Path, gan: Gan) -> None:
         result = gan("report", f"runs={runs}", "by=value")
         assert result.code == 0, result.err
         assert "Results: outputs/report/" in result.out
+
+
+def test_the_first_picture_of_all_is_drawn_without_a_line_about_fonts(
+    two_runs: Path, tmp_path: Path
+) -> None:
+    result = run_gan("show", "first", cwd=two_runs.parent, MPLCONFIGDIR=str(tmp_path / "empty"))
+    assert result.code == 0, result.err
+    assert list((tmp_path / "empty").glob("fontlist*"))
+    assert (result.out.startswith("outputs/train/first: finished"), result.err) == (True, "")

@@ -170,6 +170,19 @@ def test_a_truncated_idx_file(gan: Gan, tmp_path: Path) -> None:
     assert f"in {raw}, whole" in result.err
 
 
+def test_without_asserts(tmp_path: Path) -> None:
+    """Bad input is refused, and a run trains, where Python leaves asserts out."""
+    for name in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"):
+        (tmp_path / f"{name}-ubyte").write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 2, 3, 4]))
+    wrong = ["dataset=mnist", "data_dir=."]
+    result = run_gan("train", *wrong, cwd=tmp_path, PYTHONOPTIMIZE="1")
+    assert result.code == 1
+    assert "train-images-idx3-ubyte, of 10 bytes: it holds torch.uint8 of shape (2,)" in result.err
+    assert len(result.err.splitlines()) == 1
+    result = run_gan("train", *SMALL, "schedule.steps=3", cwd=tmp_path, PYTHONOPTIMIZE="1")
+    assert result.code == 0, result.err
+
+
 def test_a_diverging_game_stops(gan: Gan, tmp_path: Path) -> None:
     result = gan("train", *SMALL, "optimizer.lr=1e14", "schedule.steps=500", "log.every_steps=10")
     assert result.code == 1

@@ -153,6 +153,11 @@ def test_truncated_file(idx_dir: Path, size: int) -> None:
     ("file", "content", "words"),
     [
         ("train-labels-idx1-ubyte", np.zeros(59), "60 images and 59 labels"),
+        (
+            "train-images-idx3-ubyte",
+            np.zeros(60),
+            r"images-idx3-ubyte, of .*shape \(60,\)",
+        ),
         ("train-images-idx3-ubyte", np.zeros((60, 14, 14)), r"\(1, 28, 28\).*\(1, 14, 14\)"),
     ],
 )

@@ -5,10 +5,11 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
+import torch
 from torch import Tensor
 
 from gan_cli.data.downloaded import Downloaded
@@ -63,15 +64,13 @@ class IDX(Downloaded):
 
     def arrays(self, train: bool) -> tuple[Tensor, Tensor]:
         """Return images and labels, downloaded where not all files are there."""
-        from torchvision.datasets import mnist
-
         found, part = self.find(), "train" if train else "t10k"
         if len(found) < len(FILES):
             return super().arrays(train)
         images, labels = found[f"{part}-images-idx3-ubyte"], found[f"{part}-labels-idx1-ubyte"]
         if train and self.folder not in images.parents:
             log.info("%s is read from %s.", self.name, images.parent)
-        return _read(mnist.read_image_file, images), _read(mnist.read_label_file, labels)
+        return _read(images, 3), _read(labels, 1).long()
 
     def needed(self) -> str:
         """Return which files are wanted where, and which of them are there."""
@@ -81,15 +80,21 @@ class IDX(Downloaded):
         return super().needed() + (f"{there}; missing are {', '.join(missing)}" if missing else "")
 
 
-def _read(read: Callable[[str], Tensor], path: Path) -> Tensor:
-    """Return a file's numbers. Raises ValueError, naming it, where it is damaged."""
+def _read(path: Path, dimensions: int) -> Tensor:
+    """Return a file's numbers, uint8. Raises ValueError, naming it, for any but such a file."""
+    from torchvision.datasets.mnist import read_sn3_pascalvincent_tensor as read
+
     try:
         if path.suffix != ".gz":
-            return read(str(path))
-        with gzip.open(path) as packed, tempfile.NamedTemporaryFile() as file:
-            shutil.copyfileobj(packed, file)
-            file.flush()
-            return read(file.name)
+            values: Tensor = read(str(path))
+        else:
+            with gzip.open(path) as packed, tempfile.NamedTemporaryFile() as file:
+                shutil.copyfileobj(packed, file)
+                file.flush()
+                values = read(file.name)
+        if (values.dtype, values.ndim) != (torch.uint8, dimensions):
+            raise ValueError(f"it holds {values.dtype} of shape {tuple(values.shape)}")
+        return values
     except Exception as error:  # whatever a damaged file makes of its parser
         reason = str(error) or type(error).__name__
         raise ValueError(f"{path}, of {path.stat().st_size} bytes: {reason}") from error

@@ -1,6 +1,7 @@
 """What a log-likelihood is worth: the same estimator's value for models that nobody trained."""
 
 import hashlib
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -45,10 +46,14 @@ def centroids(train: Tensor, k: int, seed: int, cache: Path) -> Tensor:
     if not path.is_file():
         # Imported here: it costs a second, and the cache usually spares it.
         from sklearn.cluster import KMeans
+        from sklearn.exceptions import ConvergenceWarning
 
         start = stream_seed(seed, "kmeans") % 2**32
         kmeans = KMeans(k, init="random", n_init=1, max_iter=30, random_state=start)
-        centers = kmeans.fit(flat).cluster_centers_
+        with warnings.catch_warnings():
+            # Of fewer different images than k, some centroids are the same.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            centers = kmeans.fit(flat).cluster_centers_
         cache.mkdir(parents=True, exist_ok=True)
         with replacing(path) as temporary, temporary.open("wb") as file:
             np.save(file, centers)

@@ -31,7 +31,8 @@ def read_array(setting: str, path: Path) -> Tensor:
         raise UserError(f"{setting} is {path} of {array.dtype}; it must be of real numbers.")
     if array.ndim < 2:
         raise UserError(f"{setting} is {path} of shape {array.shape}; it must be (n, ...).")
-    values = torch.from_numpy(array.astype(np.float32))
+    with np.errstate(over="ignore"):  # refused below
+        values = torch.from_numpy(array.astype(np.float32))
     if len(bad := (~values.isfinite()).nonzero()):
         raise UserError(
             f"{setting} is {path}, which holds NaN or infinite values, the first at "
