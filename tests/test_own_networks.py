@@ -160,26 +160,35 @@ def test_a_module_behind_one_of_pythons_own(train: Train, tmp_path: Path) -> Non
 def test_a_run_knows_where_its_modules_are(
     train: Train, gan: Gan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert train().code == 0
+    path = list(sys.path)
+
+    def forget() -> None:
+        monkeypatch.delitem(sys.modules, "nets", raising=False)
+        monkeypatch.setattr(sys, "path", list(path))
+
+    forget()
+    with (tmp_path / "own/nets.py").open("a") as file:
+        file.write("\nfrom gan_cli.data.digits import Digits as Mine\n")
+    assert train("dataset._target_=nets.Mine").code == 0
     run = tmp_path / "run"
     (tmp_path / "other").mkdir()
     monkeypatch.chdir(tmp_path / "other")
 
     def anew(*arguments: str) -> Result:
-        monkeypatch.delitem(sys.modules, "nets", raising=False)
+        forget()
         return gan(*arguments, "threads=1")
 
     assert anew("sample", f"run={run}", "n=4").code == 0
     assert anew("train", f"resume={run}", "schedule.steps=5").code == 0
     assert f"--config-dir {tmp_path}/own" in anew("show", f"run={run}").out
-    with monkeypatch.context() as patch:
-        patch.setattr(sys, "path", list(sys.path))
-        assert gan_cli.load(str(run)).sample(2).shape == (2, 1, 8, 8)
+    forget()
+    loaded = gan_cli.load(str(run))
+    assert loaded.data().train.x[:2].shape == loaded.sample(2).shape
 
     (tmp_path / "own").rename(tmp_path / "moved")
     result = anew("sample", f"run={run}", "n=4")
     assert result.code == 1
-    assert f"nets.G in {run}/config.yaml, whose module was in {tmp_path}/own" in result.err
+    assert f"nets.Mine in {run}/config.yaml, whose module was in {tmp_path}/own" in result.err
     moved = ["--config-dir", str(tmp_path / "moved")]
     assert gan("train", *moved, f"resume={run}", "schedule.steps=7", "threads=1").code == 0
     assert anew("sample", f"run={run}", "n=4").code == 0

@@ -29,7 +29,6 @@ class LoadedRun:
 
     def __init__(self, run: Run, device: str = "auto") -> None:
         self.path, self._run, self.device = run.path, run, pick_device(device)
-        own_modules.look_where_trained(run)
 
     def __repr__(self) -> str:
         return f"<run {self.path}, {self._run.status()}>"
@@ -85,6 +84,7 @@ class LoadedRun:
 
     def data(self) -> Data:
         """Return the data set, read anew: train, valid and test with `x`, uint8, and `y`."""
+        own_modules.look_where_trained(self._run)
         return build_source(self.config).load()
 
     @cached_property
