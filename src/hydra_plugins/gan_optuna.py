@@ -76,9 +76,9 @@ class OptunaSweeper(Jobs):
         states = Counter(trial.state for trial in study.trials)
         if not states[TrialState.COMPLETE]:
             self.end()
-            raise UserError("No trial came to its end, so there is no best one.")
+            raise UserError("No trial has finished, so there is no best one.")
         log.info(
-            "Best of %d trials, %d given up and %d failed: %s (%s) with %g.",
+            "Best of %d trials, %d pruned and %d failed: %s (%s) with %g.",
             len(study.trials), states[TrialState.PRUNED], states[TrialState.FAIL],
             job_name(study.best_trial, study.trials), " ".join(chosen(study.best_trial)),
             study.best_value,

@@ -144,7 +144,7 @@ class GridSweeper(Jobs):
                 "setting several values, as seed=range(5) does."
             )
         self.begin()
-        log.info("What becomes of each job is in %s.", self.directory / sweeps.LOG)
+        log.info("The outcome of each job is in %s.", self.directory / sweeps.LOG)
         outcomes = self.launch(jobs)
         self.end()
         return list(outcomes.values())
