@@ -54,7 +54,7 @@ def test_show(two_runs: Path, gan: Gan) -> None:
     assert "gan sample run=outputs/train/first" in result.out
     (out,) = (two_runs / "show").iterdir()
     with Image.open(out / "samples.webp") as animation:
-        assert animation.n_frames == 3  # after steps 2, 4 and 6
+        assert animation.n_frames == 4  # of steps 0, 2, 4 and 6
     with Image.open(out / "curves.png") as curves:
         assert curves.text["run"] == "outputs/train/first"
 

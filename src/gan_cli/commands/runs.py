@@ -17,7 +17,7 @@ from gan_cli.training.trainer import BEST_BY
 
 log = logging.getLogger(__name__)
 
-HEADS = ("run", "data", "settings given", "step", "status", "best", "age")
+HEADS = ("run", "data", "settings given", "step", "status", "best (nats)", "age")
 
 
 @dataclass
@@ -54,7 +54,7 @@ def _row(run: Run, outputs: Path) -> tuple[str, ...]:
         name,
         _data(job),
         given(job, without=["dataset"]),
-        f"{job.rows[-1]['step']:.0f}" if job.rows else "0",
+        f"{max([run.step(), *(row['step'] for row in job.rows[-1:])]):.0f}",
         job.status,
         f"{max(estimates):.1f}" if estimates else "",
         age,

@@ -33,7 +33,8 @@ def run(cfg: DictConfig, out: Path) -> None:
         raise UserError(f"run is {cfg.run}, which has logged nothing; there is nothing to show.")
     last = job.rows[-1]
     estimates = {row[BEST_BY]: row["step"] for row in job.rows if BEST_BY in row}
-    log.info("%s: %s at step %d, epoch %.1f.", where, job.status, last["step"], last["epoch"])
+    step = max(shown.step(), last["step"])
+    log.info("%s: %s at step %d, last row at epoch %.1f.", where, job.status, step, last["epoch"])
     if job.reason:
         log.info("Why: %s", job.reason)
     log.info("Settings given (all others are the defaults): %s", given(job) or "none")

@@ -4,6 +4,7 @@ import contextlib
 import logging
 import math
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -202,9 +203,10 @@ def _start_session(
     run.add_environment(here)
     run.set_status("running", step)
     log.info(
-        "%s %s: steps %d to %d, on %s in %s with %d thread%s.",
+        "%s %s: steps %d to %d (%.4g epochs), %s updates, on %s in %s with %d thread%s.",
         "Resuming" if step else "Training", relative(run.path), step + 1, steps,
-        device, here["precision"], threads, "" if threads == 1 else "s",
+        steps / trainer.iterations_per_epoch, cfg.schedule.updates, device, here["precision"],
+        threads, "" if threads == 1 else "s",
     )  # fmt: skip
 
 
@@ -257,7 +259,7 @@ def _in_steps(epochs: float | None, trainer: Trainer) -> int | None:
 def _conclude(cfg: DictConfig, run: Run, state: State, stop: Stop) -> None:
     where, step, goal = relative(run.path), state.step, target(cfg)
     if stop.signal is not None:
-        run.set_status("interrupted", step, f"signal {stop.signal}")
+        run.set_status("interrupted", step, f"stopped by {signal.Signals(stop.signal).name}")
         resuming, *_ = next_commands(job_at(str(where), run.path))
         log.info("Stopped at step %d; `%s` resumes it.", step, resuming)
         sys.exit(128 + stop.signal)

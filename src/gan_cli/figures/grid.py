@@ -137,13 +137,13 @@ def save_gif(
         )  # fmt: skip
 
 
-def save_animation(path: Path, grids: Sequence[Path]) -> None:
-    """Write pictures of one size, files, as an endless WebP of 5 a second; the last stays longer.
+def save_animation(path: Path, pictures: Sequence[Picture]) -> None:
+    """Write pictures of one size as an endless WebP of 5 a second; the last stays longer.
 
     A frame of another size, from before a setting was changed, is left out.
     """
-    frames = [Image.open(grid).convert("RGB") for grid in grids]
-    frames = [frame for frame in frames if frame.size == frames[-1].size]
+    last = pictures[-1].shape
+    frames = [Image.fromarray(one) for one in pictures if one.shape == last]
     with replacing(path) as temporary:
         frames[0].save(
             temporary, "webp", save_all=True, append_images=frames[1:], loop=0,

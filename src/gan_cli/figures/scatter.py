@@ -18,7 +18,7 @@ def scatter(points: Tensor, modes: Tensor | None, marked: Iterable[int] = ()) ->
     figure = Figure(figsize=(5, 5), dpi=160, layout="constrained")
     axes = figure.subplots()
     x, y = points.cpu().numpy().T
-    axes.scatter(x, y, s=min(max(2000 / len(x), 4), 40), alpha=0.5, linewidths=0)
+    axes.scatter(x, y, s=min(max(2000 / len(x), 4), 40), alpha=0.5, linewidths=0, label="points")
     if modes is not None:
         axes.plot(*modes.T, "x", color="black", markersize=8, label="true modes")
     if ends := list(marked):

@@ -116,6 +116,10 @@ class Run:
         }
         write_atomically(self.status_path, json.dumps(content, indent=2).encode())
 
+    def step(self) -> int:
+        """Return the step that was recorded with the status, or 0."""
+        return int(read_json(self.status_path, dict).get("step", 0))
+
     def reason(self) -> str | None:
         """Return why the run is what was last recorded of it, where that is known."""
         return read_json(self.status_path, dict).get("reason")

@@ -1,13 +1,14 @@
 """A run at a glance: its curves, its samples while it trained, its settings, what to do next."""
 
 import shlex
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from gan_cli.figures.grid import save_animation, save_png
+from gan_cli.figures.grid import Picture, save_animation, save_png
+from gan_cli.figures.titles import side_by_side
 from gan_cli.files import relative
 from gan_cli.runs.collect import Job
 from gan_cli.runs.directory import Run
@@ -27,7 +28,7 @@ def draw(run: Run, out: Path) -> dict[str, Path]:
     from gan_cli.figures.curves import draw_run
     from gan_cli.figures.plot import render
 
-    shown, rows, grids = {}, run.rows(), list(run.grids().values())
+    shown, rows, grids = {}, run.rows(), run.grids()
     if len(rows) > 1:
         shown["Curves"] = out / "curves.png"
         origin = {"run": relative(run.path), "step": int(rows[-1]["step"])}
@@ -36,7 +37,7 @@ def draw(run: Run, out: Path) -> dict[str, Path]:
         shown["Samples while it trained"] = out / "samples.webp"
         save_animation(shown["Samples while it trained"], frames)
     if grids:
-        shown["The last grid"] = grids[-1]
+        shown["The last grid"] = grids[max(grids)]
     return shown
 
 
@@ -66,10 +67,20 @@ def _longer(job: Job) -> list[str]:
     return settings
 
 
-def _frames(grids: Sequence[Path]) -> list[Path]:
-    """Return grids at even distances, the last among them: FRAMES, and PIXELS in all, at most."""
+def _frames(grids: Mapping[int, Path]) -> list[Picture]:
+    """Return grids with their steps at even distances, the last among them.
+
+    They are FRAMES, and PIXELS in all, at most.
+    """
     if not grids:
         return []
-    with Image.open(grids[-1]) as image:
-        n = min(len(grids), FRAMES, PIXELS // (image.width * image.height))
-    return [grids[i] for i in np.linspace(len(grids) - 1, 0, n).round().astype(int)[::-1]]
+    steps = sorted(grids)
+    with Image.open(grids[steps[-1]]) as image:
+        n = min(len(steps), FRAMES, PIXELS // (image.width * image.height))
+    chosen = np.linspace(len(steps) - 1, 0, n).round().astype(int)[::-1]
+    return [_frame(steps[i], grids[steps[i]]) for i in chosen]
+
+
+def _frame(step: int, path: Path) -> Picture:
+    with Image.open(path) as image:
+        return side_by_side({f"step {step}": np.array(image.convert("RGB"))})

@@ -63,7 +63,7 @@ class MetricLogger:
         from torch.utils.tensorboard import SummaryWriter
         from torch.utils.tensorboard.summary import hparams
 
-        self.every, self.grid_every = every, grid_every
+        self.every, self.grid_every, self._first = every, grid_every, step
         self._grid_path, self._origin = grid_path, origin
         truncate(csv_path, step)
         # Line buffered: a row is on its way to the disk as soon as it is whole.
@@ -84,8 +84,9 @@ class MetricLogger:
         # Those who start a daemon may have closed it.
         self._terminal = sys.stderr is not None and sys.stderr.isatty()
         self._bar = tqdm(
-            total=steps, initial=step, unit="step", disable=not self._terminal, dynamic_ncols=True
-        )
+            total=steps, initial=step, disable=not self._terminal, dynamic_ncols=True,
+            bar_format="{percentage:3.0f}%|{bar}| {n}/{total} [{elapsed}<{remaining}{postfix}]",
+        )  # fmt: skip
         self._images, self._began = 0, time.perf_counter()
         self._since = self._began
         self._rate: float | None = None
@@ -122,7 +123,7 @@ class MetricLogger:
             f"epoch {values['epoch']:.1f}  step {values['step']}/{self._bar.total}  "
             f"D loss {values['d_loss']:.3f}  G loss {values['g_loss']:.3f}  "
             f"V {values['value']:.3f}  {values['images_per_second']:.0f} images/s  "
-            f"{tqdm.format_interval(now - self._began)}"
+            f"{tqdm.format_interval(now - self._began)}<{self._remaining(values['step'], now)}"
         )
         if "parzen_valid" in values:
             line += f"  Parzen {values['parzen_valid']:.1f}"
@@ -135,9 +136,14 @@ class MetricLogger:
             )  # fmt: skip
         log.log(logging.DEBUG if self._terminal else logging.INFO, "%s", line)
         self._bar.set_postfix_str(
-            f"epoch {values['epoch']:.1f}, D {values['d_loss']:.3f}, G {values['g_loss']:.3f}, "
-            f"V {values['value']:.3f}, {values['images_per_second']:.0f} images/s"
+            f"epoch {values['epoch']:.1f} D {values['d_loss']:.2f} G {values['g_loss']:.2f} "
+            f"V {values['value']:.2f} {values['images_per_second']:.0f}/s"
         )
+
+    def _remaining(self, step: float, now: float) -> str:
+        """Return how long the rest takes at the speed of this session so far."""
+        done, left = step - self._first, self._bar.total - step
+        return tqdm.format_interval((now - self._began) * left / done) if done else "?"
 
     def grid(self, step: int, picture: Picture) -> None:
         """Write a picture (H, W, 3) of samples."""

@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 # The monitor's estimate by which the best checkpoint is chosen: the highest is best.
 BEST_BY = "parzen_valid"
+# Steps after which a grid is drawn besides those that are due: when samples change most.
+EARLY = (10, 20, 50, 100, 200)
 # After so many iterations logits that all lie in [0, 1] are no accident of the initial weights.
 SIGMOID_CHECK_STEPS = 50
 
@@ -75,6 +77,8 @@ class Trainer:
         if state.step == 0:
             # Before there is a row that could be lost.
             self.save()
+            if self.metric_logger is not None and self.monitor is not None:
+                self.metric_logger.grid(0, self.monitor.draw())
 
         while not is_over(state, steps, target) and stop.signal is None:
             # Update both players.
@@ -157,7 +161,7 @@ class Trainer:
             self.state.refuse_diverged()
             self._warn_of_probabilities()
             logger.row({**self._row(), **estimates})
-        if self.monitor is not None and (step % logger.grid_every == 0 or last):
+        if self.monitor is not None and (step % logger.grid_every == 0 or step in EARLY or last):
             logger.grid(step, self.monitor.draw())
 
     def save(self) -> None:
