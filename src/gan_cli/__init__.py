@@ -3,18 +3,20 @@
 In Python, `train` trains a run, and `load` gives one and what it trained:
 
     import gan_cli
-    run = gan_cli.train(["experiment=ring", "seed=1"])
+    run = gan_cli.train(["schedule.steps=300", "seed=1"])
     run = gan_cli.load("latest")
     images = run.sample(64, seed=0, weights="ema")
 """
 
 from collections.abc import Sequence
+from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gan_cli.runs.api import LoadedRun
 
-__all__ = ["load", "train"]
+__all__ = ["__version__", "load", "train"]
+__version__ = version("gan-cli")
 
 # PyTorch takes a second to import, which `gan --help` need not wait for: both import what they use.
 

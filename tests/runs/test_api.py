@@ -88,10 +88,36 @@ def test_samples_are_in_0_1_in_every_model_space(space: str, gan: Gan) -> None:
 @pytest.mark.usefixtures("run")
 def test_samples_that_there_are_not() -> None:
     loaded = gan_cli.load("mine")
-    with pytest.raises(UserError, match="n is 0 and weights is raw; they must be at least 1"):
-        loaded.sample(0)
-    with pytest.raises(UserError, match=r"weights is best; they must be .* raw or ema"):
+    for draw in (loaded.sample, loaded.z):
+        with pytest.raises(UserError, match=r"^n is 0; it must be at least 1\.$"):
+            draw(0)
+    with pytest.raises(UserError, match=r"^weights is best; it must be raw or ema\.$"):
         loaded.sample(1, weights="best")
+
+
+@pytest.mark.parametrize("which", ["raw", "ema"])
+def test_samples_are_what_the_generator_makes_of_the_same_z(which: str, gan: Gan) -> None:
+    """Pixels of [-1, 1] in model space, which are [0, 1] to look at."""
+    tanh = [f"network.generator.{it}" for it in ("output=tanh", "marginal_bias=false")]
+    assert gan("train", *SMALL, *tanh, "schedule.steps=6", "dataset.range=signed").code == 0
+    run = gan_cli.load()
+    generator = run.generator if which == "raw" else run.average
+    with torch.no_grad():
+        images = generator(run.z(8, seed=3))
+    samples = run.sample(8, seed=3, weights=which)
+    torch.testing.assert_close((images.cpu() + 1) / 2, samples)
+    assert torch.equal(run.z(300)[:8], run.z(8))
+    assert not torch.equal(run.z(8, seed=3), run.z(8))
+
+
+@pytest.mark.usefixtures("run")
+def test_z_is_of_the_prior() -> None:
+    z = gan_cli.load("mine").z(500)
+    torch.testing.assert_close(z.abs().max(), torch.tensor(3.0).sqrt(), rtol=0.01, atol=0)
+
+
+def test_the_version_is_the_command_s(gan: Gan) -> None:
+    assert gan("--version").out == f"gan {gan_cli.__version__}\n"
 
 
 @pytest.mark.usefixtures("run")

@@ -12,6 +12,7 @@ from gan_cli.errors import UserError
 from gan_cli.runs import own_modules
 from gan_cli.runs.directory import Run
 from gan_cli.runs.load import Trained, load_weights
+from gan_cli.sampling.samples import draw_z
 from gan_cli.training import checkpoints
 from gan_cli.training.device import pick_device
 
@@ -58,6 +59,11 @@ class LoadedRun:
         """G, in eval mode, which maps z (m, prior.dim) to images (m, C, H, W) in model space."""
         return self._trained["raw"].generator.eval()
 
+    @property
+    def average(self) -> nn.Module:
+        """The average of G's weights as a generator, in eval mode; `weights="ema"` samples it."""
+        return self._trained["ema"].generator.eval()
+
     @cached_property
     def discriminator(self) -> nn.Module:
         """D, in eval mode, which maps images (m, C, H, W) in model space to logits (m,)."""
@@ -68,6 +74,14 @@ class LoadedRun:
         checkpoints.fit(discriminator, saved, self._run.checkpoints)
         return discriminator.to(self.device).eval()
 
+    def z(self, n: int, seed: int = 0) -> Tensor:
+        """Draw z (n, prior.dim) from the run's prior, on `device`: those of `sample(n, seed)`.
+
+        z_i depends on the seed and i alone. Raises UserError for n < 1.
+        """
+        _at_least_1(n)
+        return draw_z(self._trained["raw"].prior, n, seed).to(self.device)
+
     def sample(self, n: int, seed: int = 0, weights: Literal["raw", "ema"] = "raw") -> Tensor:
         """Return samples to look at, images (n, C, H, W) in [0, 1], float32 on the CPU.
 
@@ -75,10 +89,9 @@ class LoadedRun:
         (n, 2, 1, 1) of a data set of points are as they are. Raises UserError for n < 1 and for
         other weights.
         """
-        if n < 1 or weights not in self._trained:
-            raise UserError(
-                f"n is {n} and weights is {weights}; they must be at least 1, and raw or ema."
-            )
+        _at_least_1(n)
+        if weights not in self._trained:
+            raise UserError(f"weights is {weights}; it must be raw or ema.")
         trained = self._trained[weights]
         return trained.source.to_unit(trained.samples(n, seed))
 
@@ -90,3 +103,8 @@ class LoadedRun:
     @cached_property
     def _trained(self) -> dict[str, Trained]:
         return load_weights(self._run, ["raw", "ema"], self.device)
+
+
+def _at_least_1(n: int) -> None:
+    if n < 1:
+        raise UserError(f"n is {n}; it must be at least 1.")
