@@ -49,9 +49,13 @@ usage: gan COMMAND [setting=value ...]
 
 FOOTER = """\
 {first} and {last} in {conf} say what each means.
-gan {command} --cfg job prints every setting with its value. -m runs a sweep over lists
-(seed=0,1,2); --config-dir DIR adds your own configs; --hydra-help lists Hydra's options.
+gan {command} --cfg job prints every setting with its value; --config-dir DIR adds your own
+configs; --hydra-help lists Hydra's options.{sweeps}
 """
+SWEEPS = " -m runs a sweep over lists (seed=0,1,2)."
+
+# Commands that only read files, where the device hardly matters.
+READERS = ("runs", "show", "diff", "report")
 
 # Settings that have a line each in the help of a command; the others are named.
 SHOWN = 10
@@ -73,15 +77,19 @@ def help_of(command: str) -> str:
     sources = [
         name for name in ("trained", command, "base") if name in [*config["defaults"], command]
     ]
-    read = {name: _settings((CONF / f"{name}.yaml").read_text()) for name in sources}
+    read = {name: settings_of((CONF / f"{name}.yaml").read_text()) for name in sources}
     ordered = {name: line for source in read.values() for name, line in source.items()}
     options = groups(command)
-    settings = {n: line for n, line in (ordered | read[command]).items() if n not in options}
+    chosen = _optional_groups(command)
+    chosen |= {n: line for n, line in (ordered | read[command]).items() if n not in options}
+    unused = ("device", "threads") if command in READERS else ()
     matter = config["hydra"]["help"].get("template")
     if matter is None:
-        matter = "Settings that matter first:\n" + "".join(list(settings.values())[:SHOWN])
+        matter = "Settings that matter first:\n" + "".join(
+            [line for name, line in chosen.items() if name not in unused][:SHOWN]
+        )
     shown = re.findall(r"^  ([\w.]+)", matter, re.MULTILINE)
-    hidden = [name.partition(".") for name in settings if name not in shown]
+    hidden = [name.partition(".") for name in chosen if name not in {*shown, *options}]
     more = dict.fromkeys(f"{node}.*" if dot else node for node, dot, _ in hidden)
     parts = [header, matter]
     if more:
@@ -90,7 +98,10 @@ def help_of(command: str) -> str:
         lines = [_wrapped(f"  {group}: ", ", ".join(names)) for group, names in options.items()]
         parts.append("".join(["Groups, chosen as group=option:\n", *lines]))
     *first, last = (f"{name}.yaml" for name in sources)
-    parts.append(FOOTER.format(first=", ".join(first), last=last, conf=CONF, command=command))
+    sweeps = SWEEPS if "seed" in chosen else ""
+    parts.append(
+        FOOTER.format(first=", ".join(first), last=last, conf=CONF, command=command, sweeps=sweeps)
+    )
     return "\n".join(parts)
 
 
@@ -107,7 +118,14 @@ def groups(command: str) -> dict[str, list[str]]:
     return found
 
 
-def _settings(text: str) -> dict[str, str]:
+def _optional_groups(command: str) -> dict[str, str]:
+    """Return, as lines, the groups that a command can do without, where a comment explains them."""
+    text = (CONF / f"{command}.yaml").read_text()
+    found = re.findall(r"^  - optional (\w+): null +# (.*)$", text, re.MULTILINE)
+    return {group: _line(f"{group}=null", comment) for group, comment in found}
+
+
+def settings_of(text: str) -> dict[str, str]:
     """Return a config's settings by their full names: each with its value and comment, as lines."""
     body = re.sub(r"^(?:#.*\n|defaults:\n(?:  .*\n)*)*", "", text.partition("\nhydra:")[0])
     body = re.sub(r"\n +# (.*)", r" \1", body)  # comments that continue
@@ -119,9 +137,13 @@ def _settings(text: str) -> dict[str, str]:
             node[len(indent) // 2 :] = [name]
             if value:
                 full = ".".join(node)
-                shown = f"{full}={value.replace('???', '...')}"
-                found[full] = _wrapped(f"  {shown:<22}  ", comment, 26)
+                value = re.sub(r"\$\{oc\.env:(\w+),(.*)\}", r"$\1 or \2", value)
+                found[full] = _line(f"{full}={value.replace('???', '...')}", comment)
     return found
+
+
+def _line(shown: str, comment: str) -> str:
+    return _wrapped(f"  {shown:<22}  ", comment, 26)
 
 
 def _wrapped(start: str, text: str, indent: int = 4) -> str:
