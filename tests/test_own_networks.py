@@ -154,7 +154,8 @@ def test_a_module_behind_one_of_pythons_own(train: Train, tmp_path: Path) -> Non
     assert f"/this.py, and not from {tmp_path}/own/this.py; give that one" in result.err
     result = train("network.generator._target_=nets.NoSuchG")
     assert result.out == ""
-    assert "nets.NoSuchG, which can't be imported" in result.err
+    assert "nets.NoSuchG, which can't be imported (nets, which is " in result.err
+    assert "nets.py, has no NoSuchG);" in result.err
 
 
 def test_a_run_knows_where_its_modules_are(

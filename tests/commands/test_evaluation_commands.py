@@ -293,7 +293,10 @@ def write_bad_files(cwd: Path) -> None:
         ("samples=missing.npy", ["samples is missing.npy", "No such file"]),
         ("samples=narrow.npy", ["shape (20, 63)", "(n, 1, 8, 8), or (n, 64)"]),
         ("samples=wide.npy", ["shape (20, 4, 16)", "(n, 1, 8, 8), or (n, 64)"]),
-        ("samples=grey.npy", ["values from", "this data set's are from 0 to 1"]),
+        (
+            "samples=grey.npy",
+            ["values from", "this data set's are from 0 to 1; dataset.range=signed is for"],
+        ),
         ("samples=nan.npy", ["NaN or infinite"]),
         ("samples=huge.npy", ["NaN or infinite values, the first at [3, 5]"]),
         ("samples=one.npy", ["at least 2"]),

@@ -410,6 +410,8 @@ def test_a_run_resumes_where_its_pictures_were_moved(plain: Path, gan: Gan) -> N
     result = gan(*resume, *there, f"dataset.path={moved}")
     assert result.code == 0, result.err
     assert gan("sample", "run=a", "real=true", "n=4").code == 0
+    result = gan("sample", "a", "real=true")  # there are fewer than the 100 of its default
+    assert result.code == 0, result.err
     # Others are refused, and the run is as it was.
     config = (plain.parent / "a/config.yaml").read_bytes()
     for i in range(10):

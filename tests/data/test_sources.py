@@ -94,7 +94,7 @@ def test_files_as_kaggle_packs_them(layout: str, idx_dir: Path, tmp_path: Path) 
     with pytest.raises(MissingDataError, match=rf"{lost}, of {len(whole) - 5} bytes: "):
         IDX("MNIST", archive, valid=10).load()
     lost.unlink()
-    words = r"found are .*/archive/train-images.*; missing are t10k-labels-idx1-ubyte\. Put"
+    words = r"found are .*/archive/train-images.*; missing are t10k-labels-idx1-ubyte\.$"
     with pytest.raises(MissingDataError, match=words):
         IDX("MNIST", archive, valid=10).load()
 
@@ -145,7 +145,7 @@ def test_missing_files_without_network(
 def test_truncated_file(idx_dir: Path, size: int) -> None:
     path = idx_dir / "MNIST/raw/train-images-idx3-ubyte"
     path.write_bytes(path.read_bytes()[:size])
-    with pytest.raises(MissingDataError, match=r"MNIST can't be read .* delete damaged ones"):
+    with pytest.raises(MissingDataError, match=r"MNIST can't be read .* delete damaged files"):
         IDX("MNIST", idx_dir, valid=10).load()
 
 

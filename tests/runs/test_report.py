@@ -142,10 +142,10 @@ def test_what_is_interrupted_or_not_begun_is_listed(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ("", "sweep is None and runs is []; one of them must say what to report"),
+        ("", "No runs are given; say which runs: sweep=NAME, or runs=[DIRECTORY,...]."),
         ("sweep=none", "sweep is none, but neither outputs/sweep/none nor none holds"),
         ("runs=[nowhere]", "runs is nowhere, which is not a run"),
-        ("sweep=a runs=[b]", "one of them must say what to report"),
+        ("sweep=a runs=[b]", "sweep and runs are both given; say which runs"),
         ("sweep=a by=nonsense", "by is nonsense; it must be one of parzen_valid"),
     ],
 )

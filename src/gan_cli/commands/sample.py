@@ -50,14 +50,20 @@ def run(cfg: DictConfig, out: Path) -> None:
 def _grid(cfg: DictConfig, out: Path, trained: Trained) -> None:
     """Write a grid of samples, beside one of training images if `cfg.real`."""
     n, source = cfg.n or 100, trained.source
-    shown = min(n, SHOWN)
+    real = trained.training_images(n, cfg.seed, cfg.data_dir) if cfg.real else None
     # First what may be refused: `save` may name a file that is there.
+    if real is not None and len(real) < n:
+        if cfg.n is not None:
+            raise UserError(
+                f"n is {n}; with real=true it can be {len(real)} at most, the training set."
+            )
+        n = len(real)
+    shown = min(n, SHOWN)
     enlargement(shown, cfg.columns, source.shape, cfg.scale)
-    real = trained.training_images(n, cfg.seed, cfg.data_dir)[:shown] if cfg.real else None
     _save(cfg, n, trained)
     image = picture(trained.samples(shown, cfg.seed), source, cfg.columns, cfg.scale)
     if real is not None:
-        beside = picture(real, source, cfg.columns, cfg.scale)
+        beside = picture(real[:shown], source, cfg.columns, cfg.scale)
         image = side_by_side({"samples": image, "training data": beside})
     save_png(out / "samples.png", image, trained.origin(cfg.seed))
     of = "" if shown == n else f" of the first {shown} of {n} samples"

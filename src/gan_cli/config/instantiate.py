@@ -39,6 +39,9 @@ def build(cfg: DictConfig, key: str) -> Any:
             # Hydra says where it looked; what it met there is the cause of that.
             cause = error.__cause__.__cause__ or error.__cause__
             reason = ": ".join([type(cause).__name__, *str(cause).splitlines()[:1]])
+            name, _, attribute = node._target_.rpartition(".")
+            if isinstance(file := getattr(sys.modules.get(name), "__file__", None), str):
+                reason = f"{name}, which is {file}, has no {attribute}"
             raise UserError(
                 f"{key}._target_ is {node._target_}, which can't be imported ({reason}); "
                 "a class of your own is looked for here, in the --config-dir, and where a run had "

@@ -1,6 +1,7 @@
 """Published data sets that torchvision downloads and reads."""
 
 import contextlib
+import re
 from pathlib import Path
 
 import torch
@@ -41,7 +42,7 @@ class Downloaded(Source):
 
     def needed(self) -> str:
         """Return which files are wanted where."""
-        return f"it needs {self.files} in {self.folder.absolute()}, whole"
+        return f"{self.files} in {self.folder.absolute()}, whole"
 
     def _read(self, train: bool) -> Split:
         try:
@@ -55,10 +56,12 @@ class Downloaded(Source):
                     with contextlib.suppress(OSError):
                         path.rmdir()
             reason = " ".join(str(error).split()) or type(error).__name__
+            if refused := re.search(r"<urlopen error (.*?)>", reason):  # which each mirror repeats
+                reason = refused[1]
             raise MissingDataError(
-                f"{self.name} can't be read or downloaded ({reason}): {self.needed()}. "
-                "Put them there, delete damaged ones to download them anew, or name another "
-                "directory, laid out alike, with data_dir=... or the environment variable GAN_DATA."
+                f"{self.name} can't be read or downloaded ({reason}). Set data_dir=... or GAN_DATA "
+                "to the directory that has it, delete damaged files to download them anew, or put "
+                f"{self.needed()}."
             ) from error
         x = x.unsqueeze(1) if x.ndim == 3 else x.permute(0, 3, 1, 2).contiguous()
         return Split(x, y)

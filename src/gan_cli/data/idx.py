@@ -75,9 +75,11 @@ class IDX(Downloaded):
     def needed(self) -> str:
         """Return which files are wanted where, and which of them are there."""
         found = self.find()
-        there = f"; found are {', '.join(map(str, found.values()))}" if found else ""
-        missing = [name for name in FILES if name not in found]
-        return super().needed() + (f"{there}; missing are {', '.join(missing)}" if missing else "")
+        missing = ", ".join(name for name in FILES if name not in found)
+        if not found or not missing:
+            return super().needed()
+        there = ", ".join(map(str, found.values()))
+        return f"{super().needed()}; found are {there}; missing are {missing}"
 
 
 def _read(path: Path, dimensions: int) -> Tensor:

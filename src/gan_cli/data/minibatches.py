@@ -28,7 +28,7 @@ class Minibatches:
         if batch_size > len(data.x):
             raise UserError(
                 f"schedule.batch_size is {batch_size}; it can be {len(data.x)} at most, the number "
-                "of training examples."
+                f"of training examples, as in schedule.batch_size={len(data.x)}."
             )
         self.x = data.x.to(device)
         self.batch_size, self.seed, self.to_model, self.device = batch_size, seed, to_model, device

@@ -95,10 +95,8 @@ def find(cfg: DictConfig) -> tuple[list[Job], list[str]]:
     """
     sweep = sweeps.named()
     if (sweep is None) == (not cfg.runs):
-        raise UserError(
-            f"sweep is {sweep} and runs is {cfg.runs}; one of them must say what to report: "
-            "sweep=NAME, or runs=[DIRECTORY,...]."
-        )
+        fault = "No runs are given" if sweep is None else "sweep and runs are both given"
+        raise UserError(f"{fault}; say which runs: sweep=NAME, or runs=[DIRECTORY,...].")
     if sweep is None:
         given = [cfg.runs] if isinstance(cfg.runs, str) else cfg.runs
         paths = [runs.find(path, cfg.outputs, "runs").path for path in given]

@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from gan_cli.config.build import build_generator, build_source
 from gan_cli.config.instantiate import build
 from gan_cli.data.source import Data, Source
-from gan_cli.errors import UserError
 from gan_cli.files import relative
 from gan_cli.game.priors import Prior
 from gan_cli.metrics.references import training_images
@@ -52,13 +51,9 @@ class Trained:
     def training_images(self, n: int, seed: int, data_dir: str) -> Tensor:
         """Return n of the images that G was trained on, in model space, (n, C, H, W).
 
-        `seed` draws them, none twice. Raises UserError where there are fewer.
+        `seed` draws them, none twice: all where there are fewer.
         """
         x = load_data(data_dir, self)[0].train.x
-        if n > len(x):
-            raise UserError(
-                f"n is {n}; with real=true it can be {len(x)} at most, the training set."
-            )
         return self.source.to_model(training_images(x, n, seed))
 
     def images(self, z: Tensor, seed: int) -> Tensor:

@@ -51,7 +51,8 @@ def resume(cfg: DictConfig, run: Run, state: State, steps: int, fingerprint: str
     over = is_over(state, steps, target(cfg))
     refused = run.status() == "finished" and not sweeps.is_job()
     if state.step > steps or (over and refused):
-        more = "schedule.epochs, or schedule.steps where that is set, must be more"
+        name = "epochs" if cfg.schedule.steps is None else "steps"
+        more = f"schedule.{name}={cfg.schedule[name]}, the run's length, must be more"
         if state.step < steps:
             more = f"monitor.target must be more than {state.best:.1f}, or null"
         where = relative(run.path)

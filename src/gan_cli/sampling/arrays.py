@@ -59,9 +59,11 @@ def read_samples(path: Path, source: Source) -> Tensor:
     low, high = samples.min().item(), samples.max().item()
     slack = 1e-3
     if low < source.low - slack or high > source.high + slack:
+        unit = (source.low, source.high) == (0, 1)
+        hint = "; dataset.range=signed is for samples in [-1, 1]" if unit else ""
         raise UserError(
             f"samples is {path} with values from {low:g} to {high:g}; this data set's are from "
-            f"{source.low:g} to {source.high:g}."
+            f"{source.low:g} to {source.high:g}{hint}."
         )
     return samples.reshape(n, *source.shape)
 

@@ -23,16 +23,16 @@ def pick_device(name: str) -> torch.device:
     where there is no such device.
     """
     name = device_name(name)
+    those = "it can be auto, cpu, or cuda and cuda:1 where there are GPUs."
+    if name.partition(":")[0] not in ("cpu", "cuda"):
+        raise UserError(f"device is {name!r}; {those}")
     try:
         device = torch.device(name)
-        if device.type not in ("cpu", "cuda"):
-            raise RuntimeError(f"{device.type} is none that gan computes on")
         torch.empty(1, device=device)
     except (AssertionError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(
-            f"device is {name!r}, which PyTorch can't use here ({reason}); it can be auto, cpu, or "
-            "cuda and cuda:1 where there are GPUs."
+            f"device is {name!r}, which PyTorch can't use here ({reason}); {those}"
         ) from error
     if device.type == "cuda" and device.index is not None:
         # CUDA graphs are captured on the current one.
@@ -57,7 +57,7 @@ def warn_if_busy() -> None:
     if load > cores:
         log.warning(
             "The load of this machine is %.1f, on %d cores: other programs run here, and training "
-            "will be slower than it could be.", load, cores,
+            "will be slower than it could be; threads=1 may be faster then.", load, cores,
         )  # fmt: skip
 
 
