@@ -10,9 +10,9 @@ ROOT = Path(gan_cli.__file__).parent
 # A module imports from its own layer and from those to the right of it.
 LAYERS = [
     {"__main__"},
-    {"cli", "help", "completion"},
+    {"cli", "completion"},
     {"commands"},
-    {"runs", "config", "arguments"},
+    {"runs", "config", "arguments", "help"},
     {"training", "sampling", "metrics", "theory", "figures", "benchmark"},
     {"engines"},
     {"game"},

@@ -30,7 +30,22 @@ Gan = Callable[..., Result]
         ("-m seed=0, 1", "seed=0, ends at a space"),
         ("dataset=MNIST", "did you mean dataset=mnist?"),
         ("experiment=minst", "did you mean experiment=mnist?"),
-        ("dataset mnist", "a setting is given as setting=value"),
+        ("dataset mnist", "'dataset': a setting is given as setting=value, as in dataset=mnist."),
+        ("mnist", "did you mean dataset=mnist or experiment=mnist?"),
+        ("help", "'help': a setting is given as setting=value; gan train --help lists them."),
+        ("prior=normal", "did you mean prior=gaussian?"),
+        ("optimizer=sgd", "did you mean optimizer=momentum?"),
+        ("network=tiny", "fc, mlp, tfd; your own need --config-dir DIRECTORY."),
+        ("model=dcgan", "model is no setting of gan train; did you mean network?"),
+        ("log.every=5", "did you mean log.every_steps?"),
+        ("--resume", "as in resume=latest."),
+        ("--dry-run", "as in dry_run=true."),
+        ("--seed", "as in seed=VALUE."),
+        ("dataset.path=x", "dataset.path is no setting of gan train; it is one of dataset=folder."),
+        ("network.generator.widths=256", "widths is 256; it should be a list, as [256]."),
+        ("network.generator.widths=abc", "widths is abc; it should be a list, as [abc]."),
+        ("device=gpu", "device is 'gpu'; it can be auto, cpu, or cuda"),
+        ("seed=1,2", "seed=1,2 has several values; add -m for a sweep, or brackets for a list."),
     ],
 )
 def test_guesses(arguments: str, words: str, gan: Gan, tmp_path: Path) -> None:
@@ -45,6 +60,25 @@ def test_guesses_of_commands(gan: Gan) -> None:
     assert gan("sample", "--version").out == "gan 0.1.0\n"
     assert "did you mean 'gan --help'?" in gan("help").err
     assert "did you mean 'gan sample'?" in gan("smaple").err
+    assert "did you mean 'gan train resume=latest'?" in gan("resume").err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("sample 16", "run is 16, which is not a run"),
+        ("interpolate 2026-11-29_12-00-00 seed=1", "run is 2026-11-29_12-00-00, which is not"),
+        ("show --config-dir . 16", "run is 16, which is not a run"),
+        ("runs foo", "'foo': a setting is given as setting=value; gan runs --help lists them."),
+        ("runs experiment=dcgan", "experiment is no setting of gan runs; gan runs --help lists"),
+        ("report seeds", "did you mean sweep=seeds?"),
+        ("diff", "gan diff takes 2 runs: gan diff A B."),
+    ],
+)
+def test_guesses_of_other_commands(arguments: str, words: str, gan: Gan) -> None:
+    result = gan(*arguments.split())
+    assert (result.code, len(result.err.splitlines())) == (1, 1)
+    assert words in result.err
 
 
 def test_synonyms_are_of_settings_that_there_are(gan: Gan) -> None:

@@ -2,12 +2,14 @@
 
 import contextlib
 import difflib
+import functools
 import os
 import re
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gan_cli.errors import UserError
+from gan_cli.help import CONF, groups, settings_of
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -19,15 +21,26 @@ TEXT = {
     "hydra.run.dir", "hydra.sweep.dir",
 }  # fmt: skip
 
-# Hydra's own options; all else is a setting.
-OPTIONS = {
-    "--hydra-help", "--cfg", "-c", "--resolve", "--package", "-p", "--run", "-r", "--multirun",
-    "-m", "--shell-completion", "-sc", "--config-path", "-cp", "--config-name", "-cn",
+# Hydra's own options that a value follows, and all of them; all else is a setting.
+VALUED = {
+    "--cfg", "-c", "--package", "-p", "--config-path", "-cp", "--config-name", "-cn",
     "--config-dir", "-cd", "--experimental-rerun", "--info", "-i",
+}  # fmt: skip
+OPTIONS = {
+    *VALUED, "--hydra-help", "--resolve", "--run", "-r", "--multirun", "-m", "--shell-completion",
+    "-sc",
 }  # fmt: skip
 
 # Settings whose names may be left out, in this order.
-POSITIONAL = {"diff": ("a", "b"), "show": ("run",)}
+POSITIONAL = {
+    "diff": ("a", "b"), "show": ("run",), "sample": ("run",), "interpolate": ("run",),
+    "eval-parzen": ("run",),
+}  # fmt: skip
+
+# Commands whose settings can't be taken for the names of a sweep's runs, which have = in them.
+TAKE_JOBS = {"diff", "show"}
+
+LISTED = "gan {0} --help lists them."
 
 # What other programs call a setting, by its last part.
 SYNONYMS = {
@@ -60,6 +73,7 @@ SYNONYMS = {
     "gpus": "device",
     "cuda": "device",
     "data": "dataset",
+    "model": "network",
     "output": "outputs",
     "output_dir": "outputs",
     "out": "outputs",
@@ -70,36 +84,54 @@ SYNONYMS = {
     "save_every": "checkpoint.every_steps",
 }
 
+# What other programs call a group's option.
+OPTION_SYNONYMS = {"normal": "gaussian", "sgd": "momentum"}
+
 
 def for_hydra(command: str, arguments: list[str]) -> list[str]:
     """Return a command's arguments as Hydra takes them.
 
-    Raises UserError, with what was probably meant, for an option that there is not and for a value
-    that a space has cut in two.
+    Raises UserError, with what was probably meant, for an option that there is not, for a value
+    that a space has cut in two and for a word that is no setting.
     """
     multirun = bool({"-m", "--multirun"} & set(arguments))
-    # The name of a sweep's run has = in it.
     names = iter(POSITIONAL.get(command, ()))
+    before = ["", *arguments]
     arguments = [
-        a if a.startswith("-") or a.partition("=")[0] in {*TEXT, "threads"} else _named(a, names)
-        for a in arguments
+        _named(a, names) if b not in VALUED and _may_be_run(a, command) else a
+        for b, a in zip(before, arguments, strict=False)
     ]
     for i, argument in enumerate(arguments):
         name, equals, value = argument.partition("=")
         rest = [a for a in arguments[i + 1 : i + 2] if "=" not in a and not a.startswith("-")]
         if argument.startswith("--") and name not in OPTIONS:
-            shown = value if equals else "".join(rest) or "..."
-            setting = suggest_setting(name.strip("-").replace("-", "_"), command) or "setting"
             raise UserError(
                 f"{name} is no option of gan {command}; settings have no dashes, as in "
-                f"{setting}={shown}."
+                f"{_example(name.strip('-').replace('-', '_'), value or ''.join(rest), command)}."
             )
         if equals and rest and (value.endswith(",") or value.count("[") > value.count("]")):
             raise UserError(
                 f"{argument} ends at a space; write the value without spaces, as in "
                 f"{argument}{rest[0]}"
             )
+        if not equals and not argument.startswith(("-", "~")) and before[i] not in VALUED:
+            options = groups(command).items()
+            meant = [f"{group}={argument}" for group, of in options if argument in of]
+            if meant:
+                hint = f"; did you mean {' or '.join(meant)}?"
+            elif closest(argument, _defaults(command)):
+                hint = f", as in {_example(argument, ''.join(rest), command)}."
+            else:
+                hint = f"; {LISTED.format(command)}"
+            raise UserError(f"{argument!r}: a setting is given as setting=value{hint}")
     return [as_text(argument, multirun) for argument in arguments]
+
+
+def _may_be_run(argument: str, command: str) -> bool:
+    if argument.startswith(("-", "~")):
+        return False
+    name, equals, _ = argument.partition("=")
+    return not equals or (command in TAKE_JOBS and name not in {*TEXT, "threads"})
 
 
 def _named(argument: str, names: Iterator[str]) -> str:
@@ -141,8 +173,37 @@ def expand_home(cfg: "DictConfig") -> None:
             OmegaConf.update(cfg, key, os.path.expanduser(value))
 
 
-def suggest_setting(name: str, command: str) -> str | None:
-    """Return the setting of a command that is probably meant by `name`, or None."""
+def no_setting(name: str, command: str) -> str:
+    """Return, as a sentence, that `name` is no setting of a command, and what may be meant."""
+    group, _, part = name.partition(".")
+    options = [
+        f"{group}={option}"
+        for option in groups(command).get(group, [])
+        if part in settings_of((CONF / group / f"{option}.yaml").read_text())
+    ]
+    if options:
+        hint = f"it is one of {' and '.join(options)}."
+    elif meant := closest(name, _defaults(command)):
+        hint = f"did you mean {meant}?"
+    else:
+        hint = LISTED.format(command)
+    return f"{name} is no setting of gan {command}; {hint}"
+
+
+def _example(name: str, value: str, command: str) -> str:
+    """Return `setting=value` for what was typed as an option."""
+    defaults = _defaults(command)
+    setting = closest(name, defaults) or "setting"
+    if not value and isinstance(defaults.get(setting), bool):
+        value = "true"
+    elif not value:
+        value = "latest" if setting in ("run", "resume") else "VALUE"
+    return f"{setting}={value}"
+
+
+@functools.cache
+def _defaults(command: str) -> dict[str, Any]:
+    """Return a command's settings and nodes by their full names, as they are by default."""
     from hydra import compose, initialize_config_module
     from hydra.core.global_hydra import GlobalHydra
 
@@ -150,9 +211,9 @@ def suggest_setting(name: str, command: str) -> str | None:
 
     running, GlobalHydra.instance().hydra = GlobalHydra.instance().hydra, None
     with initialize_config_module("gan_cli.conf", version_base="1.3"):
-        settings = compose(command)
+        config = compose(command)
     GlobalHydra.instance().hydra = running
-    return closest(name, {*flatten(settings), *settings})
+    return {**dict.fromkeys(map(str, config)), **flatten(config)}
 
 
 def closest(name: str, settings: Iterable[str]) -> str | None:
@@ -163,5 +224,7 @@ def closest(name: str, settings: Iterable[str]) -> str | None:
     synonym = SYNONYMS.get(last)
     if synonym in by_last.values():
         return synonym
+    if begun := sorted(s for s in settings if s.startswith(f"{name}_")):
+        return begun[0]
     close = difflib.get_close_matches(last, by_last, n=1, cutoff=0.75)
     return by_last[close[0]] if close else None

@@ -25,6 +25,16 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+# What other programs call a command.
+SYNONYMS = {
+    "generate": "sample",
+    "plot": "show",
+    "eval": "eval-parzen",
+    "evaluate": "eval-parzen",
+    "resume": "train resume=latest",
+    "list": "runs",
+}
+
 
 def main() -> None:
     """Entry point of the `gan` script."""
@@ -95,7 +105,11 @@ def _answer(command: str, rest: list[str]) -> str:
                 f"gan --completion is for {', '.join(SCRIPTS)}, not for {shell or 'nothing'!r}."
             )
         return SCRIPTS[shell]
-    close = difflib.get_close_matches(command, [*COMMANDS, "--help", "--version"], n=1)
+    close = (
+        [SYNONYMS[command]]
+        if command in SYNONYMS
+        else difflib.get_close_matches(command, [*COMMANDS, "--help", "--version"], n=1)
+    )
     hint = f"did you mean 'gan {close[0]}'?" if close else f"it is one of {', '.join(COMMANDS)}."
     sys.exit(f"{command!r} is not a command of gan; {hint}")
 

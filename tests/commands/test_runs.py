@@ -44,7 +44,7 @@ def test_diff_by_names(two_runs: Path, gan: Gan) -> None:
     assert "have the same settings" in gan("diff", "a=first", f"b={two_runs}/train/first").out
     missing = gan("diff", "first", "third")
     assert (missing.code, "b is third, which is not a run" in missing.err) == (1, True)
-    assert "b has no value yet" in gan("diff", "first").err
+    assert "gan diff takes 2 runs: gan diff A B." in gan("diff", "first").err
 
 
 def test_show(two_runs: Path, gan: Gan) -> None:

@@ -17,7 +17,7 @@ Gan = Callable[..., Result]
     [
         ("dataset=nonsense", ["There is no dataset=nonsense", "mnist"]),
         ("nonsense=1", ["nonsense"]),
-        ("dataset", ["Error parsing override 'dataset'"]),
+        ("dataset", ["'dataset': a setting is given as setting=value, as in dataset=VALUE."]),
         ("~seed", ["seed is missing", "~seed has removed it"]),
         ("~log", ["log is missing"]),
         ("network=null", ["Got NoneType", "takes the name of one of its options"]),
@@ -26,7 +26,10 @@ Gan = Callable[..., Result]
         ("schedule.nonsense=1", ["nonsense", "schedule"]),
         ("schedule.k=abc", ["schedule.k is abc", "a valid integer"]),
         ("schedule.k=0", ["schedule.k is 0", "greater than or equal to 1"]),
-        ("schedule.batch_size=5000", ["schedule.batch_size is 5000", "1397 at most"]),
+        (
+            "schedule.batch_size=5000",
+            ["schedule.batch_size is 5000", "1397 at most", "as in schedule.batch_size=1397."],
+        ),
         ("schedule.epochs=null", ["schedule.epochs and schedule.steps are both null"]),
         ("precision=fp8", ["precision is fp8", "'auto', 'fp32', 'tf32' or 'bf16'"]),
         ("precision=tf32", ["precision is tf32, which only GPUs have", "fp32, bf16 or auto"]),

@@ -13,7 +13,7 @@ from omegaconf import Container, DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
-from gan_cli.arguments import suggest_setting
+from gan_cli.arguments import LISTED, OPTION_SYNONYMS, POSITIONAL, no_setting
 from gan_cli.errors import UserError
 
 # What to do about errors of Hydra's that don't say it.
@@ -22,11 +22,12 @@ HINTS = {
     "Config group override must be": (
         "a group takes the name of one of its options, as in dataset=mnist."
     ),
-    "missing EQUAL": "a setting is given as setting=value.",
     "mismatched input '='": "a value with = in it is quoted: setting=\"'a=b'\".",
     "LexerNoViableAlt": "a value of other than letters, digits and ./:+-@ is quoted: run=\"'ä'\".",
     "no viable alternative": "what has = or , in a list is quoted there: runs=\"['a=1,b=2']\".",
 }
+
+OWN = "; your own need --config-dir DIRECTORY"
 
 
 def explain(error: Exception, command: str) -> str:
@@ -41,17 +42,20 @@ def explain(error: Exception, command: str) -> str:
         )
     cause = error.__cause__
     if isinstance(cause, ConfigKeyError | ConfigAttributeError):
-        key = str(cause.full_key)
-        setting = suggest_setting(key, command)
-        hint = f"did you mean {setting}?" if setting else f"gan {command} --help lists them."
-        return f"{key} is no setting of gan {command}; {hint}"
+        return no_setting(str(cause.full_key), command)
+    if unknown := re.match(r"Could not override '(\S+)'", str(error)):
+        return f"{unknown[1]} is no setting of gan {command}; {LISTED.format(command)}"
+    if several := re.match(r"Ambiguous value for argument '(.*)'", str(error)):
+        return f"{several[1]} has several values; add -m for a sweep, or brackets for a list."
     if isinstance(error, MissingConfigException) and error.options:
         group, _, option = str(error.missing_cfg_file).rpartition("/")
-        close = difflib.get_close_matches(option.lower(), error.options, n=1)
-        hint = f"did you mean {group}={close[0]}? " if close else ""
+        wanted = OPTION_SYNONYMS.get(option.lower(), option.lower())
+        close = difflib.get_close_matches(wanted, error.options, n=1)
+        hint, own = (f"did you mean {group}={close[0]}? ", "") if close else ("", OWN)
         if group == "hydra/launcher":
-            hint += "launchers come with `pip install -e '.[cluster]'`; "
-        return f"There is no {group}={option}; {hint}{group} is one of {', '.join(error.options)}."
+            hint, own = "launchers come with `pip install -e '.[cluster]'`; ", ""
+        listed = ", ".join(error.options)
+        return f"There is no {group}={option}; {hint}{group} is one of {listed}{own}."
     text = re.split(r"\n(?:Config search path|See https|To append)", str(error))[0]
     parts = [" ".join(line.split()) for line in text.splitlines() if line.strip()]
     parts += [hint for sign, hint in HINTS.items() if sign in text]
@@ -72,6 +76,10 @@ def check(cfg: DictConfig, command: str, settings: type) -> None:
             f"--config-name is {name}; it must be {command}, or a config of your own that has "
             f"{command} among its defaults."
         )
+    names = POSITIONAL.get(command, ())
+    if any(OmegaConf.is_missing(cfg, name) for name in names):
+        typed = " ".join(name.upper() for name in names)
+        raise UserError(f"gan {command} takes {len(names)} runs: gan {command} {typed}.")
     try:
         _check(cfg, cfg, "", settings)
     except OmegaConfBaseException as error:
@@ -131,6 +139,9 @@ def _fault(value: Any, hint: Any) -> str | None:
         first = error.errors()[0]
         if first["type"] == "missing":  # from an entry of a list
             return f"{first['loc'][-1]} is missing from entry {first['loc'][0]}"
+        sequence = first.get("ctx", {}).get("class") == "Sequence"
+        if not first["loc"] and (sequence or first["type"] in ("list_type", "sequence_str")):
+            return f"it should be a list, as [{value}]"
         message = first["msg"].replace("Input", "it", 1)
         if isinstance(value, float) and value.is_integer() and "integer" in message:
             message += f", as {int(value)} is"
