@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 from torch import Tensor, nn
 
 from gan_cli.config.build import build_source, build_trainer
-from gan_cli.data.ring import Ring
+from gan_cli.data.gaussians import Ring
 from gan_cli.data.source import Data, Split
 from gan_cli.networks.maxout import Maxout, MaxoutConv
 from gan_cli.runs import resolvers

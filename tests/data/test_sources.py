@@ -13,8 +13,8 @@ from sklearn.datasets import load_digits
 
 from gan_cli.data.cifar10 import CIFAR10
 from gan_cli.data.digits import Digits
+from gan_cli.data.gaussians import Gaussians, Grid, Ring
 from gan_cli.data.idx import IDX
-from gan_cli.data.ring import Ring
 from gan_cli.data.source import Source
 from gan_cli.errors import MissingDataError, UserError
 
@@ -172,11 +172,19 @@ def test_a_validation_set_as_large_as_the_training_set_is_refused(idx_dir: Path)
         IDX("MNIST", idx_dir, valid=60).load()
 
 
-def test_ring() -> None:
-    ring = Ring(n=1000, std=0.01)
-    data = ring.load()
+@pytest.mark.parametrize(("source", "modes"), [(Ring, 8), (Grid, 25)])
+def test_points(source: type[Gaussians], modes: int) -> None:
+    drawn = source(n=1000, std=0.01)
+    data = drawn.load()
     assert data.train.x.shape == (1000, 2, 1, 1)
-    away = (data.train.x.flatten(1) - ring.centers()[data.train.y]).norm(dim=1)
+    centers = drawn.centers()
+    away = (data.train.x.flatten(1) - centers[data.train.y]).norm(dim=1)
     assert away.max() < 0.06
-    assert data.train.y.bincount().min() > 80
-    torch.testing.assert_close(ring.centers().norm(dim=1), torch.full((8,), 2.0))
+    assert len(centers) == modes
+    assert data.train.y.bincount(minlength=modes).min() > 640 / modes / 2
+
+
+def test_centers_of_points() -> None:
+    torch.testing.assert_close(Ring().centers().norm(dim=1), torch.full((8,), 2.0))
+    grid = Grid(side=3, spacing=2).centers()
+    assert sorted(map(tuple, grid.tolist())) == [(x, y) for x in (-2, 0, 2) for y in (-2, 0, 2)]

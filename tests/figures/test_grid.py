@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from gan_cli.data.digits import Digits
-from gan_cli.data.ring import Ring
+from gan_cli.data.gaussians import Ring
 from gan_cli.errors import UserError
 from gan_cli.figures.grid import MAX_AREA, MAX_SIDE, WIDTH, grid, picture, save_png
 from gan_cli.figures.titles import side_by_side

@@ -10,6 +10,8 @@ from gan_cli.data.source import Data, Source, Split, hold_out
 class Digits(Source):
     """The 1797 handwritten digits (8 x 8) that scikit-learn ships: 1397, 200 and 200 of them."""
 
+    name = "digits"
+
     def load(self) -> Data:
         """Read the digits from the installed scikit-learn; grey levels 0..16 become 0..255."""
         images, labels = load_digits(return_X_y=True)

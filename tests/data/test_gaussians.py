@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from helpers.command import run_gan
 
-from gan_cli.data.ring import Ring
+from gan_cli.data.gaussians import Ring
 
 
 @pytest.mark.slow
