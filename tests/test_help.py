@@ -50,8 +50,8 @@ def test_help_of_a_command(command: str, gan: Gan) -> None:
     assert groups == {
         "train": ["dataset", "network", "objective", "prior", "optimizer", "schedule", "sweep",
                   "experiment", "ablation"],
-        "eval-parzen": ["dataset"], "theory": ["objective"], "report": ["sweep"],
-        "table1": ["sweep"],
+        "eval-parzen": ["dataset"], "evaluate": ["dataset"], "features": ["dataset"],
+        "theory": ["objective"], "report": ["sweep"], "table1": ["sweep"],
     }.get(command, [])  # fmt: skip
 
 
@@ -87,6 +87,8 @@ SHORT = {
         "monitor.valid=20",
     ],
     "eval-parzen": ["n_samples=20", "valid_limit=20", "test_limit=20", "centroids=5"],
+    "evaluate": ["n=200", "draws=1", "references=[half]"],
+    "features": ["steps=3"],
     "table1": ["n_samples=20", "valid_limit=20", "test_limit=20", "centroids=5"],
     "theory": [
         "schedule.before=2", "schedule.inner=20", "schedule.g_steps=1", "schedule.after=2",
@@ -109,13 +111,14 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(run.with_name("seed=1"), place / "runs/b")
     shutil.copytree(place / "outputs", place / "other/outputs")
     np.save(place / "ends.npy", np.zeros((2, 5), np.float32))
-    np.save(place / "theirs.npy", np.zeros((20, 1, 28, 28), np.float32))
+    theirs = np.random.default_rng(0).random((150, 1, 28, 28), np.float32)
+    np.save(place / "theirs.npy", theirs)
     (place / "my_conf/network").mkdir(parents=True)
     shutil.copy(str(CONF / "network/mlp.yaml"), place / "my_conf/network/mine.yaml")
     raw = place / "data/MNIST/raw"
     raw.mkdir(parents=True)
     rng = np.random.default_rng(0)
-    for part, n in (("train", 140), ("t10k", 20)):
+    for part, n in (("train", 340), ("t10k", 20)):
         write_idx(raw / f"{part}-images-idx3-ubyte", rng.integers(0, 256, (n, 28, 28)))
         write_idx(raw / f"{part}-labels-idx1-ubyte", np.arange(n) % 10)
     return place
@@ -138,7 +141,12 @@ def test_an_example_works_as_printed(
         Path("outputs/sweep/seeds").rename("outputs/sweep/table1")
     if command in COMMANDS and given != ["--help"]:
         given += [*SHORT.get(command, []), "threads=1"]
-        if re.search("=mnist|algorithm_1|=table1", line) and command in ("train", "eval-parzen"):
+        if re.search("=mnist|algorithm_1|=table1", line) and command in (
+            "train",
+            "eval-parzen",
+            "evaluate",
+            "features",
+        ):
             given.append("++dataset.valid=20")
     result = gan(command, *given)
     assert result.code == 0, result.out + result.err

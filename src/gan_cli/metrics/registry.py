@@ -1,13 +1,20 @@
-"""The metrics that a run is watched by: add one here, and rows, TensorBoard and reports have it."""
+"""The metrics. Add one here, and rows, TensorBoard and reports have it, or `gan evaluate`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from torch import Tensor
 
+from gan_cli.data.gaussians import Gaussians
 from gan_cli.metrics.diversity import reached, spread
+from gan_cli.metrics.features import View
+from gan_cli.metrics.frechet import frechet
+from gan_cli.metrics.kernel_distance import kernel_distance
+from gan_cli.metrics.modes import Modes, modes_of_classes, modes_of_points
+from gan_cli.metrics.neighborhoods import Neighborhoods, neighborhoods, own_distances
+from gan_cli.metrics.neighbors import nearest
 from gan_cli.metrics.parzen import log_likelihood
 
 # Points whose mean distance is taken: 1000 give it to a percent, at a cost that goes by the square.
@@ -66,3 +73,154 @@ METRICS = (
     Metric("spread", "of the data's", True, _spread),
     Metric("coverage", "of the training set's", True, _coverage),
 )
+
+
+Needed = Literal["features", "classes", "modes", "points"]
+
+# Samples whose distances to all training images are taken: a share of 1 % is then known to 0.2 %.
+COMPARED = 2000
+# The quantile of distances between images of the data below which two count as the same.
+SAME = 0.01
+
+
+@dataclass(frozen=True)
+class DataView:
+    """The data in a feature space: a `reference` (m, d), all `train` (N, d) and `test` features.
+
+    `n` of the reference have their neighbourhoods compared. `gaussians` are those that points were
+    drawn from.
+    """
+
+    reference: View
+    train: Tensor
+    test: Tensor
+    n: int
+    gaussians: Gaussians | None
+
+    @cached_property
+    def own(self) -> Tensor:
+        """Distances of the n to the K nearest others of them, (n, K)."""
+        return own_distances(self.reference.features[: self.n])
+
+    @cached_property
+    def copy_distance(self) -> float:
+        """The distance to the nearest training image below which SAME of the test images lie."""
+        distances, _ = nearest(self.test[:COMPARED], self.train)
+        return distances.quantile(SAME).item()
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Samples beside the data; what several metrics need is computed once."""
+
+    samples: View
+    data: DataView
+
+    @cached_property
+    def own(self) -> Tensor:
+        """Distances of the samples to the K nearest others, (n, K)."""
+        return own_distances(self.samples.features)
+
+    @cached_property
+    def neighborhoods(self) -> Neighborhoods:
+        """Precision, recall, density and coverage."""
+        reference = self.data.reference.features[: self.data.n]
+        radii = self.own[:, -1], self.data.own[:, -1]
+        return neighborhoods(self.samples.features, reference, radii=radii)
+
+    @property
+    def duplicates(self) -> float:
+        """The share of samples nearer to another than all but SAME of the reference's n are."""
+        return (self.own[:, 0] < self.data.own[:, 0].quantile(SAME)).double().mean().item()
+
+    @cached_property
+    def modes(self) -> Modes:
+        """The modes, of points or else of classes."""
+        if (true := self.data.gaussians) is not None:
+            return modes_of_points(self.samples.features, true.centers(), true.std)
+        assert self.samples.classes is not None
+        return modes_of_classes(self.samples.classes.most_probable, self.samples.classes.of)
+
+    def has(self, what: Needed) -> bool:
+        """Return whether the space has `what`: features always, classes or points maybe."""
+        points = self.data.gaussians is not None
+        classes = self.samples.classes is not None
+        present = {"classes": classes, "points": points, "modes": classes or points}
+        return present.get(what, True)
+
+    @cached_property
+    def copies(self) -> float:
+        """The share of samples nearer to a training image than all but SAME of the test images."""
+        distances, _ = nearest(self.samples.features[:COMPARED], self.data.train)
+        return (distances < self.data.copy_distance).double().mean().item()
+
+
+class FeatureMetric(NamedTuple):
+    """A number of samples in a feature space, with unit, direction and source; None has none.
+
+    It is measured where the space has what it `needs`.
+    """
+
+    name: str
+    unit: str
+    higher_is_better: bool | None
+    source: str
+    needs: Needed
+    measure: Callable[[Comparison], float]
+
+
+def _class_variation(c: Comparison) -> float:
+    assert c.samples.classes is not None
+    assert c.data.reference.classes is not None
+    return total_variation(c.samples.classes.shares(), c.data.reference.classes.shares())
+
+
+def _confidence(c: Comparison) -> float:
+    assert c.samples.classes is not None
+    return c.samples.classes.confidence.mean().item()
+
+
+def total_variation(p: Tensor, q: Tensor) -> float:
+    """Return half the sum of abs(p - q) of two distributions over the same classes, in [0, 1]."""
+    return (p - q).abs().sum().item() / 2
+
+
+FEATURE_METRICS = (
+    FeatureMetric(
+        "frechet", "", False, "Heusel et al., 2017", "features",
+        lambda c: frechet(c.samples.features, c.data.reference.features),
+    ),
+    FeatureMetric(
+        "kernel_distance", "", False, "Binkowski et al., 2018", "features",
+        lambda c: kernel_distance(c.samples.features, c.data.reference.features)[0],
+    ),
+    FeatureMetric(
+        "precision", "", True, "Kynkäänniemi et al., 2019", "features",
+        lambda c: c.neighborhoods.precision,
+    ),
+    FeatureMetric(
+        "recall", "", True, "Kynkäänniemi et al., 2019", "features",
+        lambda c: c.neighborhoods.recall,
+    ),
+    FeatureMetric(
+        "density", "", True, "Naeem et al., 2020", "features", lambda c: c.neighborhoods.density
+    ),
+    FeatureMetric(
+        "feature_coverage", "", True, "Naeem et al., 2020", "features",
+        lambda c: c.neighborhoods.coverage,
+    ),
+    FeatureMetric("class_variation", "", False, "total variation", "classes", _class_variation),
+    FeatureMetric("confidence", "", None, "mean largest probability", "classes", _confidence),
+    FeatureMetric("duplicates", "", False, "1 % of the data's", "features", lambda c: c.duplicates),
+    FeatureMetric("copies", "", False, "1 % of the test images'", "features", lambda c: c.copies),
+    FeatureMetric(
+        "modes", "", True, "Srivastava et al., 2017", "modes", lambda c: c.modes.covered
+    ),
+    FeatureMetric(
+        "reverse_kl", "nats", False, "Lin et al., 2018", "modes", lambda c: c.modes.reverse_kl
+    ),
+    FeatureMetric(
+        "high_quality", "", True, "Srivastava et al., 2017", "points",
+        lambda c: c.modes.high_quality,
+    ),
+)  # fmt: skip

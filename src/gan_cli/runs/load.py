@@ -12,8 +12,10 @@ from omegaconf import DictConfig
 from torch import Tensor, nn
 
 from gan_cli.config.build import build_generator, build_source
+from gan_cli.config.differences import differences
 from gan_cli.config.instantiate import build
 from gan_cli.data.source import Data, Source
+from gan_cli.errors import UserError
 from gan_cli.files import relative
 from gan_cli.game.priors import Prior
 from gan_cli.metrics.references import training_images
@@ -90,6 +92,27 @@ def load_trained(cfg: DictConfig) -> Trained:
     device = pick_device(cfg.device)
     run = runs.find(cfg.run, cfg.outputs)
     return load_weights(run, [cfg.weights], device, cfg.checkpoint)[cfg.weights]
+
+
+def load_alike(cfg: DictConfig, device: torch.device) -> list[Trained]:
+    """Return the generators of `cfg.runs`, or else of `cfg.run`, with the weights `cfg` chooses.
+
+    Raises UserError as `load_trained` does, and where they were trained on different data.
+    """
+    names = [cfg.run] if cfg.runs is None else [cfg.runs] if isinstance(cfg.runs, str) else cfg.runs
+    found = [runs.find(name, cfg.outputs, "run" if cfg.runs is None else "runs") for name in names]
+    trained = [
+        load_weights(run, [cfg.weights], device, cfg.checkpoint)[cfg.weights] for run in found
+    ]
+    first = trained[0]
+    for other in trained[1:]:
+        pair = (first.config.dataset, other.config.dataset)
+        if different := differences(*pair, ("data_dir", "cache"), ("in one", "in the other")):
+            raise UserError(
+                f"{first.run.path.name} and {other.run.path.name} were trained on different data "
+                f"({'; '.join(different)}); a table is of runs on the same."
+            )
+    return trained
 
 
 def load_weights(

@@ -1,0 +1,58 @@
+"""What an evaluation of samples came to, as one picture."""
+
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from gan_cli.figures.grid import grid
+from gan_cli.metrics.quality import Quality
+
+# Classes whose shares are drawn.
+MOST_CLASSES = 20
+
+
+def draw_quality(quality: Quality) -> Figure:
+    """Draw precision and recall, the classes' shares, and the most and least typical samples.
+
+    Shares are drawn where there are no more than MOST_CLASSES, and samples where they are images.
+    """
+    shares = quality.shares if len(quality.shares.get("data", [])) <= MOST_CLASSES else {}
+    images = quality.extremes
+    figure = Figure(figsize=(11, 6 if images else 4), dpi=120, layout="constrained")
+    parts = figure.subfigures(
+        1 + bool(images), 1, squeeze=False, height_ratios=[2, 1][: 1 + bool(images)]
+    )
+    upper, *lower = parts[:, 0]
+    first, *rest = upper.subplots(1, 2 if shares else 1, squeeze=False)[0]
+    _precision_and_recall(first, quality)
+    for axes in rest:
+        _shares(axes, shares)
+    for part in lower:
+        for axes, (title, (samples, nearest)) in zip(
+            part.subplots(1, len(images)), images.items(), strict=True
+        ):
+            axes.imshow(grid(torch.cat([samples, nearest]), columns=len(samples)))
+            axes.set_title(f"{title} samples, above the nearest training images", fontsize=10)
+            axes.set_axis_off()
+    return figure
+
+
+def _precision_and_recall(axes: Axes, quality: Quality) -> None:
+    for name, values in quality.rows.items():
+        recall, precision = values["recall"].mean, values["precision"].mean
+        axes.plot(recall, precision, "o", label=name.replace("$", r"\$"))
+    axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.03), xlabel="recall", ylabel="precision")
+    axes.set_title("Precision and recall", fontsize=10)
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
+
+
+def _shares(axes: Axes, shares: dict[str, list[float]]) -> None:
+    # The data's, and those of the samples that the evaluation is about.
+    drawn = list(shares.items())[:2]
+    for i, (name, values) in enumerate(drawn):
+        places = [c + (i - 0.5) * 0.4 for c in range(len(values))]
+        axes.bar(places, values, 0.4, label=name.replace("$", r"\$"))
+    axes.set(xlabel="class", ylabel="share", xticks=range(len(drawn[0][1])))
+    axes.set_title("Classes", fontsize=10)
+    axes.legend(fontsize=8)

@@ -1,0 +1,106 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from gan_cli.data.digits import Digits
+from gan_cli.data.gaussians import Ring
+from gan_cli.data.idx import IDX
+from gan_cli.data.source import Data, Split
+from gan_cli.errors import UserError
+from gan_cli.metrics import features
+from gan_cli.metrics.features import StackedSpace, feature_space, load_classifier, train_classifier
+
+SOURCE = Digits((1, 8, 8))
+
+
+@pytest.fixture(autouse=True)
+def short_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(features, "SHIPPED", {})
+    monkeypatch.setattr(features, "STEPS", 300)
+
+
+@pytest.fixture(scope="module")
+def data() -> Data:
+    return SOURCE.load()
+
+
+def test_a_classifier_learns_the_digits_once(
+    data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    space = feature_space(SOURCE, data, tmp_path)
+    view = space(data.test.x)
+    assert view.features.shape == (200, 128)
+    assert view.classes.of == 10
+    accuracy = (view.classes.most_probable == data.test.y).double().mean().item()
+    assert accuracy > 0.9
+    assert f"{100 * accuracy:.2f} % on test" in space.name
+    # From the cache, and the same to the bit.
+    monkeypatch.setattr(features, "train_classifier", lambda *_: pytest.fail("trained"))
+    again = feature_space(SOURCE, data, tmp_path)
+    assert torch.equal(again(data.test.x).features, view.features)
+
+
+def test_training_depends_on_the_seed_alone(data: Data) -> None:
+    few = data.train.take(slice(200))
+    torch.manual_seed(3)
+    one, other, third = (train_classifier(few, seed, steps=3) for seed in (0, 0, 1))
+    assert torch.equal(one.head.weight, other.head.weight)
+    assert not torch.equal(one.head.weight, third.head.weight)
+
+
+def test_images_have_the_same_features_in_any_company(data: Data, tmp_path: Path) -> None:
+    space = feature_space(SOURCE, data, tmp_path)
+    whole, part = space(data.train.x[:700]), space(data.train.x[3:8])
+    torch.testing.assert_close(whole.features[3:8], part.features, rtol=1e-5, atol=1e-6)
+
+
+def test_unlabelled_images_get_a_random_network(data: Data, tmp_path: Path) -> None:
+    unlabelled = Data(*(Split(part.x, None) for part in data))
+    space = feature_space(SOURCE, unlabelled, tmp_path)
+    view = space(data.test.x)
+    assert "random" in space.name
+    assert view.classes is None
+    assert view.features.std() > 0
+    again = feature_space(SOURCE, unlabelled, tmp_path)
+    assert torch.equal(again(data.test.x).features, view.features)
+    assert not any(tmp_path.iterdir())
+
+
+def test_points_are_their_own_features(tmp_path: Path) -> None:
+    ring = Ring(n=100)
+    points = ring.load()
+    view = feature_space(ring, points, tmp_path)(points.train.x)
+    assert torch.equal(view.features, points.train.x.flatten(1))
+
+
+def test_channels_make_one_class(data: Data, tmp_path: Path) -> None:
+    digits = feature_space(SOURCE, data, tmp_path)
+    stacked = StackedSpace(digits)(torch.cat([data.test.x[i : i + 20] for i in (0, 20, 40)], 1))
+    found = digits(data.test.x[:60]).classes.most_probable.view(3, 20)
+    assert torch.equal(stacked.classes.most_probable, 100 * found[0] + 10 * found[1] + found[2])
+    assert stacked.classes.of == 1000
+    assert stacked.features.shape == (20, 384)
+
+
+def test_a_damaged_file_is_named(data: Data, tmp_path: Path) -> None:
+    feature_space(SOURCE, data, tmp_path)
+    (path,) = tmp_path.iterdir()
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(UserError, match=rf"{path.name} is damaged"):
+        load_classifier(path)
+
+
+def test_shipped_weights_know_their_data(mnist_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    for source, least in ((SOURCE, 0.97), (IDX("MNIST", mnist_dir), 0.994)):
+        data = source.load()
+        view = feature_space(source, data, Path())(data.test.x)
+        accuracy = (view.classes.most_probable == data.test.y).double().mean()
+        assert accuracy >= least
+
+
+def test_shipped_weights_are_checked(data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(features, "SHIPPED", {"digits": "0" * 64})
+    with pytest.raises(UserError, match="its SHA-256 differs"):
+        feature_space(SOURCE, data, Path())
