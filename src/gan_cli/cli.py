@@ -29,8 +29,8 @@ log = logging.getLogger(__name__)
 SYNONYMS = {
     "generate": "sample",
     "plot": "show",
-    "eval": "eval-parzen",
-    "evaluate": "eval-parzen",
+    "eval": "evaluate",
+    "fid": "evaluate",
     "resume": "train resume=latest",
     "list": "runs",
 }
