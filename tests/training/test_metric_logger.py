@@ -61,6 +61,20 @@ def test_images_per_second_are_those_of_whole_intervals(
     assert rates == ["5", "7.5", "15", "15"]
 
 
+def test_a_line_is_logged_for_each_interval(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With the last estimate, which was made in between."""
+    values = {"epoch": 1.0, **dict.fromkeys(TRAINING_METRICS, -1.0)}
+    with caplog.at_level("INFO"), new_logger(tmp_path, 0, every=4) as logger:
+        logger.row({"step": 3, **values, "parzen_valid": 12.5})
+        for step in (4, 8, 9):
+            logger.row({"step": step, **values})
+    steps = [record.message.partition("step ")[2].split()[0] for record in caplog.records]
+    assert steps == ["4/9", "8/9", "9/9"]
+    assert caplog.text.count("Parzen 12.5 nats") == 3
+
+
 def test_a_value_near_zero_is_explained_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

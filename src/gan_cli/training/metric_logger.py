@@ -90,7 +90,7 @@ class MetricLogger:
         self._images, self._began = 0, time.perf_counter()
         self._since = self._began
         self._rate: float | None = None
-        self._explained = False
+        self._explained, self._estimate = False, ""
 
     def advance(self, images: int) -> None:
         """Count an iteration, which took so many training images."""
@@ -101,7 +101,7 @@ class MetricLogger:
         """Write a row: all COLUMNS but images_per_second, which is that of the last whole interval.
 
         Before the first whole one it is that of the time so far. A value of NaN was not measured,
-        and is left out.
+        and is left out. A line is logged at the end of each interval, with the last estimate.
         """
         now = time.perf_counter()
         rate = self._images / (now - self._since)
@@ -119,14 +119,15 @@ class MetricLogger:
         # V at the game's solution, to see the curve against.
         self._tensorboard.add_scalar("game/value_at_equilibrium", -math.log(4), values["step"])
 
+        if "parzen_valid" in values:
+            self._estimate = f"  Parzen {values['parzen_valid']:.1f} nats"
         line = (
             f"epoch {values['epoch']:.1f}  step {values['step']}/{self._bar.total}  "
             f"D loss {values['d_loss']:.3f}  G loss {values['g_loss']:.3f}  "
             f"V {values['value']:.3f}  {values['images_per_second']:.0f} images/s  "
             f"{tqdm.format_interval(now - self._began)}<{self._remaining(values['step'], now)}"
+            f"{self._estimate}"
         )
-        if "parzen_valid" in values:
-            line += f"  Parzen {values['parzen_valid']:.1f}"
         if values["value"] > NEAR_ZERO and not self._explained:
             self._explained = True
             log.info(
@@ -134,7 +135,8 @@ class MetricLogger:
                 "the first epochs that is usual, and G catches up; if V stays there, lower "
                 "optimizer.discriminator.lr.", values["value"],
             )  # fmt: skip
-        log.log(logging.DEBUG if self._terminal else logging.INFO, "%s", line)
+        if values["step"] % self.every == 0 or values["step"] == self._bar.total:
+            log.log(logging.DEBUG if self._terminal else logging.INFO, "%s", line)
         self._bar.set_postfix_str(
             f"epoch {values['epoch']:.1f} D {values['d_loss']:.2f} G {values['g_loss']:.2f} "
             f"V {values['value']:.2f} {values['images_per_second']:.0f}/s"
