@@ -13,7 +13,6 @@ from PIL import Image
 from gan_cli.data.digits import Digits
 from gan_cli.data.source import Data
 from gan_cli.figures.table1 import markdown
-from gan_cli.metrics.classifier import classify, histogram, total_variation, train_classifier
 from gan_cli.metrics.comparison import compare
 from gan_cli.training import checkpoints
 
@@ -154,15 +153,15 @@ def test_points_are_no_table(gan: Gan, tmp_path: Path) -> None:
     assert "trained on images" in result.err
 
 
-def test_images_without_a_class_are_in_no_class() -> None:
+def test_images_without_a_class_are_in_no_class(tmp_path: Path) -> None:
     source = Digits((1, 8, 8))
     data = source.load()
     some = data.train._replace(y=torch.where(data.train.y == 3, -1, data.train.y))
     device = torch.device("cpu")
-    assert "classes" not in compare({}, source, data._replace(train=some), 0, device)
+    assert "classes" not in compare({}, source, data._replace(train=some), device, tmp_path)
     few = data.train.y < 9
     most = data.train._replace(x=data.train.x[few], y=data.train.y[few])
-    content = compare({}, source, data._replace(train=most), 0, device)
+    content = compare({}, source, data._replace(train=most), device, tmp_path)
     assert len(content["classes"]["test images"]) == 10
 
 
@@ -184,23 +183,6 @@ def test_runs_of_several_recipes_are_no_table(gan: Gan, tmp_path: Path) -> None:
     assert result.code == 1
     assert "sweep is none, but" in result.err
     assert not list(tmp_path.glob("outputs/table1/*"))
-
-
-def test_the_classifier_knows_digits() -> None:
-    source = Digits((1, 8, 8))
-    data = source.load()
-    networks = [train_classifier(source.to_model(data.train.x), data.train.y, 3) for _ in range(2)]
-    classes, again = (classify(network, source.to_model(data.test.x)) for network in networks)
-    assert torch.equal(classes, again)
-    assert (classes == data.test.y).float().mean() > 0.85
-
-
-def test_shares_and_their_distance() -> None:
-    shares = histogram(torch.tensor([0, 2, 2, 3]), 5)
-    assert shares == [0.25, 0.0, 0.5, 0.25, 0.0]
-    assert total_variation(shares, shares) == 0
-    assert total_variation([1.0, 0.0], [0.0, 1.0]) == 1
-    assert total_variation(shares, [0.2] * 5) == pytest.approx(0.4)
 
 
 def test_each_checkpoint_and_the_data_are_read_once(

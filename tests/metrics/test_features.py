@@ -9,7 +9,14 @@ from gan_cli.data.idx import IDX
 from gan_cli.data.source import Data, Split
 from gan_cli.errors import UserError
 from gan_cli.metrics import features
-from gan_cli.metrics.features import StackedSpace, feature_space, load_classifier, train_classifier
+from gan_cli.metrics.features import (
+    Classes,
+    StackedSpace,
+    feature_space,
+    load_classifier,
+    train_classifier,
+)
+from gan_cli.metrics.registry import total_variation
 
 SOURCE = Digits((1, 8, 8))
 
@@ -104,3 +111,11 @@ def test_shipped_weights_are_checked(data: Data, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(features, "SHIPPED", {"digits": "0" * 64})
     with pytest.raises(UserError, match="its SHA-256 differs"):
         feature_space(SOURCE, data, Path())
+
+
+def test_shares_and_their_distance() -> None:
+    shares = Classes(torch.tensor([0, 2, 2, 3]), torch.ones(4), 5).shares()
+    assert shares.tolist() == [0.25, 0.0, 0.5, 0.25, 0.0]
+    assert total_variation(shares, shares) == 0
+    assert total_variation(torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0])) == 1
+    assert total_variation(shares, torch.full((5,), 0.2)) == pytest.approx(0.4)

@@ -180,6 +180,15 @@ def feature_space(source: Source, data: Data, cache: Path) -> Space:
     return load_classifier(path)
 
 
+def as_shown(source: Source, data: Data) -> Data:
+    """Return a data set as samples are shown: contrast-normalised pixels are not those of files."""
+
+    def shown(x: Tensor) -> Tensor:
+        return torch.cat([source.to_pixels(source.to_model(part)) for part in x.split(1000)])
+
+    return Data(*(Split(shown(part.x), part.y) for part in data))
+
+
 def is_labelled(part: Split) -> bool:
     """Return whether all examples have a class; TFD has unlabelled ones, of class -1."""
     return part.y is not None and bool(part.y.min() >= 0)

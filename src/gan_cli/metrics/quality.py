@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from gan_cli.data.gaussians import Gaussians
-from gan_cli.data.source import Data, Source, Split
-from gan_cli.metrics.features import Classes, View, feature_space
+from gan_cli.data.source import Data, Source
+from gan_cli.metrics.features import Classes, View, as_shown, feature_space
 from gan_cli.metrics.neighbors import nearest
 from gan_cli.metrics.protocol import Fold, score
 from gan_cli.metrics.references import centroids
@@ -109,8 +109,7 @@ def measure(
     Classifier and centroids are cached in the directory `cache`. Raises UserError for fewer images
     than the Fréchet distance needs.
     """
-    # As samples are seen: of contrast-normalised data not the pixels themselves.
-    shown = Data(*(Split(_as_shown(source, part.x), part.y) for part in data))
+    shown = as_shown(source, data)
     space = feature_space(source, shown, cache)
     train = space(shown.train.x)
     half, rest = torch.randperm(len(train.features), generator=stream(seed, "halves")).chunk(2)
@@ -139,10 +138,6 @@ def measure(
     images = data.train.x.dtype == torch.uint8
     extremes = _extremes(source.to_pixels(x), views[first], shown, view) if images else {}
     return Quality(space.name, len(rest), rows, sizes, shares, extremes)
-
-
-def _as_shown(source: Source, x: Tensor) -> Tensor:
-    return torch.cat([source.to_pixels(source.to_model(part)) for part in x.split(1000)])
 
 
 def _points(source: Source, x: Tensor) -> Tensor:

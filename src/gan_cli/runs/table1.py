@@ -113,7 +113,7 @@ def table(
             "seed": rows[middle]["seed"],
             **{w: [draw["log_likelihood"] for draw in drawn[w]["draws"]] for w in WEIGHTS},
         },
-        **compare(samples, first.source, folds[0], cfg.seed, first.device),
+        **compare(samples, first.source, folds[0], first.device, Path(cfg.outputs) / "cache"),
         "missing": missing,
         "command": " ".join(sys.argv),
         "over_seeds": {w: _over_seeds(values[w]) for w in WEIGHTS},
