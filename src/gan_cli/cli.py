@@ -119,7 +119,7 @@ def _in_a_sentence(command: str) -> Iterator[None]:
     """End the process with one sentence for what is wrong before a command begins, or around it.
 
     That is settings and directories, which Hydra reads, and launchers. A bug in a command is none
-    of these: `perform` has printed its traceback; and one in a sweeper keeps it.
+    of these: `perform` has printed its traceback. One in a sweeper has its own.
     """
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
