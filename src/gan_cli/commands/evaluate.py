@@ -52,7 +52,7 @@ def run(cfg: DictConfig, out: Path) -> None:
         trained = load_alike(cfg, device)
         source, data = trained[0].source, load_data(cfg.data_dir, trained[0])[0]
         sets = {
-            f"{one.run.path.name}, {one.weights}": [
+            f"{relative(one.run.path)}, {one.weights}": [
                 one.samples(cfg.n, cfg.seed + i) for i in range(cfg.draws)
             ]
             for one in trained
