@@ -97,6 +97,8 @@ def _read(path: Path, dimensions: int) -> Tensor:
         if (values.dtype, values.ndim) != (torch.uint8, dimensions):
             raise ValueError(f"it holds {values.dtype} of shape {tuple(values.shape)}")
         return values
+    except MemoryError:
+        raise
     except Exception as error:  # whatever a damaged file makes of its parser
         reason = str(error) or type(error).__name__
         raise ValueError(f"{path}, of {path.stat().st_size} bytes: {reason}") from error
