@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from gan_cli.data.source import Data, Source
-from gan_cli.metrics.features import Classes, Space, as_shown, feature_space, is_labelled
+from gan_cli.metrics.features import Space, as_shown, feature_space, is_labelled
 from gan_cli.metrics.neighbors import distance_quantiles
 from gan_cli.metrics.registry import total_variation
+from gan_cli.metrics.views import Classes
 
 
 def compare(

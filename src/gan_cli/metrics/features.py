@@ -11,7 +11,7 @@ import logging
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -24,6 +24,7 @@ from gan_cli.data.source import Data, Source, Split
 from gan_cli.data.stacked_mnist import StackedMNIST
 from gan_cli.errors import UserError
 from gan_cli.files import replacing
+from gan_cli.metrics.views import Classes, View
 
 log = logging.getLogger(__name__)
 
@@ -39,28 +40,6 @@ BATCH = 128
 LEARNING_RATE = 4e-3
 # Images at a time, always as many: the bits of a float32 product may depend on it.
 CHUNK = 100
-
-
-class Classes(NamedTuple):
-    """Each image's most probable class (n,) out of `of`, and the probabilities (n,) of these."""
-
-    most_probable: Tensor
-    confidence: Tensor
-    of: int
-
-    def shares(self) -> Tensor:
-        """Return the share of images of each class, (of,)."""
-        return torch.bincount(self.most_probable, minlength=self.of) / len(self.most_probable)
-
-
-class View(NamedTuple):
-    """Images as a feature space shows them: features (n, d), and classes where the space has any.
-
-    The features are float32.
-    """
-
-    features: Tensor
-    classes: Classes | None
 
 
 class Space(Protocol):

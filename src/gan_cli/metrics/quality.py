@@ -11,12 +11,13 @@ from torch import Tensor
 
 from gan_cli.data.gaussians import Gaussians
 from gan_cli.data.source import Data, Source
-from gan_cli.metrics.features import Classes, View, as_shown, feature_space
+from gan_cli.metrics.features import as_shown, feature_space
 from gan_cli.metrics.neighbors import nearest
 from gan_cli.metrics.protocol import Fold, score
 from gan_cli.metrics.references import centroids
 from gan_cli.metrics.registry import COMPARED, FEATURE_METRICS, Comparison, DataView
 from gan_cli.metrics.summary import summarise
+from gan_cli.metrics.views import Classes, View
 from gan_cli.rng import stream
 
 ReferenceName = Literal["half", "kmeans", "noisy"]

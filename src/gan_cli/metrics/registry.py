@@ -9,13 +9,13 @@ from torch import Tensor
 
 from gan_cli.data.gaussians import Gaussians
 from gan_cli.metrics.diversity import reached, spread
-from gan_cli.metrics.features import View
 from gan_cli.metrics.frechet import frechet
 from gan_cli.metrics.kernel_distance import kernel_distance
 from gan_cli.metrics.modes import Modes, modes_of_classes, modes_of_points
 from gan_cli.metrics.neighborhoods import Neighborhoods, neighborhoods, own_distances
 from gan_cli.metrics.neighbors import nearest
 from gan_cli.metrics.parzen import log_likelihood
+from gan_cli.metrics.views import View
 
 # Points whose mean distance is taken: 1000 give it to a percent, at a cost that goes by the square.
 DISTANT = 1000

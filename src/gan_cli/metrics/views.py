@@ -1,0 +1,28 @@
+"""Images as a feature space shows them."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+
+class Classes(NamedTuple):
+    """Each image's most probable class (n,) out of `of`, and the probabilities (n,) of these."""
+
+    most_probable: Tensor
+    confidence: Tensor
+    of: int
+
+    def shares(self) -> Tensor:
+        """Return the share of images of each class, (of,)."""
+        return torch.bincount(self.most_probable, minlength=self.of) / len(self.most_probable)
+
+
+class View(NamedTuple):
+    """Images as a feature space shows them: features (n, d), and classes where the space has any.
+
+    The features are float32.
+    """
+
+    features: Tensor
+    classes: Classes | None
