@@ -28,7 +28,7 @@ log = logging.getLogger("gan_cli.sweep")
 
 
 class OptunaSweeper(Jobs):
-    """Runs `n_trials` trials in all, `n_jobs` at once, to maximise what a job returns.
+    """Runs `n_trials` trials in all, `n_jobs` at once, for the best of what jobs return.
 
     `sampler` and `pruner` are configs of Optuna's classes. What trial i is does not depend on where
     a search was stopped, if `n_jobs` is 1.
@@ -60,11 +60,11 @@ class OptunaSweeper(Jobs):
             )
         if OmegaConf.select(self.config, "monitor.every_epochs") is None:
             raise UserError(
-                "hydra/sweeper=optuna maximises the monitor's estimate on validation; "
+                "hydra/sweeper=optuna is after the monitor's best estimate on validation; "
                 "monitor.every_epochs must say how often to make one."
             )
         self.begin()
-        study = open_study(self.directory, self.pruner)
+        study = open_study(self.config, self.directory, self.pruner)
         before = study.user_attrs.get("settings", sorted(same))
         if before != sorted(same):
             raise UserError(

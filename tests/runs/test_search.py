@@ -94,6 +94,17 @@ def test_a_trial_that_fails_leaves_the_others(
     assert f"{found.count('FAIL')} of 4 jobs failed" in result.err
 
 
+def test_a_search_by_frechet_distance_is_after_the_least(gan: Gan, tmp_path: Path) -> None:
+    by = ["monitor.metric=frechet", "monitor.samples=200", "hydra.sweeper.n_trials=3"]
+    result = gan("train", "-m", *SEARCH, *SPACE, *by)
+    assert result.code == 0, result.err
+    found = study(tmp_path / "outputs")
+    jobs = [tmp_path / f"outputs/sweep/study/trial-{trial.number:03}" for trial in found.trials]
+    last = [float(rows(job)[-1]["frechet_valid"]) for job in jobs]
+    assert found.best_value == min(last)
+    assert max(last) > min(last)
+
+
 def test_equal_trials_are_one_run(gan: Gan, tmp_path: Path) -> None:
     more = ["seed=choice(3)", "hydra.sweeper.n_trials=3", "hydra.sweeper.n_jobs=2"]
     assert gan("train", "-m", *SEARCH, *more).code == 0

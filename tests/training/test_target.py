@@ -11,6 +11,8 @@ from omegaconf import OmegaConf
 
 from gan_cli.data.digits import Digits
 from gan_cli.game.schedules import iterations
+from gan_cli.metrics.features import feature_space
+from gan_cli.metrics.frechet import frechet
 from gan_cli.metrics.parzen import log_likelihood
 from gan_cli.training import checkpoints
 
@@ -23,18 +25,22 @@ RUN = (
 )  # fmt: skip
 
 
-def estimates(run: Path) -> list[float]:
-    return [float(row["parzen_valid"]) for row in rows(run) if row["parzen_valid"]]
+def estimates(run: Path, metric: str = "parzen") -> list[float]:
+    return [float(row[f"{metric}_valid"]) for row in rows(run) if row[f"{metric}_valid"]]
 
 
-def test_a_run_ends_at_its_target(gan: Gan, tmp_path: Path) -> None:
-    assert gan(*RUN, "schedule.steps=300").code == 0
-    whole, run = estimates(tmp_path / "run"), tmp_path / "run"
+@pytest.mark.parametrize(("metric", "best"), [("parzen", max), ("frechet", min)])
+def test_a_run_ends_at_its_target(
+    metric: str, best: Callable[..., float], gan: Gan, tmp_path: Path
+) -> None:
+    by = f"monitor.metric={metric}"
+    assert gan(*RUN, "schedule.steps=300", by).code == 0
+    whole, run = estimates(tmp_path / "run", metric), tmp_path / "run"
     run.rename(tmp_path / "whole")
-    first = next(i for i in range(1, len(whole) - 1) if whole[i] > max(whole[:i]))
-    target = (whole[first] + max(whole[:first])) / 2
-    assert gan(*RUN, "schedule.steps=300", f"monitor.target={target}").code == 0
-    assert estimates(run) == whole[: first + 1]
+    first = next(i for i in range(1, len(whole) - 1) if best(whole[: i + 1]) == whole[i])
+    target = (whole[first] + best(whole[:first])) / 2
+    assert gan(*RUN, "schedule.steps=300", by, f"monitor.target={target}").code == 0
+    assert estimates(run, metric) == whole[: first + 1]
     step = int(rows(run)[-1]["step"])
     assert step < 300
     for name in ("best.ckpt", f"step-{step:09d}.ckpt"):
@@ -43,13 +49,16 @@ def test_a_run_ends_at_its_target(gan: Gan, tmp_path: Path) -> None:
 
     again = gan("train", "resume=run")
     assert again.code == 1
-    assert "monitor.target must be more than" in again.err
+    assert f"monitor.target must be {'more' if best is max else 'less'} than" in again.err
     # Killed before it could say that it is finished: there is nothing left to do but that.
     (run / "status.json").unlink()
     assert "Finished" in gan("train", "resume=run").out
     # Without the target it is the run that never had one.
     assert gan("train", "resume=run", "monitor.target=null").code == 0
-    assert estimates(run) == whole
+    assert estimates(run, metric) == whole
+    step = checkpoints.load(run / "checkpoints/best.ckpt")["step"]
+    (at,) = (row for row in rows(run) if int(row["step"]) == step)
+    assert float(at[f"{metric}_valid"]) == best(whole)
 
 
 def test_a_sweep_resumes_what_has_not_reached_its_target(gan: Gan, tmp_path: Path) -> None:
@@ -93,7 +102,7 @@ def test_a_missed_target_has_no_time(gan: Gan, tmp_path: Path) -> None:
 def test_a_target_out_of_reach_is_reported(gan: Gan, tmp_path: Path) -> None:
     result = gan(*RUN, "schedule.steps=70", "monitor.target=1e6")
     assert result.code == 0
-    assert f"the best estimate was {max(estimates(tmp_path / 'run')):.1f}" in result.out
+    assert f"the best estimate was Parzen {max(estimates(tmp_path / 'run')):.1f}" in result.out
     result = gan(*RUN[:-1], "monitor.target=3", "monitor.every_epochs=null")
     assert result.code == 1
     assert "monitor.every_epochs must be a number of epochs" in result.err
@@ -116,3 +125,33 @@ def test_the_monitor_measures_g_or_its_average(weights: str, gan: Gan, tmp_path:
 def test_epochs_in_steps(epochs: float, per_epoch: float, steps: int) -> None:
     assert iterations(None, epochs, per_epoch) == steps
     assert iterations(3, epochs, per_epoch) == 3
+
+
+def test_the_monitor_compares_features_of_the_whole_validation_set(
+    gan: Gan, tmp_path: Path
+) -> None:
+    assert gan(*RUN, "schedule.steps=70", "monitor.metric=frechet").code == 0
+    assert gan("sample", "run=run", "n=200", "save=s.npy").code == 0
+    source = Digits((1, 8, 8))
+    data = source.load()
+    space = feature_space(source, data, tmp_path)
+    pixels = (255 * np.load(tmp_path / "s.npy")).round().astype(np.uint8)
+    samples, valid = space(torch.from_numpy(pixels)), space(data.valid.x)
+    assert samples.classes is not None
+    assert valid.classes is not None
+    last = rows(tmp_path / "run")[-1]
+    distance = frechet(samples.features, valid.features)
+    assert float(last["frechet_valid"]) == pytest.approx(distance, rel=1e-6)
+    shares = [
+        torch.bincount(c.most_probable, minlength=10) / len(c.most_probable)
+        for c in (samples.classes, valid.classes)
+    ]
+    variation = (shares[0] - shares[1]).abs().sum().item() / 2
+    assert float(last["class_variation_valid"]) == pytest.approx(variation, rel=1e-6)
+
+
+def test_too_few_samples_for_a_frechet_distance(gan: Gan, tmp_path: Path) -> None:
+    result = gan(*RUN, "schedule.steps=70", "monitor.metric=frechet", "monitor.samples=128")
+    assert result.code == 1
+    assert "monitor.samples is 128" in result.err
+    assert not (tmp_path / "run").exists()

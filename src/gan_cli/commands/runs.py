@@ -13,11 +13,10 @@ from gan_cli.ranges import Count
 from gan_cli.runs.collect import Job, job_at
 from gan_cli.runs.directory import Run, below
 from gan_cli.runs.overview import given
-from gan_cli.training.trainer import BEST_BY
 
 log = logging.getLogger(__name__)
 
-HEADS = ("run", "data", "settings given", "step", "status", "best (nats)", "age")
+HEADS = ("run", "data", "settings given", "step", "status", "best estimate", "age")
 
 
 @dataclass
@@ -49,14 +48,13 @@ def _row(run: Run, outputs: Path) -> tuple[str, ...]:
         job = job_at(name, run.path)
     except UserError:
         return name, "", "", "", "unreadable", "", age
-    estimates = [row[BEST_BY] for row in job.rows if BEST_BY in row]
     return (
         name,
         _data(job),
         given(job, without=["dataset"]),
         f"{max([run.step(), *(row['step'] for row in job.rows[-1:])]):.0f}",
         job.status,
-        f"{max(estimates):.1f}" if estimates else "",
+        job.criterion.shown(job.best[0]) if job.best else "",
         age,
     )
 

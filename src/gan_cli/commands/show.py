@@ -12,7 +12,6 @@ from gan_cli.files import relative
 from gan_cli.runs.collect import job_at
 from gan_cli.runs.directory import find
 from gan_cli.runs.overview import draw, given, next_commands
-from gan_cli.training.trainer import BEST_BY
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +31,6 @@ def run(cfg: DictConfig, out: Path) -> None:
     if not job.rows:
         raise UserError(f"run is {cfg.run}, which has logged nothing; there is nothing to show.")
     last = job.rows[-1]
-    estimates = {row[BEST_BY]: row["step"] for row in job.rows if BEST_BY in row}
     step = max(shown.step(), last["step"])
     log.info("%s: %s at step %d, last row at epoch %.1f.", where, job.status, step, last["epoch"])
     if job.reason:
@@ -43,9 +41,9 @@ def run(cfg: DictConfig, out: Path) -> None:
         "V %.3f (-log 4 = -1.386 at the optimum), D(x) %.3f, D(G(z)) %.3f.",
         last["value"], last["d_real"], last["d_fake"],
     )  # fmt: skip
-    if estimates:
-        best = max(estimates)
-        log.info("Parzen estimate: best %.1f nats, at step %d.", best, estimates[best])
+    if job.best is not None:
+        best, step = job.best
+        log.info("Best estimate on validation: %s, at step %d.", job.criterion.shown(best), step)
 
     for what, path in draw(shown, out).items():
         log.info("%s: %s", what, relative(path))

@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import math
 import os
 import signal
 import sys
@@ -33,14 +32,14 @@ from gan_cli.runs.environment import compare, environment
 from gan_cli.runs.explain_errors import explain_full_disk
 from gan_cli.runs.overview import draw, given, next_commands
 from gan_cli.runs.plan import show_plan
-from gan_cli.runs.resume import given_settings, is_done, resume, resumed_config, target
+from gan_cli.runs.resume import given_settings, is_done, resume, resumed_config
 from gan_cli.training import checkpoints
 from gan_cli.training.checkpoint_writer import CheckpointWriter
 from gan_cli.training.device import autocast_type, take_gpu, warn_if_busy
 from gan_cli.training.metric_logger import MetricLogger
-from gan_cli.training.monitor import Monitor, MonitorSettings
+from gan_cli.training.monitor import Monitor, MonitorSettings, reference_of
 from gan_cli.training.signals import Stop, stop_signals
-from gan_cli.training.trainer import BEST_BY, Trainer
+from gan_cli.training.trainer import Trainer
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +112,7 @@ class Settings(CommandSettings):
 def run(cfg: DictConfig, out: Path) -> float | None:
     """Train in the run directory `out`, from the start or from where it was left.
 
-    Returns the monitor's last estimate, if there is one: a search maximises it.
+    Returns the monitor's last estimate by monitor.metric, if there is one: a search is after it.
     """
     sweeps.refuse_lone(cfg.sweep.fail_fast)
     _refuse_lone_ablation(cfg)
@@ -134,6 +133,7 @@ def run(cfg: DictConfig, out: Path) -> float | None:
         show_plan(cfg, source, data)
         return None
     trainer = build_trainer(cfg, source, data)
+    trainer.monitor = _monitor(cfg, trainer, source, data)
     steps = total_steps(cfg, trainer.iterations_per_epoch)
 
     # The run directory.
@@ -150,17 +150,16 @@ def run(cfg: DictConfig, out: Path) -> float | None:
         if resume(cfg, directory, trainer.state, steps, fingerprint):
             _start_session(cfg, directory, trainer, steps, fingerprint)
             with _recording_failure(directory, trainer.state):
-                trainer.monitor = _monitor(cfg, trainer, source, data)
                 while True:
                     try:
                         with _recording(cfg, directory, trainer, steps):
-                            trainer.train(steps, target(cfg), stop, search.pruner(directory.path))
+                            trainer.train(steps, stop, search.pruner(cfg, directory.path))
                         break
                     except DivergedError as error:
                         if cfg.on_nan == "stop":
                             raise
                         checkpoints.restore_diverged(trainer.state, directory.checkpoints, error)
-        _conclude(cfg, directory, trainer.state, stop)
+        _conclude(directory, trainer.state, stop)
     return _last_estimate(out)
 
 
@@ -224,9 +223,15 @@ def _recording_failure(run: Run, state: State) -> Iterator[None]:
 
 
 def _monitor(cfg: DictConfig, trainer: Trainer, source: Source, data: Data) -> Monitor:
-    settings, state = MonitorSettings(**cfg.monitor), trainer.state
+    settings, state, space = MonitorSettings(**cfg.monitor), trainer.state, None
+    if settings.metric == "frechet":
+        # Imported here: trainings that compare no features need not wait for it.
+        from gan_cli.metrics.features import feature_space
+
+        space = feature_space(source, data, Path(cfg.outputs) / "cache")
+    reference = reference_of(source, data, settings, space, state.rng.device)
     return Monitor(
-        state, trainer.game.prior, source, data, cfg.seed, settings,
+        state, trainer.game.prior, source, reference, cfg.seed, settings,
         trainer.average if settings.weights == "ema" else lambda: state.generator,
         _in_steps(settings.every_epochs, trainer), cfg.log.grid, cfg.on_collapse == "stop",
     )  # fmt: skip
@@ -256,8 +261,8 @@ def _in_steps(epochs: float | None, trainer: Trainer) -> int | None:
     return None if epochs is None else max(1, round(epochs * trainer.iterations_per_epoch))
 
 
-def _conclude(cfg: DictConfig, run: Run, state: State, stop: Stop) -> None:
-    where, step, goal = relative(run.path), state.step, target(cfg)
+def _conclude(run: Run, state: State, stop: Stop) -> None:
+    where, step = relative(run.path), state.step
     if stop.signal is not None:
         run.set_status("interrupted", step, f"stopped by {signal.Signals(stop.signal).name}")
         resuming, *_ = next_commands(job_at(str(where), run.path))
@@ -265,8 +270,8 @@ def _conclude(cfg: DictConfig, run: Run, state: State, stop: Stop) -> None:
         sys.exit(128 + stop.signal)
     run.set_status("finished", step)
     log.info("Finished at step %d: %s", step, where)
-    if state.best < goal < math.inf:
-        log.warning("monitor.target is %g, and the best estimate was %.1f.", goal, state.best)
+    if (missed := job_at(str(where), run.path).missed) is not None:
+        log.warning("%s.", missed)
     if not sweeps.is_job():  # `gan report` has the curves and samples of a sweep's jobs
         _show(run)
 
@@ -287,4 +292,6 @@ def _show(run: Run) -> None:
 
 
 def _last_estimate(out: Path) -> float | None:
-    return next((row[BEST_BY] for row in reversed(Run(out).rows()) if BEST_BY in row), None)
+    job = job_at(str(out), out)
+    name = job.criterion.name
+    return next((row[name] for row in reversed(job.rows) if name in row), None)

@@ -31,9 +31,9 @@ class State:
     `rng` gives z and our own layers' masks; a user's networks may draw from PyTorch's global
     stream. Of the steps since the last row of metrics, `logits` are those of the latest, (3, m)
     each and STORED_LOGITS at most, and `earlier` the mean metrics of the `n_earlier` before them.
-    `best` is the monitor's best estimate so far, in nats, `maxima` are the running maxima of the
-    measures of diversity, `collapsed` is whether one of them has collapsed, and `restored` how
-    often a diverged run was restored.
+    `best` is the monitor's best estimate so far, NaN before the first, `maxima` are the running
+    maxima of the measures of diversity, `collapsed` is whether one of them has collapsed, and
+    `restored` how often a diverged run was restored.
     """
 
     generator: nn.Module
@@ -47,7 +47,7 @@ class State:
     earlier: Tensor | None = None
     n_earlier: int = 0
     step: int = 0
-    best: float = -math.inf
+    best: float = math.nan
     maxima: dict[str, float] = field(default_factory=dict)
     collapsed: bool = False
     restored: int = 0

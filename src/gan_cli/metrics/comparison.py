@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from gan_cli.data.source import Data, Source
-from gan_cli.metrics.features import Space, as_shown, feature_space, is_labelled
+from gan_cli.metrics.features import as_shown, feature_space, is_labelled
 from gan_cli.metrics.neighbors import distance_quantiles
 from gan_cli.metrics.registry import total_variation
-from gan_cli.metrics.views import Classes
+from gan_cli.metrics.views import Classes, Space
 
 
 def compare(
@@ -32,7 +32,7 @@ def compare(
     if not (is_labelled(data.train) and is_labelled(data.test)):
         return {"neighbors": near}
     shown = as_shown(source, data)
-    space, y = feature_space(source, shown, cache), data.test.y
+    space, y = feature_space(source, data, cache), data.test.y
     assert y is not None
     found = _classes(space, shown.test.x)
     of = max(found.of, int(y.max()) + 1)

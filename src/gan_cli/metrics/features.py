@@ -11,7 +11,6 @@ import logging
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Protocol
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -24,7 +23,7 @@ from gan_cli.data.source import Data, Source, Split
 from gan_cli.data.stacked_mnist import StackedMNIST
 from gan_cli.errors import UserError
 from gan_cli.files import replacing
-from gan_cli.metrics.views import Classes, View
+from gan_cli.metrics.views import Classes, Space, View
 
 log = logging.getLogger(__name__)
 
@@ -40,19 +39,6 @@ BATCH = 128
 LEARNING_RATE = 4e-3
 # Images at a time, always as many: the bits of a float32 product may depend on it.
 CHUNK = 100
-
-
-class Space(Protocol):
-    """What a feature space must offer."""
-
-    @property
-    def name(self) -> str:
-        """What the space is, for tables."""
-        ...
-
-    def __call__(self, pixels: Tensor) -> View:
-        """Return the view of uint8 images (n, C, H, W), or of points (n, ...)."""
-        ...
 
 
 class FeatureNetwork(nn.Module):
@@ -152,6 +138,7 @@ def feature_space(source: Source, data: Data, cache: Path) -> Space:
             torch.manual_seed(0)
             network = FeatureNetwork(data.train.x.shape[1], 1).fused()
         return NetworkSpace("a random network's features (seed 0): no labels", network, False)
+    data = as_shown(source, data)
     path = cache / f"features-{data.fingerprint()[:16]}.safetensors"
     if not path.is_file():
         log.info("Training the classifier in whose features samples are compared.")

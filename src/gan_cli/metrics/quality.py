@@ -111,7 +111,7 @@ def measure(
     than the Fréchet distance needs.
     """
     shown = as_shown(source, data)
-    space = feature_space(source, shown, cache)
+    space = feature_space(source, data, cache)
     train = space(shown.train.x)
     half, rest = torch.randperm(len(train.features), generator=stream(seed, "halves")).chunk(2)
     gaussians = source if isinstance(source, Gaussians) else None

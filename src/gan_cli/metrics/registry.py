@@ -1,5 +1,6 @@
 """The metrics. Add one here, and rows, TensorBoard and reports have it, or `gan evaluate`."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +16,7 @@ from gan_cli.metrics.modes import Modes, modes_of_classes, modes_of_points
 from gan_cli.metrics.neighborhoods import Neighborhoods, neighborhoods, own_distances
 from gan_cli.metrics.neighbors import nearest
 from gan_cli.metrics.parzen import log_likelihood
-from gan_cli.metrics.views import View
+from gan_cli.metrics.views import Space, View
 
 # Points whose mean distance is taken: 1000 give it to a percent, at a cost that goes by the square.
 DISTANT = 1000
@@ -25,12 +26,15 @@ DISTANT = 1000
 class Reference:
     """What samples are measured against: validation points (n, ...) and training images (m, ...).
 
-    `sigmas` are the widths of Parzen windows that are tried.
+    `sigmas` are the widths of Parzen windows that are tried. `view` is how `space` shows the
+    validation images, where samples are compared in one.
     """
 
     points: Tensor
     train: Tensor
     sigmas: Sequence[float]
+    space: Space | None = None
+    view: View | None = None
 
     @cached_property
     def reached_by_train(self) -> int:
@@ -38,41 +42,76 @@ class Reference:
         return reached(self.train, self.points)
 
 
+class Samples(NamedTuple):
+    """Samples (n, ...) in the space that the paper measures in, and in the reference's view."""
+
+    points: Tensor
+    view: View | None
+
+
 class Measure(Protocol):
     """What a metric must offer: a number that says how good samples are."""
 
-    def __call__(self, samples: Tensor, reference: Reference) -> float:
-        """Measure samples (n, ...), in the space that the paper measures in, as `reference` is."""
+    def __call__(self, samples: Samples, reference: Reference) -> float:
+        """Measure samples; NaN where the reference has not what it takes."""
         ...
 
 
 class Metric(NamedTuple):
-    """A measure with its name, unit and direction, for tables."""
+    """A measure with its name, unit and direction, for tables, and its values' `format`."""
 
     name: str
     unit: str
     higher_is_better: bool
     measure: Measure
+    format: str = "{:.3f}"
+
+    def best(self, *values: float) -> float:
+        """Return the best of the values; NaN stands for none."""
+        measured = [value for value in values if not math.isnan(value)]
+        return (max if self.higher_is_better else min)(measured, default=math.nan)
+
+    def shown(self, value: float) -> str:
+        """Return the value as text, with its name and unit."""
+        return self.format.format(value)
 
 
-def _parzen(samples: Tensor, reference: Reference) -> float:
-    return log_likelihood(reference.points, samples, reference.sigmas).mean(1).max().item()
+def _parzen(samples: Samples, reference: Reference) -> float:
+    return log_likelihood(reference.points, samples.points, reference.sigmas).mean(1).max().item()
 
 
-def _spread(samples: Tensor, reference: Reference) -> float:
+def _spread(samples: Samples, reference: Reference) -> float:
     points = reference.points
-    return spread(samples[: len(points)][:DISTANT], points[:DISTANT])
+    return spread(samples.points[: len(points)][:DISTANT], points[:DISTANT])
 
 
-def _coverage(samples: Tensor, reference: Reference) -> float:
-    return reached(samples, reference.points) / reference.reached_by_train
+def _coverage(samples: Samples, reference: Reference) -> float:
+    return reached(samples.points, reference.points) / reference.reached_by_train
 
 
+def _frechet(samples: Samples, reference: Reference) -> float:
+    if samples.view is None or reference.view is None:
+        return math.nan
+    return frechet(samples.view.features, reference.view.features)
+
+
+def _variation(samples: Samples, reference: Reference) -> float:
+    if samples.view is None or reference.view is None:
+        return math.nan
+    return _variation_of(samples.view, reference.view)
+
+
+PARZEN = Metric("parzen_valid", "nats", True, _parzen, "Parzen {:.1f} nats")
+FRECHET = Metric("frechet_valid", "", False, _frechet, "Fréchet {:.3f}")
 METRICS = (
-    Metric("parzen_valid", "nats", True, _parzen),
+    PARZEN,
     Metric("spread", "of the data's", True, _spread),
     Metric("coverage", "of the training set's", True, _coverage),
+    FRECHET,
+    Metric("class_variation_valid", "", False, _variation),
 )
+# Those by which a checkpoint may be the best, by their names in monitor.metric.
+CRITERIA = {"parzen": PARZEN, "frechet": FRECHET}
 
 
 Needed = Literal["features", "classes", "modes", "points"]
@@ -169,10 +208,11 @@ class FeatureMetric(NamedTuple):
     measure: Callable[[Comparison], float]
 
 
-def _class_variation(c: Comparison) -> float:
-    assert c.samples.classes is not None
-    assert c.data.reference.classes is not None
-    return total_variation(c.samples.classes.shares(), c.data.reference.classes.shares())
+def _variation_of(samples: View, reference: View) -> float:
+    """Return how far the shares of the classes lie apart, NaN where the space has no classes."""
+    if samples.classes is None or reference.classes is None:
+        return math.nan
+    return total_variation(samples.classes.shares(), reference.classes.shares())
 
 
 def _confidence(c: Comparison) -> float:
@@ -209,7 +249,10 @@ FEATURE_METRICS = (
         "feature_coverage", "", True, "Naeem et al., 2020", "features",
         lambda c: c.neighborhoods.coverage,
     ),
-    FeatureMetric("class_variation", "", False, "total variation", "classes", _class_variation),
+    FeatureMetric(
+        "class_variation", "", False, "total variation", "classes",
+        lambda c: _variation_of(c.samples, c.data.reference),
+    ),
     FeatureMetric("confidence", "", None, "mean largest probability", "classes", _confidence),
     FeatureMetric("duplicates", "", False, "1 % of the data's", "features", lambda c: c.duplicates),
     FeatureMetric("copies", "", False, "1 % of the test images'", "features", lambda c: c.copies),

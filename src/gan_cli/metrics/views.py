@@ -1,6 +1,6 @@
 """Images as a feature space shows them."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -26,3 +26,16 @@ class View(NamedTuple):
 
     features: Tensor
     classes: Classes | None
+
+
+class Space(Protocol):
+    """What a feature space must offer."""
+
+    @property
+    def name(self) -> str:
+        """What the space is, for tables."""
+        ...
+
+    def __call__(self, pixels: Tensor) -> View:
+        """Return the view of uint8 images (n, C, H, W), or of points (n, ...)."""
+        ...

@@ -1,6 +1,5 @@
 """The runs that a report or a table is of, read from their directories."""
 
-import math
 import shlex
 import statistics
 from collections.abc import Iterable, Sequence
@@ -15,7 +14,6 @@ from gan_cli.files import relative
 from gan_cli.metrics import registry
 from gan_cli.runs import directory as runs
 from gan_cli.runs import sweeps
-from gan_cli.training.trainer import BEST_BY
 
 SPEED, TIME = "images_per_second", "seconds"
 METRICS = (
@@ -79,13 +77,30 @@ class Job(NamedTuple):
         return metrics
 
     @property
+    def criterion(self) -> registry.Metric:
+        """The metric of the monitor's estimates, by which one is the best."""
+        return registry.CRITERIA[self.settings.get("monitor.metric", "parzen")]
+
+    @property
+    def best(self) -> tuple[float, int] | None:
+        """The best of the monitor's estimates, the first of equals, and its step."""
+        name = self.criterion.name
+        estimates = {row[name]: int(row["step"]) for row in reversed(self.rows) if name in row}
+        return (best := self.criterion.best(*estimates), estimates[best]) if estimates else None
+
+    @property
     def missed(self) -> str | None:
         """The target of a finished run that did not reach it, and how far it came."""
         target = self.settings.get("monitor.target")
-        best = max((row[BEST_BY] for row in self.rows if BEST_BY in row), default=-math.inf)
-        if self.status != "finished" or target is None or best >= float(target):
+        if self.status != "finished" or target is None or self.best is None:
             return None
-        return f"monitor.target is {float(target):g}, and the best estimate was {best:.1f}"
+        best, _ = self.best
+        if self.criterion.best(best, float(target)) == best:
+            return None
+        return (
+            f"monitor.target is {float(target):g}, and the best estimate was "
+            f"{self.criterion.shown(best)}"
+        )
 
 
 def find(cfg: DictConfig) -> tuple[list[Job], list[str]]:

@@ -16,7 +16,7 @@ from gan_cli.runs.directory import Run, find
 from gan_cli.runs.environment import refuse_other_data
 from gan_cli.training import checkpoints
 from gan_cli.training.metric_logger import refuse_other_columns
-from gan_cli.training.trainer import is_over
+from gan_cli.training.monitor import MonitorSettings
 
 # Settings that say where and how a run is executed and recorded, and not what is trained.
 MACHINE = (
@@ -46,25 +46,22 @@ def resume(cfg: DictConfig, run: Run, state: State, steps: int, fingerprint: str
     checkpoints.restore(state, run.checkpoints)
     # Estimates that are measured otherwise can't be compared with the best so far.
     if differences(run.config().monitor, cfg.monitor, ("every_epochs", "target", "collapse")):
-        state.best = -math.inf
+        state.best = math.nan
         state.maxima.clear()
-    over = is_over(state, steps, target(cfg))
+    monitor = MonitorSettings(**cfg.monitor)
+    over = state.step >= steps or monitor.is_reached(state.best)
     refused = run.status() == "finished" and not sweeps.is_job()
     if state.step > steps or (over and refused):
         name = "epochs" if cfg.schedule.steps is None else "steps"
         more = f"schedule.{name}={cfg.schedule[name]}, the run's length, must be more"
         if state.step < steps:
-            more = f"monitor.target must be more than {state.best:.1f}, or null"
+            than = "more" if monitor.criterion.higher_is_better else "less"
+            more = f"monitor.target must be {than} than {state.best:.4g}, or null"
         where = relative(run.path)
         raise UserError(f"{where} is trained up to step {state.step}; to resume it, {more}.")
     run.update_config(cfg)
     # Over is a run that was killed after its last checkpoint, or is now long, or good, enough.
     return not over
-
-
-def target(cfg: DictConfig) -> float:
-    """Return the estimate on validation that ends the run, in nats, or infinity."""
-    return math.inf if cfg.monitor.target is None else float(cfg.monitor.target)
 
 
 def is_done(cfg: DictConfig, out: Path) -> bool:

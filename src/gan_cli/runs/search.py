@@ -9,6 +9,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from gan_cli.errors import PrunedError, UserError
+from gan_cli.metrics.registry import CRITERIA
 from gan_cli.runs import sweeps
 
 if TYPE_CHECKING:
@@ -18,8 +19,10 @@ if TYPE_CHECKING:
 STUDY = "study.db"
 
 
-def open_study(sweep: Path, pruner: DictConfig | None) -> "optuna.Study":
-    """Return the study in a sweep's directory, made where there is none yet.
+def open_study(cfg: DictConfig, sweep: Path, pruner: DictConfig | None) -> "optuna.Study":
+    """Return the study in a sweep's directory, after the best by `cfg.monitor.metric`.
+
+    It is made where there is none yet.
 
     Raises UserError where Optuna is missing, or can't read it.
     """
@@ -31,13 +34,14 @@ def open_study(sweep: Path, pruner: DictConfig | None) -> "optuna.Study":
             "hydra/sweeper=optuna needs Optuna, which is not installed; "
             "`pip install -e '.[search]'` brings it."
         ) from error
+    criterion = CRITERIA[cfg.monitor.metric]
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
         return optuna.create_study(
             storage=f"sqlite:///{sweep / STUDY}",
             study_name="search",
             load_if_exists=True,
-            direction="maximize",
+            direction="maximize" if criterion.higher_is_better else "minimize",
             pruner=instantiate(pruner) if pruner else optuna.pruners.NopPruner(),
         )
     except SQLAlchemyError as error:
@@ -59,7 +63,7 @@ def job_name(trial: "FrozenTrial", trials: "Sequence[FrozenTrial]") -> str:
     return f"trial-{first.number:03}"
 
 
-def pruner(job: Path) -> Callable[[int, float], None]:
+def pruner(cfg: DictConfig, job: Path) -> Callable[[int, float], None]:
     """Return what reports a run's estimates, by their number from 1, to its search if it has one.
 
     By that number, and not by the step, trials of other batch sizes can be compared. The function
@@ -70,7 +74,7 @@ def pruner(job: Path) -> Callable[[int, float], None]:
         return lambda _number, _estimate: None
     import optuna
 
-    study = open_study(job.parent, hydra.sweeper.pruner)
+    study = open_study(cfg, job.parent, hydra.sweeper.pruner)
     trials = study.trials
     running = [trial for trial in trials if trial.state == optuna.trial.TrialState.RUNNING]
     found = next(trial for trial in running if job_name(trial, trials) == job.name)
@@ -82,6 +86,7 @@ def pruner(job: Path) -> Callable[[int, float], None]:
         if number not in reported:
             trial.report(estimate, number)
         if trial.should_prune():
-            raise PrunedError(f"pruned by the search at estimate {number}, {estimate:.4g} nats")
+            shown = CRITERIA[cfg.monitor.metric].shown(estimate)
+            raise PrunedError(f"pruned by the search at estimate {number}, {shown}")
 
     return report

@@ -119,8 +119,9 @@ class MetricLogger:
         # V at the game's solution, to see the curve against.
         self._tensorboard.add_scalar("game/value_at_equilibrium", -math.log(4), values["step"])
 
-        if "parzen_valid" in values:
-            self._estimate = f"  Parzen {values['parzen_valid']:.1f} nats"
+        criteria = [metric for metric in registry.CRITERIA.values() if metric.name in values]
+        if criteria:
+            self._estimate = "  " + ", ".join(one.shown(values[one.name]) for one in criteria)
         line = (
             f"epoch {values['epoch']:.1f}  step {values['step']}/{self._bar.total}  "
             f"D loss {values['d_loss']:.3f}  G loss {values['g_loss']:.3f}  "

@@ -5,14 +5,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from torch import Tensor, nn
+import torch
+from torch import nn
 
 from gan_cli.data.source import Data, Source
 from gan_cli.errors import UserError
 from gan_cli.figures.grid import Picture, picture
 from gan_cli.game.priors import Prior
 from gan_cli.game.state import State
-from gan_cli.metrics.registry import METRICS, Reference
+from gan_cli.metrics.registry import CRITERIA, METRICS, Metric, Reference, Samples
+from gan_cli.metrics.views import Space
 from gan_cli.ranges import AtLeastTwo, Fraction, Number, Positive, Sigmas
 from gan_cli.sampling.samples import draw_z, generate
 
@@ -30,17 +32,52 @@ class MonitorSettings:
 
     Every `every_epochs`, None for never, `samples` of G, or with `weights` "ema" of its average,
     are measured against `valid` points of the validation set, in the space that the paper measures
-    in; `sigmas` are the widths that Parzen windows try. The run ends at the estimate `target`, in
-    nats. G has collapsed where its diversity is below `collapse` of the running maximum.
+    in; `sigmas` are the widths that Parzen windows try. With `metric` "frechet" they are also
+    compared with the whole validation set in the feature space of `gan evaluate`. The best
+    checkpoint is that of the best estimate by `metric`, and the run ends where it is as good as
+    `target`. G has collapsed where its diversity is below `collapse` of the running maximum.
     """
 
     every_epochs: Positive | None
+    metric: Literal["parzen", "frechet"]
     weights: Literal["raw", "ema"]
     samples: AtLeastTwo
     valid: AtLeastTwo
     sigmas: Sigmas
     target: Number | None
     collapse: Fraction
+
+    @property
+    def criterion(self) -> Metric:
+        """The metric that says which of two estimates is better."""
+        return CRITERIA[self.metric]
+
+    def is_reached(self, best: float) -> bool:
+        """Return whether the best estimate, NaN where there is none, is as good as the target."""
+        return self.target is not None and self.criterion.best(best, self.target) == best
+
+
+def reference_of(
+    source: Source, data: Data, settings: MonitorSettings, space: Space | None, device: torch.device
+) -> Reference:
+    """Return what samples are measured against, on `device`, and in `space` if there is one.
+
+    Raises UserError where samples or validation images are too few for a Fréchet distance in it.
+    """
+    view, n = None, len(data.valid.x)
+    if space is not None:
+        view = space(source.to_pixels(source.to_model(data.valid.x)))
+        if min(settings.samples, n) <= (d := view.features.shape[1]):
+            raise UserError(
+                f"monitor.metric is {settings.metric}, which in {d} features takes at least "
+                f"{d + 1} samples and validation images; monitor.samples is {settings.samples}, "
+                f"and there are {n} validation images."
+            )
+    points, train = (
+        source.to_measure(source.to_model(x)).to(device)
+        for x in (data.valid.x[: settings.valid], data.train.x[: settings.samples])
+    )
+    return Reference(points, train, settings.sigmas, space, view)
 
 
 class Monitor:
@@ -57,7 +94,7 @@ class Monitor:
         state: State,
         prior: Prior,
         source: Source,
-        data: Data,
+        reference: Reference,
         seed: int,
         settings: MonitorSettings,
         watched: Callable[[], nn.Module],
@@ -67,10 +104,8 @@ class Monitor:
     ) -> None:
         self.state, self.source, self.seed, self.settings = state, source, seed, settings
         self.watched, self.every, self.stop_on_collapse = watched, every, stop_on_collapse
+        self.reference = reference
         self.z, self.grid_z = draw_z(prior, settings.samples, seed), draw_z(prior, grid, seed)
-        points = self._measured(source.to_model(data.valid.x[: settings.valid]))
-        train = self._measured(source.to_model(data.train.x[: settings.samples]))
-        self.reference = Reference(points, train, settings.sigmas)
 
     def is_due(self, last: bool) -> bool:
         """Return whether to measure samples now, after this iteration, which may be the last."""
@@ -87,13 +122,14 @@ class Monitor:
         return picture(samples, self.source)
 
     def estimate(self) -> dict[str, float]:
-        """Return the value of each of METRICS by its name.
+        """Return the value of each of METRICS by its name, NaN of those in features without them.
 
-        The state has the running maxima of DIVERSITY, and whether G has collapsed.
+        The state has the best so far, the running maxima of DIVERSITY, and whether G has collapsed.
         """
-        state = self.state
-        samples = self._measured(generate(self.watched(), self.z, self.seed, state.rng.device))
+        state, criterion = self.state, self.settings.criterion
+        samples = self._samples()
         estimates = {metric.name: metric.measure(samples, self.reference) for metric in METRICS}
+        state.best = criterion.best(state.best, estimates[criterion.name])
         for name in DIVERSITY:
             # More diversity than the data's is no virtue.
             state.maxima[name] = max(state.maxima.get(name, 0.0), min(estimates[name], 1.0))
@@ -125,5 +161,8 @@ class Monitor:
             and estimates[name] < self.settings.collapse * maxima[name]
         ]
 
-    def _measured(self, x: Tensor) -> Tensor:
-        return self.source.to_measure(x).to(self.state.rng.device)
+    def _samples(self) -> Samples:
+        x = generate(self.watched(), self.z, self.seed, self.state.rng.device)
+        space = self.reference.space
+        view = None if space is None else space(self.source.to_pixels(x))
+        return Samples(self.source.to_measure(x), view)

@@ -21,8 +21,6 @@ from gan_cli.training.signals import Stop
 
 log = logging.getLogger(__name__)
 
-# The monitor's estimate by which the best checkpoint is chosen: the highest is best.
-BEST_BY = "parzen_valid"
 # Steps after which a grid is drawn besides those that are due: when samples change most.
 EARLY = (10, 20, 50, 100, 200)
 # After so many iterations logits that all lie in [0, 1] are no accident of the initial weights.
@@ -61,16 +59,15 @@ class Trainer:
     def train(
         self,
         steps: int,
-        target: float = math.inf,
         stop: Stop | None = None,
         prune: Callable[[int, float], None] | None = None,
     ) -> None:
-        """Train up to iteration `steps`, to a BEST_BY of `target` (nats), or until a signal comes.
+        """Train up to iteration `steps`, to the monitor's target, or until a signal comes.
 
-        `prune` takes each estimate of BEST_BY and its number, from 1, and raises PrunedError where
-        a search ends the run. Raises DivergedError at the first row or checkpoint at which a metric
-        or a weight is NaN or infinite, and UserError for what can't be written and for a collapse
-        that is to end the run.
+        `prune` takes each estimate by the monitor's criterion and its number, from 1, and raises
+        PrunedError where a search ends the run. Raises DivergedError at the first row or checkpoint
+        at which a metric or a weight is NaN or infinite, and UserError for what can't be written
+        and for a collapse that is to end the run.
         """
         state, stop = self.state, stop or Stop()
         self._like_probabilities = state.step == 0
@@ -80,14 +77,14 @@ class Trainer:
             if self.metric_logger is not None and self.monitor is not None:
                 self.metric_logger.grid(0, self.monitor.draw())
 
-        while not is_over(state, steps, target) and stop.signal is None:
+        while not self.is_over(steps) and stop.signal is None:
             # Update both players.
             self.train_step()
 
             # Measure samples.
             best, was_collapsed = state.best, state.collapsed
             estimates = self.validate(last=state.step == steps)
-            last = is_over(state, steps, target)
+            last = self.is_over(steps)
             has_collapsed = state.collapsed and not was_collapsed
 
             # Log, with the estimates in the row of their own iteration.
@@ -95,7 +92,7 @@ class Trainer:
 
             # Save.
             if self.checkpoint_writer is not None:
-                if state.best > best:
+                if state.best != best and not math.isnan(state.best):
                     self.checkpoint_writer.set_best(state)
                 if last or has_collapsed or stop.save or self.checkpoint_writer.due(state.step):
                     self.save()
@@ -106,10 +103,15 @@ class Trainer:
                 if has_collapsed:
                     self.monitor.report_collapse(estimates)
                 if prune is not None and not last:
-                    prune(self.monitor.number(), estimates[BEST_BY])
+                    prune(self.monitor.number(), estimates[self.monitor.settings.criterion.name])
 
         if stop.signal is not None:
             self.save()
+
+    def is_over(self, steps: int) -> bool:
+        """Return whether the run is as long as it should be, or as good."""
+        good = self.monitor is not None and self.monitor.settings.is_reached(self.state.best)
+        return good or self.state.step >= steps
 
     def train_step(self) -> None:
         """Do one iteration: an update of both players, and of the average when it is due."""
@@ -147,9 +149,7 @@ class Trainer:
         """Return the monitor's estimates where they are due; the state gets the best so far."""
         if self.monitor is None or not self.monitor.is_due(last):
             return {}
-        estimates = self.monitor.estimate()
-        self.state.best = max(self.state.best, estimates[BEST_BY])
-        return estimates
+        return self.monitor.estimate()
 
     def log(self, estimates: Mapping[str, float], last: bool) -> None:
         """Write a row of metrics, which is a sync point, and a grid of samples, where due."""
@@ -197,8 +197,3 @@ class Trainer:
                 "All that network.discriminator gave in the first %d steps is in [0, 1], as if it "
                 "ended in a sigmoid: it must give logits, without one.", self.state.step,
             )  # fmt: skip
-
-
-def is_over(state: State, steps: int, target: float) -> bool:
-    """Return whether a run is as long as it should be, or as good."""
-    return state.step >= steps or state.best >= target
