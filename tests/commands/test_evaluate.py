@@ -1,6 +1,7 @@
 """`gan evaluate` and `gan features`, as a person uses them."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ from gan_cli.data.digits import Digits
 from gan_cli.metrics import features
 from gan_cli.metrics.frechet import frechet
 from gan_cli.rng import stream
+
+# Metrics whose value changes with the samples of a good set.
+SPREAD = ("frechet", "precision", "recall", "density", "feature_coverage", "class_variation")
 
 
 def content(cwd: Path) -> dict[str, Any]:
@@ -67,13 +71,38 @@ def test_samples_in_a_file(gan: Gan, tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", x.float().numpy() / 255)
     result = gan("evaluate", "samples=x.npy", "dataset=digits", "references=[half]")
     assert result.code == 0, result.err
-    row = content(tmp_path)["rows"]["x.npy"]
+    found = content(tmp_path)
+    row = found["rows"]["x.npy"]
     assert row["n"] == 200
     space = features.feature_space(Digits((1, 8, 8)), data, tmp_path / "outputs/cache")
     order = torch.randperm(len(data.train.x), generator=stream(0, "halves"))
     reference = space(data.train.x[order.chunk(2)[1]])
-    expected = frechet(space(x).features, reference.features)
+    view = space(x)
+    expected = frechet(view.features, reference.features)
     assert row["frechet"]["mean"] == pytest.approx(expected, rel=1e-6)
+    # By bootstrap, which for a mean is s / sqrt(n).
+    assert view.classes is not None
+    error = view.classes.confidence.std().item() / math.sqrt(200)
+    assert row["confidence"]["standard_error"] == pytest.approx(error, rel=0.4)
+    assert all(value["standard_error"] > 0 for name, value in row.items() if name in SPREAD)
+    assert found["rows"]["training images, other half"]["frechet"]["standard_error"] is None
+    assert found["metrics"]["frechet"]["higher_is_better"] is False
+    assert "- frechet: lower is better; Heusel et al., 2017." in result.out
+
+
+def test_the_features_of_the_data_are_measured_once(gan: Gan, tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", Digits((1, 8, 8)).load().test.x.float().numpy() / 255)
+    command = ["evaluate", "samples=x.npy", "dataset=digits", "hydra.run.dir=outputs/evaluate/one"]
+    assert gan(*command).code == 0
+    first = content(tmp_path)["rows"]
+    (cached,) = tmp_path.glob("outputs/cache/train-*")
+    written = cached.stat().st_mtime_ns
+    assert gan(*command).code == 0
+    assert content(tmp_path)["rows"] == first
+    assert cached.stat().st_mtime_ns == written
+    cached.write_bytes(b"damaged")
+    result = gan(*command)
+    assert (result.code, cached.name in result.err) == (1, True)
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,9 @@ import logging
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
+import torch
 from annotated_types import Interval
 from omegaconf import DictConfig, OmegaConf
 
@@ -17,8 +18,11 @@ from gan_cli.figures.grid import save_png
 from gan_cli.figures.plot import render
 from gan_cli.figures.quality import draw_quality
 from gan_cli.files import relative, write_atomically
+from gan_cli.metrics.features import feature_space
+from gan_cli.metrics.inception import FILE, InceptionSpace
 from gan_cli.metrics.quality import ReferenceName, measure
-from gan_cli.ranges import Count
+from gan_cli.metrics.views import Space
+from gan_cli.ranges import Count, Sigmas
 from gan_cli.runs.environment import git_commit
 from gan_cli.runs.load import load_alike, load_data
 from gan_cli.sampling.arrays import read_samples
@@ -34,14 +38,18 @@ class Settings(TrainedSettings):
     runs: str | list[str] | None
     samples: str | None
     dataset: Node
+    features: Literal["own", "inception"]
+    path: str | None
     n: Annotated[int, Interval(ge=2, le=1_000_000)]
     draws: Count
     references: list[ReferenceName]
+    sigmas: Sigmas
 
 
 def run(cfg: DictConfig, out: Path) -> None:
     """Measure runs' generators, or the samples of a file, and the references beside them."""
     device = pick_device(cfg.device)
+    inception = _inception(cfg, device)
     if (cfg.samples is None) != (cfg.dataset is None):
         raise UserError(
             f"samples is {cfg.samples} and dataset is {cfg.dataset}; samples=FILE takes "
@@ -68,9 +76,13 @@ def run(cfg: DictConfig, out: Path) -> None:
         origin = {"samples": relative(cfg.samples), "command": " ".join(sys.argv)}
 
     cache = Path(cfg.outputs) / "cache"
-    quality = measure(sets, source, data, cfg.references, cfg.n, cfg.seed, cache)
+    space = inception or feature_space(source, data, cache)
+    quality = measure(
+        sets, source, data, space, cfg.references, cfg.n, cfg.seed,
+        cfg.sigmas, cache, bootstrap=cfg.samples is not None,
+    )  # fmt: skip
     log.info("Against %d training images, in %s.", quality.n_reference, quality.space)
-    lines = list(quality.table())
+    lines = [*quality.table(), "", *(f"- {line}" for line in quality.legend())]
     for line in lines:
         log.info("%s", line)
     settings: Any = OmegaConf.to_container(cfg, resolve=True)
@@ -85,3 +97,14 @@ def run(cfg: DictConfig, out: Path) -> None:
     save_png(out / "evaluation.png", render(draw_quality(quality)), origin)
     where = relative(out / "evaluation.png")
     log.info("Results: %s, with evaluation.json and evaluation.md beside it.", where)
+
+
+def _inception(cfg: DictConfig, device: torch.device) -> Space | None:
+    """Return the space of published FIDs where `cfg` names it."""
+    if (cfg.features == "inception") != (cfg.path is not None):
+        raise UserError(
+            f"features is {cfg.features} and path is {cfg.path}; features=inception takes "
+            f"path=FILE, the published weights {FILE}: 91 MB, which don't ship with gan and are in "
+            "the releases of torch-fidelity on GitHub."
+        )
+    return None if cfg.path is None else InceptionSpace(Path(cfg.path), device)

@@ -85,6 +85,12 @@ class NetworkSpace:
     network: FeatureNetwork
     classifier: bool
 
+    @property
+    def key(self) -> str:
+        """A digest of the weights."""
+        weights = b"".join(x.cpu().numpy().tobytes() for x in self.network.state_dict().values())
+        return hashlib.sha256(weights).hexdigest()[:16]
+
     @torch.no_grad()
     def __call__(self, pixels: Tensor) -> View:
         """Return the view of uint8 images (n, C, H, W)."""
@@ -101,7 +107,7 @@ class StackedSpace:
     """The space of images whose channels are digits: those of all three, and 1000 classes."""
 
     def __init__(self, digits: Space) -> None:
-        self.name = f"{digits.name}, of each channel"
+        self.name, self.key = f"{digits.name}, of each channel", f"{digits.key}-channels"
         self.digits = digits
 
     def __call__(self, pixels: Tensor) -> View:
@@ -118,7 +124,7 @@ class StackedSpace:
 class PointSpace:
     """The space of points in the plane themselves."""
 
-    name = "the points themselves"
+    name, key = "the points themselves", "points"
 
     def __call__(self, pixels: Tensor) -> View:
         """Return points (n, ...) as they are."""

@@ -1,25 +1,40 @@
 """How good samples are by every metric of features, beside the same numbers of references."""
 
+import hashlib
 import math
+import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from gan_cli.data.gaussians import Gaussians
 from gan_cli.data.source import Data, Source
-from gan_cli.metrics.features import as_shown, feature_space
+from gan_cli.errors import UserError
+from gan_cli.files import replacing
+from gan_cli.metrics.features import as_shown
 from gan_cli.metrics.neighbors import nearest
 from gan_cli.metrics.protocol import Fold, score
 from gan_cli.metrics.references import centroids
-from gan_cli.metrics.registry import COMPARED, FEATURE_METRICS, Comparison, DataView
+from gan_cli.metrics.registry import (
+    COMPARED,
+    FEATURE_METRICS,
+    Comparison,
+    DataView,
+    compare,
+)
 from gan_cli.metrics.summary import summarise
-from gan_cli.metrics.views import Classes, View
+from gan_cli.metrics.views import Classes, Space, View
 from gan_cli.rng import stream
 
+# By whether higher values are better; None for neither.
+ARROWS = {True: " ↑", False: " ↓", None: ""}
+BETTER = {True: "higher is better; ", False: "lower is better; ", None: ""}
 ReferenceName = Literal["half", "kmeans", "noisy"]
 TITLES: dict[ReferenceName, str] = {
     "half": "training images, other half",
@@ -29,17 +44,33 @@ TITLES: dict[ReferenceName, str] = {
 # Images of each kind that are shown.
 EXTREMES = 8
 CENTROIDS = 1000
-# Validation points that choose a Parzen window's sigma out of SIGMAS, and test points it scores.
+# Validation points that choose a Parzen window's sigma, and test points it scores.
 PARZEN = 1000
-SIGMAS = [10 ** (i / 9 - 1) for i in range(10)]
+# Sets of samples drawn from those of a file for the standard errors of its values.
+BOOTSTRAP = 20
 # The standard deviation of the noise on training images, of a range of 1.
 NOISE = 0.1
 
 
-class Value(NamedTuple):
-    """A metric's mean over draws with its standard error, NaN for a single draw.
+class Description(NamedTuple):
+    """What a metric's values are: unit, direction (None for neither) and source."""
 
-    Of `parzen` it is that of the first draw, over test points.
+    unit: str
+    higher_is_better: bool | None
+    source: str
+
+
+DESCRIBED = {
+    **{m.name: Description(m.unit, m.higher_is_better, m.source) for m in FEATURE_METRICS},
+    "parzen": Description("nats", True, "section 5 of the paper"),
+}
+
+
+class Value(NamedTuple):
+    """A metric's mean over draws with its standard error over them, or NaN.
+
+    For the samples of a file it is by bootstrap, for `kernel_distance` of a single draw over its
+    subsets, and for `parzen`, which is of the first draw, over test points.
     """
 
     mean: float
@@ -65,17 +96,25 @@ class Quality:
     def table(self) -> Iterator[str]:
         """Yield the values as lines of Markdown, a row for each set."""
         names = list(next(iter(self.rows.values())))
-        yield f"| | n | {' | '.join(names)} |"
+        heads = [name + ARROWS[DESCRIBED[name].higher_is_better] for name in names]
+        yield f"| | n | {' | '.join(heads)} |"
         yield f"|---|{'---|' * (len(names) + 1)}"
         for row, values in self.rows.items():
             cells = " | ".join(_shown(values[name]) for name in names)
             yield f"| {row} | {self.n[row]} | {cells} |"
+
+    def legend(self) -> Iterator[str]:
+        """Yield a line on each metric: its unit, which values are better, and its source."""
+        for name in next(iter(self.rows.values())):
+            unit, higher_is_better, source = DESCRIBED[name]
+            yield f"{name}{f' ({unit})' if unit else ''}: {BETTER[higher_is_better]}{source}."
 
     def content(self) -> dict[str, object]:
         """Return the numbers for JSON; the standard error of a single draw is None."""
         return {
             "space": self.space,
             "n_reference": self.n_reference,
+            "metrics": {name: DESCRIBED[name]._asdict() for name in next(iter(self.rows.values()))},
             "rows": {
                 row: {
                     "n": self.n[row],
@@ -97,26 +136,29 @@ def measure(
     sets: Mapping[str, Sequence[Tensor]],
     source: Source,
     data: Data,
+    space: Space,
     references: Sequence[ReferenceName],
     n: int,
     seed: int,
+    sigmas: Sequence[float],
     cache: Path,
+    bootstrap: bool = False,
 ) -> Quality:
     """Measure sets of samples, each of some draws (n, C, H, W) in model space, and the references.
 
-    All are compared with one half of the training images, chosen by `seed`; references are n of
-    the other `half`, the floor for any generator; 1000 centroids of `kmeans`; and those of the
-    half with noise, `noisy`. The log-likelihood by a Parzen window stands beside them, in nats.
-    Classifier and centroids are cached in the directory `cache`. Raises UserError for fewer images
-    than the Fréchet distance needs.
+    All are compared, in the feature `space`, with one half of the training images, chosen by
+    `seed`; references are n of the other `half`, the floor for any generator; 1000 centroids of
+    `kmeans`; and those of the half with noise, `noisy`. The log-likelihood by a Parzen window, of
+    one of `sigmas`, stands beside them, in nats. With `bootstrap`, sets of a single draw have
+    standard errors by it. Features of the data and centroids are cached in the directory `cache`.
+    Raises UserError for fewer images than the Fréchet distance needs.
     """
     shown = as_shown(source, data)
-    space = feature_space(source, data, cache)
-    train = space(shown.train.x)
+    train = _cached(space, shown.train.x, cache)
     half, rest = torch.randperm(len(train.features), generator=stream(seed, "halves")).chunk(2)
     gaussians = source if isinstance(source, Gaussians) else None
-    test = space(shown.test.x).features
-    view = DataView(_rows(train, rest), train.features, test, n, gaussians)
+    test = space(shown.test.x[:COMPARED]).features
+    view = DataView(train.rows(rest), train.features, test, n, gaussians)
     fold = Fold(*(_points(source, part.x[:PARZEN]) for part in (data.valid, data.test)))
 
     beside = {
@@ -127,9 +169,11 @@ def measure(
     for name, draws in {**sets, **beside}.items():
         seen = [space(source.to_pixels(x)) for x in draws]
         views[name] = seen[0]
-        parzen = score(source.to_measure(draws[0]), [fold], SIGMAS)
+        comparisons = [compare(one, view) for one in seen]
+        parzen = score(source.to_measure(draws[0]), [fold], sigmas)
+        rng = stream(seed, "bootstrap") if bootstrap and name in sets else None
         rows[name] = {
-            **_values([Comparison(one, view) for one in seen]),
+            **_values(comparisons, rng),
             "parzen": Value(parzen.log_likelihood, parzen.standard_error),
         }
     sizes = {name: len(view.features) for name, view in views.items()}
@@ -156,14 +200,6 @@ def _extremes(
     return {name: (x[rows], data.train.x[index[rows]]) for name, rows in chosen.items()}
 
 
-def _rows(view: View, rows: Tensor) -> View:
-    classes = view.classes
-    if classes is not None:
-        most_probable, confidence = classes.most_probable[rows], classes.confidence[rows]
-        classes = Classes(most_probable, confidence, classes.of)
-    return View(view.features[rows], classes)
-
-
 def _reference(
     name: ReferenceName, source: Source, data: Data, rows: Tensor, seed: int, cache: Path
 ) -> Tensor:
@@ -179,13 +215,47 @@ def _reference(
     return source.to_model(x)
 
 
-def _values(comparisons: Sequence[Comparison]) -> dict[str, Value]:
+def _values(comparisons: Sequence[Comparison], rng: torch.Generator | None) -> dict[str, Value]:
+    """Return the metrics over draws; with `rng`, a single draw has errors by bootstrap."""
+    first, drawn = comparisons[0], []
+    if rng is not None and len(comparisons) == 1:
+        drawn = [first.resampled(rng) for _ in range(BOOTSTRAP)]
     values = {}
     for metric in FEATURE_METRICS:
-        if comparisons[0].has(metric.needs):
-            summary = summarise([metric.measure(comparison) for comparison in comparisons])
-            values[metric.name] = Value(summary.mean, summary.standard_error)
+        if first.has(metric.needs):
+            summary = summarise([metric.measure(one) for one in comparisons])
+            error = summary.standard_error
+            if len(comparisons) == 1 and metric.error is not None:
+                error = metric.error(first)
+            elif drawn:
+                error = statistics.stdev(metric.measure(one) for one in drawn)
+            values[metric.name] = Value(summary.mean, error)
     return values
+
+
+def _cached(space: Space, x: Tensor, cache: Path) -> View:
+    """Return the view of the training images (N, C, H, W), measured once for a cache."""
+    digest = hashlib.sha256(x.contiguous().numpy().data).hexdigest()[:16]
+    path = cache / f"train-{digest}-{space.key}.safetensors"
+    if not path.is_file():
+        view = space(x)
+        tensors = {"features": view.features}
+        if (classes := view.classes) is not None:
+            tensors |= {"most_probable": classes.most_probable, "confidence": classes.confidence}
+            tensors["of"] = torch.tensor(classes.of)
+        cache.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as temporary:
+            save_file(tensors, temporary)
+    try:
+        tensors = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{path} is damaged; delete it, and it is made anew.") from error
+    features = tensors.pop("features")
+    if not tensors:
+        return View(features, None)
+    return View(
+        features, Classes(tensors["most_probable"], tensors["confidence"], int(tensors["of"]))
+    )
 
 
 def _shown(value: Value) -> str:

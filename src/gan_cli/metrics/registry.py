@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, NamedTuple, Protocol
 
+import torch
 from torch import Tensor
 
 from gan_cli.data.gaussians import Gaussians
@@ -124,10 +125,10 @@ SAME = 0.01
 
 @dataclass(frozen=True)
 class DataView:
-    """The data in a feature space: a `reference` (m, d), all `train` (N, d) and `test` features.
+    """The data in a feature space: a `reference` (m, d), and the features of all training images.
 
-    `n` of the reference have their neighbourhoods compared. `gaussians` are those that points were
-    drawn from.
+    `train` are (N, d), and `test` (COMPARED, d) those of test images. `n` of the reference have
+    their neighbourhoods compared. `gaussians` are those that points were drawn from.
     """
 
     reference: View
@@ -144,21 +145,32 @@ class DataView:
     @cached_property
     def copy_distance(self) -> float:
         """The distance to the nearest training image below which SAME of the test images lie."""
-        distances, _ = nearest(self.test[:COMPARED], self.train)
+        distances, _ = nearest(self.test, self.train)
         return distances.quantile(SAME).item()
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Samples beside the data; what several metrics need is computed once."""
+    """Samples (n, d) beside the data; what several metrics need is computed once.
+
+    `own` are the samples' distances to the K nearest others (n, K), and `to_train` those of the
+    first COMPARED to the nearest training image.
+    """
 
     samples: View
     data: DataView
+    own: Tensor
+    to_train: Tensor
 
-    @cached_property
-    def own(self) -> Tensor:
-        """Distances of the samples to the K nearest others, (n, K)."""
-        return own_distances(self.samples.features)
+    def resampled(self, rng: torch.Generator) -> "Comparison":
+        """Return that of n samples drawn from these with replacement, for a bootstrap.
+
+        Distances to others stay those among all of these: drawn twice, a sample is no duplicate.
+        """
+        drawn = [torch.randint(len(x), (len(x),), generator=rng) for x in (self.own, self.to_train)]
+        rows, compared = drawn
+        own, to_train = self.own[rows], self.to_train[compared]
+        return Comparison(self.samples.rows(rows), self.data, own, to_train)
 
     @cached_property
     def neighborhoods(self) -> Neighborhoods:
@@ -187,17 +199,22 @@ class Comparison:
         present = {"classes": classes, "points": points, "modes": classes or points}
         return present.get(what, True)
 
-    @cached_property
+    @property
     def copies(self) -> float:
         """The share of samples nearer to a training image than all but SAME of the test images."""
-        distances, _ = nearest(self.samples.features[:COMPARED], self.data.train)
-        return (distances < self.data.copy_distance).double().mean().item()
+        return (self.to_train < self.data.copy_distance).double().mean().item()
+
+
+def compare(samples: View, data: DataView) -> Comparison:
+    """Return samples (n, d) beside the data."""
+    to_train, _ = nearest(samples.features[:COMPARED], data.train)
+    return Comparison(samples, data, own_distances(samples.features), to_train)
 
 
 class FeatureMetric(NamedTuple):
     """A number of samples in a feature space, with unit, direction and source; None has none.
 
-    It is measured where the space has what it `needs`.
+    It is measured where the space has what it `needs`. `error` is a standard error of its own.
     """
 
     name: str
@@ -206,6 +223,7 @@ class FeatureMetric(NamedTuple):
     source: str
     needs: Needed
     measure: Callable[[Comparison], float]
+    error: Callable[[Comparison], float] | None = None
 
 
 def _variation_of(samples: View, reference: View) -> float:
@@ -233,6 +251,7 @@ FEATURE_METRICS = (
     FeatureMetric(
         "kernel_distance", "", False, "Binkowski et al., 2018", "features",
         lambda c: kernel_distance(c.samples.features, c.data.reference.features)[0],
+        lambda c: kernel_distance(c.samples.features, c.data.reference.features)[1],
     ),
     FeatureMetric(
         "precision", "", True, "Kynkäänniemi et al., 2019", "features",

@@ -27,6 +27,14 @@ class View(NamedTuple):
     features: Tensor
     classes: Classes | None
 
+    def rows(self, index: Tensor) -> "View":
+        """Return the view of the images at `index` (k,)."""
+        classes = self.classes
+        if classes is not None:
+            most_probable, confidence = classes.most_probable[index], classes.confidence[index]
+            classes = Classes(most_probable, confidence, classes.of)
+        return View(self.features[index], classes)
+
 
 class Space(Protocol):
     """What a feature space must offer."""
@@ -34,6 +42,11 @@ class Space(Protocol):
     @property
     def name(self) -> str:
         """What the space is, for tables."""
+        ...
+
+    @property
+    def key(self) -> str:
+        """What tells it from any other space, as part of a file's name."""
         ...
 
     def __call__(self, pixels: Tensor) -> View:

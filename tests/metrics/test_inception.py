@@ -1,0 +1,55 @@
+"""Features of Inception-v3, with random weights in place of the published ones."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+import torch
+from helpers.command import Gan
+from torch import nn
+from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+
+from gan_cli.errors import UserError
+from gan_cli.metrics import inception
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("inception") / "weights.pth"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch, "load", lambda *_, **__: {})
+        patch.setattr(nn.Module, "load_state_dict", lambda *_: None)
+        network = FeatureExtractorInceptionV3("inception", ["2048"], "none")
+    torch.save(network.state_dict(), path)
+    return path
+
+
+def test_features_are_those_of_torch_fidelity(
+    weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()[:8]
+    monkeypatch.setattr(inception, "DIGEST", digest)
+    monkeypatch.setattr(inception, "CHUNK", 2)
+    grey = torch.randint(256, (3, 1, 8, 8), dtype=torch.uint8)
+    view = inception.InceptionSpace(weights, CPU)(grey)
+    theirs = FeatureExtractorInceptionV3("inception", ["2048"], str(weights))
+    torch.testing.assert_close(view.features, theirs(grey.repeat(1, 3, 1, 1))[0])
+    assert view.features.shape == (3, 2048)
+    assert view.classes is None
+
+
+def test_other_weights_are_refused(weights: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="6726825d"):
+        inception.InceptionSpace(weights, CPU)
+    with pytest.raises(UserError, match="path is"):
+        inception.InceptionSpace(tmp_path / "nowhere.pth", CPU)
+
+
+@pytest.mark.parametrize("given", ["features=inception", "path=w.pth"])
+def test_the_features_and_their_file_go_together(given: str, gan: Gan, tmp_path: Path) -> None:
+    result = gan("evaluate", "samples=x.npy", "dataset=digits", given)
+    assert result.code == 1
+    assert inception.FILE in result.err
+    assert not (tmp_path / "outputs/evaluate").exists()
