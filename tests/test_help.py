@@ -89,7 +89,7 @@ SHORT = {
     "eval-parzen": ["n_samples=20", "valid_limit=20", "test_limit=20", "centroids=5"],
     "evaluate": ["n=200", "draws=1", "references=[half]"],
     "features": ["steps=3"],
-    "table1": ["n_samples=20", "valid_limit=20", "test_limit=20", "centroids=5"],
+    "table1": ["n_samples=150", "valid_limit=20", "test_limit=20", "centroids=5"],
     "theory": [
         "schedule.before=2", "schedule.inner=20", "schedule.g_steps=1", "schedule.after=2",
         "quadrature=500",

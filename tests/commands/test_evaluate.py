@@ -64,6 +64,15 @@ def test_several_runs(gan: Gan, tmp_path: Path) -> None:
     assert "a and c were trained on different data (range: unit in one" in result.err
 
 
+def test_a_run_that_can_not_be_written_is_evaluated(gan: Gan, tmp_path: Path) -> None:
+    assert gan("train", *SMALL, "schedule.steps=3", "hydra.run.dir=a").code == 0
+    (tmp_path / "a/evaluation").write_text("")
+    result = gan("evaluate", "run=a", "n=150", "references=[half]")
+    assert result.code == 0, result.err
+    assert "gan report won't have a, raw: " in result.out + result.err
+    assert "a, raw" in content(tmp_path)["rows"]
+
+
 def test_samples_in_a_file(gan: Gan, tmp_path: Path) -> None:
     """The very numbers, from the samples themselves."""
     data = Digits((1, 8, 8)).load()

@@ -6,14 +6,13 @@ import statistics
 from pathlib import Path
 
 import pytest
-import torch
 from helpers.command import SMALL, Gan, rows
 from PIL import Image
 
 from gan_cli.data.digits import Digits
 from gan_cli.data.source import Data
 from gan_cli.figures.table1 import markdown
-from gan_cli.metrics.comparison import compare
+from gan_cli.metrics.quality import TITLES
 from gan_cli.training import checkpoints
 
 SWEEP = [
@@ -23,6 +22,10 @@ SWEEP = [
     "monitor.every_epochs=null",
     "sweep=study",
 ]
+METRICS = [
+    "frechet", "kernel_distance", "precision", "recall", "density", "feature_coverage",
+    "class_variation", "confidence", "duplicates", "copies", "modes", "reverse_kl", "parzen",
+]  # fmt: skip
 LIMITS = ["n_samples=150", "valid_limit=50", "test_limit=60"]
 
 
@@ -67,10 +70,36 @@ def test_three_seeds(gan: Gan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         assert len(set(draws)) == 3
         assert f"{name}, standard deviation {statistics.stdev(draws):.2f}" in text
     assert list(content["references"]) == ["150 training images", "1000 k-means centroids"]
-    samples = content["classes"]["samples"]
-    assert list(samples) == [f"seed {s}{of}" for s in range(3) for of in ("", ", average")]
+    samples = [f"seed {s}{of}" for s in range(3) for of in ("", ", average")]
     assert list(content["neighbors"]) == ["test images", *samples]
     assert content["neighbors"]["seed 0"] != content["neighbors"]["seed 0, average"]
+
+    # Those in features, too: seeds and references by `gan evaluate`, means over seeds.
+    quality = content["quality"]
+    assert list(quality["rows"]) == [*samples, *TITLES.values()]
+    assert list(quality["class_shares"]) == ["data", *quality["rows"]]
+    table = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()]
+    cells = {row[0]: row for row in table if len(row) == 2 + len(METRICS)}
+    assert cells[""] == ["", "n", *METRICS]
+    for which, of, name in (("raw", "", "raw weights"), ("ema", ", average", "average of the")):
+        runs = ",".join(f"'outputs/sweep/study/seed={seed}'" for seed in range(3))
+        more = [f"runs=[{runs}]", f"weights={which}", "n=150", "draws=1", f"outputs={which}"]
+        assert gan("evaluate", *more).code == 0
+        (path,) = tmp_path.glob(f"{which}/evaluate/*/evaluation.json")
+        alone = dict(zip([f"seed {s}{of}" for s in range(3)], rows_of(path), strict=False))
+        alone |= dict(zip(TITLES.values(), rows_of(path)[3:], strict=True))
+        for row, known in alone.items():
+            assert quality["rows"][row] == known
+            assert cells[row][1:] == [
+                str(known["n"]), *(f"{known[metric]['mean']:.4g}" for metric in METRICS)
+            ]  # fmt: skip
+        (means,) = (row for start, row in cells.items() if start.startswith(f"mean, {name}"))
+        for metric, shown in zip(METRICS, means[2:], strict=True):
+            values = [alone[f"seed {s}{of}"][metric]["mean"] for s in range(3)]
+            error = statistics.stdev(values) / 3**0.5
+            assert shown == f"{statistics.fmean(values):.4g} +- {error:.2g}"
+            summary = quality["over_seeds"][which][metric]
+            assert summary["mean"] == pytest.approx(statistics.fmean(values))
 
     # What was evaluated before is not evaluated again, unless something else is asked, or another
     # commit asks.
@@ -91,6 +120,10 @@ def test_three_seeds(gan: Gan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     (first / "parzen.json").write_text(known)
     monkeypatch.setattr("gan_cli.runs.evaluation.git_commit", lambda: "another")
     assert "AssertionError" in gan(*asked).err
+
+
+def rows_of(path: Path) -> list[dict]:
+    return list(json.loads(path.read_text())["rows"].values())
 
 
 def test_one_run_with_all_there_is_to_choose_sigma_on(gan: Gan, tmp_path: Path) -> None:
@@ -116,6 +149,20 @@ def test_one_run_with_all_there_is_to_choose_sigma_on(gan: Gan, tmp_path: Path) 
     assert figure2.width > 4 * 202 + 2
     assert 2 * 202 + 2 < figure2.height < 3 * 202 + 2
     assert json.loads((tmp_path / "results/neighbors.json").read_text())["origin"]["seed"] == "3"
+
+    # One run has no standard errors, and other pages have no such table.
+    assert content["quality"]["over_seeds"]["ema"]["frechet"]["standard_error"] is None
+    (mean,) = (line for line in text.splitlines() if line.startswith("| mean, raw weights |"))
+    assert f"| {content['quality']['rows']['seed 0']['frechet']['mean']:.4g} |" in mean
+    assert "## Samples in features" in text
+    shares = content["quality"]["class_shares"]
+    distance = content["quality"]["rows"]["seed 0"]["class_variation"]["mean"]
+    assert f"| {100 * shares['seed 0'][9]:.1f} | {distance:.3f} |" in text
+    older = {name: content["quality"][name] for name in ("space", "class_shares")}
+    for quality, there in ((older, True), ({**older, "class_shares": {}}, False)):
+        page = markdown(content | {"quality": quality})
+        assert "## Samples in features" not in page
+        assert ("Shares of the classes" in page) == there
 
     content["recipe"] |= {"monitor.target": 0, "monitor.weights": "ema"}
     page = markdown(content | {"train": None})
@@ -151,18 +198,6 @@ def test_points_are_no_table(gan: Gan, tmp_path: Path) -> None:
     result = gan("table1", "runs=[ring]", "results=results")
     assert (result.code, (tmp_path / "results").exists()) == (1, False)
     assert "trained on images" in result.err
-
-
-def test_images_without_a_class_are_in_no_class(tmp_path: Path) -> None:
-    source = Digits((1, 8, 8))
-    data = source.load()
-    some = data.train._replace(y=torch.where(data.train.y == 3, -1, data.train.y))
-    device = torch.device("cpu")
-    assert "classes" not in compare({}, source, data._replace(train=some), device, tmp_path)
-    few = data.train.y < 9
-    most = data.train._replace(x=data.train.x[few], y=data.train.y[few])
-    content = compare({}, source, data._replace(train=most), device, tmp_path)
-    assert len(content["classes"]["test images"]) == 10
 
 
 def test_runs_of_several_recipes_are_no_table(gan: Gan, tmp_path: Path) -> None:

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from gan_cli.metrics.paired import compare
 from gan_cli.metrics.summary import summarise
-from gan_cli.runs.aggregate import best_first, different, remarks
+from gan_cli.runs.aggregate import best_first, by_seed, different, remarks
 from gan_cli.runs.collect import Job
+from gan_cli.runs.report import Table, tables
 
 
 def job(given: str = "", seed: int = 0, **settings: object) -> Job:
@@ -19,7 +21,8 @@ def job(given: str = "", seed: int = 0, **settings: object) -> Job:
     }  # fmt: skip
     words = dict(word.split("=") for word in given.split())
     name = f"{given} seed={seed}"
-    return Job(name, Path(name), "finished", None, resolved, words, None, [{"step": 1, "value": 2}])
+    rows = [{"step": 1.0, "value": 2.0}]
+    return Job(name, Path(name), "finished", None, resolved, words, None, rows, {})
 
 
 def test_summary() -> None:
@@ -75,3 +78,93 @@ def test_remarks() -> None:
     first, second = remarks(jobs, [], best_first(jobs, "value"))
     assert first.startswith("schedule.batch_size=20, optimizer.lr=0.001 has seed 0 2 times;")
     assert second.startswith("optimizer.lr and schedule.batch_size are confounded")
+
+
+def of_seeds(metric: str, values: dict[str, list[float]]) -> list[Job]:
+    """Return a job for each value of a metric, by the learning rate and from seed 0 on."""
+    return [
+        job(f"optimizer.lr={lr}", seed, optimizer__lr=lr)._replace(rows=[{"step": 1.0, metric: x}])
+        for lr, some in values.items()
+        for seed, x in enumerate(some)
+    ]
+
+
+def compared(metric: str, values: dict[str, list[float]]) -> list[dict[str, str]]:
+    """Return the rows of the table that compares the best learning rate with the others."""
+    found = tables(best_first(of_seeds(metric, values), metric), metric)
+    (table,) = [one for one in found if one.title == "The best against the others"]
+    return [dict(zip(table.heads, row, strict=True)) for row in table.rows]
+
+
+TWELVE = [2.0**i for i in range(12)]
+SIX = TWELVE[:6]
+
+
+@pytest.mark.parametrize(
+    ("metric", "other", "conclusion"),
+    [
+        ("parzen_valid", [0.0] * 6, "better"),
+        ("parzen_valid", [0.0] * 5, "too few seeds to say"),
+        ("parzen_valid", [0.0] * 5 + [33.0], "no difference shown"),
+        ("value", [x + 1 for x in SIX], "better"),
+        # One seed alone may make a mean the better one.
+        ("parzen_valid", [x + 1 for x in TWELVE[:11]] + [-9999.0], "worse"),
+    ],
+)
+def test_the_best_is_compared_seed_by_seed(
+    metric: str, other: list[float], conclusion: str
+) -> None:
+    best = TWELVE[: max(6, len(other))]
+    (row,) = compared(metric, {"0.1": best, "0.2": other})
+    found = compare([a - b for a, b in zip(best, other, strict=False)])
+    assert row == {
+        "optimizer.lr": "0.2",
+        "n": str(min(len(best), len(other))),
+        f"{metric}: difference": f"{found.difference:.4g}",
+        "interval": f"[{found.low:.4g}, {found.high:.4g}]",
+        "level": f"{100 * found.level:.3g} %",
+        "p": f"{found.p:.2g}",
+        "conclusion": conclusion,
+    }
+
+
+def test_equal_values_are_no_difference() -> None:
+    """Though six of them differ, and all the same way."""
+    values = {"0.1": [*SIX, *[0.0] * 20], "0.2": [0.0] * 26}
+    (row,) = compared("parzen_valid", values)
+    assert (row["interval"], row["p"]) == ("[0, 2]", "0.031")
+    assert row["conclusion"] == "no difference shown"
+
+
+def test_seeds_without_a_pair() -> None:
+    jobs = of_seeds("parzen_valid", {"0.1": [5.0, 5.0], "0.2": [1.0, 2.0], "0.3": [0.0]})
+    lonely = jobs[-1]._replace(settings={**jobs[-1].settings, "seed": 7})
+    groups = best_first([*jobs[:-1], lonely], "parzen_valid")
+    _, table = tables(groups, "parzen_valid")
+    assert [row[1] for row in table.rows] == ["2", "0"]
+    assert table.rows[1][-1] == "no seed in common"
+    assert "nan" not in str(table.rows)
+
+
+@pytest.mark.parametrize("values", [{"0.1": [1.0], "0.2": [2.0]}, {"0.1": [1.0, 2.0]}])
+def test_where_there_are_no_pairs_there_is_no_table(values: dict[str, list[float]]) -> None:
+    (table,) = tables(best_first(of_seeds("parzen_valid", values), "parzen_valid"), "parzen_valid")
+    assert table.title == "Results"
+
+
+def test_runs_of_one_seed_count_once() -> None:
+    jobs = of_seeds("parzen_valid", {"0.1": [1.0, 2.0]})
+    again = jobs[0]._replace(rows=[{"step": 1.0, "parzen_valid": 4.0}])
+    (group,) = best_first([*jobs, again], "parzen_valid")
+    assert by_seed(group, "parzen_valid") == {0: 2.5, 1: 2.0}
+
+
+def test_what_no_run_has_is_no_column() -> None:
+    def heads(jobs: list[Job]) -> list[str]:
+        table: Table = tables(best_first(jobs, "value"), "value")[0]
+        return table.heads
+
+    summary = ["runs", "n", "value: mean +- SE", "median", "min", "max"]
+    assert heads([job()]) == summary
+    spread = job(seed=1)._replace(rows=[{"step": 1.0, "value": 1.0, "spread": 0.5}])
+    assert heads([job(), spread]) == [*summary, "spread"]

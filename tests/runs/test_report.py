@@ -262,8 +262,12 @@ def test_curves_are_those_of_the_rows(
 
     monkeypatch.setattr(runs_report, "draw", draw)
     order = [row["optimizer.lr"] for row in Report(gan, tmp_path, "sweep=study").table(0)]
-    assert len(drawn) == len(runs_report.AXES)
-    for metric, axis in runs_report.AXES.items():
+    some = rows(job(study, "0.05", 0))
+    measured = [metric for metric in runs_report.AXES if any(row.get(metric) for row in some)]
+    assert list(drawn) == [runs_report.AXES[metric].title for metric in measured]
+    assert {"parzen_valid", "value", "spread"} <= set(measured)
+    for metric in measured:
+        axis = runs_report.AXES[metric]
         for number, lr in enumerate(order):
             values: dict[float, list[float]] = {}
             for seed in range(2):
@@ -303,6 +307,65 @@ def test_of_a_large_sweep_the_best_groups_are_drawn(
     assert report.items[: len(STYLES)] == [f"schedule.k={k}" for k in best[: len(STYLES)]]
     assert f"Only the best {len(STYLES)} of {n} groups are drawn." in report.path.read_text()
     assert len(report.pictures) == len(drawn) + n
+
+
+def test_evaluations_have_a_table_of_their_own(gan: Gan, study: Path, tmp_path: Path) -> None:
+    def evaluate(*more: str) -> dict[str, dict[str, dict[str, float]]]:
+        runs = ",".join(f"'{job(study, lr, seed)}'" for lr in LEARNING_RATES for seed in range(2))
+        asked = ["n=150", "references=[]", f"runs=[{runs}]", *more]
+        assert gan("evaluate", *asked, "hydra.run.dir=evaluated").code == 0
+        return json.loads((tmp_path / "evaluated/evaluation.json").read_text())["rows"]
+
+    def report(*more: str) -> Report:
+        shutil.rmtree(tmp_path / "outputs/report", ignore_errors=True)
+        return Report(gan, tmp_path, "sweep=study", *more)
+
+    def titles(one: Report) -> list[str]:
+        return [title.text or "" for title in one.html.iter("h2")]
+
+    before = report()
+    assert titles(before)[:3] == ["Results", "The best against the others", "Remarks"]
+    assert before.table(1)[0]["conclusion"] == "too few seeds to say"
+    assert not any(row["metric"].startswith("frechet") for row in before.csv)
+    result = gan("report", "sweep=study", "by=frechet_raw")
+    assert (result.code, "by is frechet_raw, which no finished run has" in result.err) == (1, True)
+
+    by_run, smaller = evaluate("draws=2"), evaluate("draws=1", "weights=ema", "n=140")
+    found = report("by=frechet_raw")
+    assert titles(found)[:3] == ["Results", "The best against the others", "Evaluations"]
+    rows = {(row["optimizer.lr"], row["weights"]): row for row in found.table(2)}
+    assert len(rows) == 4
+    means = {}
+    for (lr, weights), row in rows.items():
+        source = by_run if weights == "raw" else smaller
+        for name in ("frechet", "precision", "parzen"):
+            paths = (job(study, lr, seed).relative_to(tmp_path) for seed in range(2))
+            a, b = (source[f"{path}, {weights}"][name]["mean"] for path in paths)
+            assert row[name] == f"{(a + b) / 2:.4g} +- {abs(a - b) / 2:.2g}"
+            assert row["n"] == "2"
+            means[lr, f"{name}_{weights}"] = (a + b) / 2
+    for line in found.csv:
+        if (key := (line["optimizer.lr"], line["metric"])) in means:
+            assert float(line["mean"]) == pytest.approx(means.pop(key))
+    assert not means
+    # The least is the best; what evaluations have are no columns of the results.
+    values = [row["frechet_raw: mean +- SE"] for row in found.table(0)]
+    assert values == [rows[row["optimizer.lr"], "raw"]["frechet"] for row in found.table(0)]
+    assert values == sorted(values, key=lambda text: float(text.split()[0]))
+    assert "frechet_ema" not in found.table(0)[0]
+    for text in (found.text, found.markdown):
+        assert text.count("What gan evaluate last measured") == 1
+        assert text.count("The best group, ") == 1
+    (remark,) = (item for item in found.items if "evaluations don't compare" in item)
+    assert "150 samples" in remark
+    assert "140 samples" in remark
+    assert not any("evaluated at step" in item for item in found.items)
+
+    path = job(study, "0.2", 1) / "evaluation/weights=ema/quality.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "step": 4}))
+    (stale,) = (item for item in report().items if "evaluated at step" in item)
+    assert stale.startswith(job(study, "0.2", 1).name)
+    assert stale.endswith("its ema weights evaluated at step 4, and has trained to step 8")
 
 
 def test_a_browser_shows_curves_and_samples(gan: Gan, study: Path, tmp_path: Path) -> None:

@@ -24,7 +24,8 @@ from gan_cli.metrics.quality import ReferenceName, measure
 from gan_cli.metrics.views import Space
 from gan_cli.ranges import Count, Sigmas
 from gan_cli.runs.environment import git_commit
-from gan_cli.runs.load import load_alike, load_data
+from gan_cli.runs.evaluation import record_quality
+from gan_cli.runs.load import Trained, load_alike, load_data
 from gan_cli.sampling.arrays import read_samples
 from gan_cli.training.device import pick_device
 
@@ -56,6 +57,7 @@ def run(cfg: DictConfig, out: Path) -> None:
             "dataset=NAME, and a run has its own data."
         )
     origin: dict[str, object]
+    trained: list[Trained] = []
     if cfg.samples is None:
         trained = load_alike(cfg, device)
         source, data = trained[0].source, load_data(cfg.data_dir, trained[0])[0]
@@ -95,6 +97,11 @@ def run(cfg: DictConfig, out: Path) -> None:
     write_atomically(out / "evaluation.json", json.dumps(content, indent=2).encode())
     write_atomically(out / "evaluation.md", "\n".join([*lines, ""]).encode())
     save_png(out / "evaluation.png", render(draw_quality(quality)), origin)
+    for row, one in zip(sets, trained, strict=False):
+        try:
+            record_quality(one, quality, row, settings)
+        except UserError as error:
+            log.warning("gan report won't have %s: %s", row, error)
     where = relative(out / "evaluation.png")
     log.info("Results: %s, with evaluation.json and evaluation.md beside it.", where)
 

@@ -10,8 +10,8 @@ from gan_cli.config.settings import CommandSettings
 from gan_cli.errors import UserError
 from gan_cli.files import relative, write_atomically
 from gan_cli.runs.aggregate import best_first, remarks
-from gan_cli.runs.collect import METRICS, find
-from gan_cli.runs.report import every_metric, html, markdown, results
+from gan_cli.runs.collect import EVALUATED, METRICS, find
+from gan_cli.runs.report import every_metric, html, markdown, tables
 
 log = logging.getLogger(__name__)
 
@@ -25,9 +25,12 @@ class Settings(CommandSettings):
 
 
 def run(cfg: DictConfig, out: Path) -> None:
-    """Log the table, and write it to `out` as Markdown, with every metric as CSV, and as a page."""
-    if cfg.by not in METRICS:
-        raise UserError(f"by is {cfg.by}; it must be one of {', '.join(METRICS)}.")
+    """Log the tables, and write them to `out` as Markdown, every metric as CSV, and a page."""
+    if cfg.by not in (*METRICS, *EVALUATED):
+        raise UserError(
+            f"by is {cfg.by}; it must be one of {', '.join(METRICS)}, or a metric of gan evaluate "
+            "with its weights, as in frechet_raw and frechet_ema."
+        )
     jobs, absent = find(cfg)
     finished = [job for job in jobs if job.status == "finished"]
     if not finished:
@@ -35,14 +38,22 @@ def run(cfg: DictConfig, out: Path) -> None:
             f"None of the {len(jobs)} runs there is finished; `gan train resume=...` finishes one."
         )
     groups = best_first(finished, cfg.by)
-    table, limits = results(groups, cfg.by), remarks(jobs, absent, groups)
-    lines = list(markdown(table))
+    if cfg.by in EVALUATED and not any(cfg.by in group.summaries for group in groups):
+        raise UserError(
+            f"by is {cfg.by}, which no finished run has; gan evaluate 'runs=[DIRECTORY,...]' "
+            "measures it."
+        )
+    shown, limits = tables(groups, cfg.by), remarks(jobs, absent, groups)
+    results, *others = shown
+    lines = list(markdown(results))
+    for table in others:
+        lines += ["", table.caption, "", *markdown(table)]
     for line in [*lines, *limits]:
         log.info("%s", line)
     text = "\n".join([*lines, "", *(f"- {line}" for line in limits)]).rstrip() + "\n"
     write_atomically(out / "report.md", text.encode())
     write_atomically(out / "report.csv", every_metric(groups).encode())
-    page = html(jobs, absent, groups, table, limits, cfg.by)
+    page = html(jobs, absent, groups, shown, limits)
     write_atomically(out / "report.html", page.encode())
     log.info(
         "Results: %s, with curves and samples, and report.md and report.csv beside it.",

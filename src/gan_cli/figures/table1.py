@@ -4,6 +4,10 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from torch import tensor
+
+from gan_cli.metrics.registry import total_variation
+
 WEIGHTS = {"raw": "raw weights", "ema": "average of the weights"}
 
 
@@ -26,6 +30,11 @@ def _paragraphs(content: Mapping[str, Any]) -> Iterator[str]:
     yield _table(heads, [*body, means])
     for line in content["missing"]:
         yield f"Not in the table: {line}."
+
+    quality = content["quality"]
+    if "rows" in quality:
+        yield "## Samples in features"
+        yield from _quality(quality)
 
     yield "## What the number is worth"
     measured = {
@@ -50,8 +59,8 @@ def _paragraphs(content: Mapping[str, Any]) -> Iterator[str]:
         ["distance to the nearest training image", *next(iter(near.values()))],
         [[name, *(f"{x:.3f}" for x in values.values())] for name, values in near.items()],
     )
-    if "classes" in content:
-        yield from _classes(content["classes"])
+    if quality["class_shares"]:
+        yield from _classes(quality["space"], quality["class_shares"])
 
     yield "## Where it comes from"
     yield f"`{content['command']}`."
@@ -92,17 +101,35 @@ def _conditions(content: Mapping[str, Any]) -> Iterator[str]:
     )
 
 
-def _classes(classes: Mapping[str, Any]) -> Iterator[str]:
+def _quality(quality: Mapping[str, Any]) -> Iterator[str]:
     yield (
-        "Shares of the classes (%), by a convolutional network that is right on "
-        f"{classes['accuracy']:.2%} of the test images; the last column is the total variation "
-        "distance from the test images' own labels."
+        f"n samples beside {quality['n_reference']} training images, in {quality['space']}. `gan "
+        "evaluate` has the same metrics; `parzen` is the log-likelihood of 1000 test images. In "
+        "the rows of a mean, +- is the standard error over seeds."
     )
-    truth = classes["test images"]
-    rows = [["labels of the test images", *_percent(truth), ""]]
-    rows += [
-        [name, *_percent(found["shares"]), f"{found['total_variation']:.3f}"]
-        for name, found in classes["samples"].items()
+    rows = {name: dict(row) for name, row in quality["rows"].items()}
+    sizes = [str(row.pop("n")) for row in rows.values()]
+    names = list(next(iter(rows.values())))
+    body = [
+        [row, n, *(f"{values[name]['mean']:.4g}" for name in names)]
+        for n, (row, values) in zip(sizes, rows.items(), strict=True)
+    ]
+    body += [
+        [f"mean, {WEIGHTS[which]}", sizes[0], *(_with_error(summaries[name]) for name in names)]
+        for which, summaries in quality["over_seeds"].items()
+    ]
+    yield _table(["", "n", *names], body)
+
+
+def _classes(space: str, shares: Mapping[str, Sequence[float]]) -> Iterator[str]:
+    yield (
+        f"Shares of the classes (%), as seen in {space}; the last column is the total variation "
+        "distance from the first row."
+    )
+    truth, *_ = map(tensor, shares.values())
+    rows = [
+        [name, *_percent(share), f"{total_variation(tensor(share), truth):.3f}"]
+        for name, share in shares.items()
     ]
     yield _table(["", *map(str, range(len(truth))), "distance"], rows)
 
@@ -122,6 +149,11 @@ def _value(score: Mapping[str, float]) -> str:
 def _over_seeds(summary: Mapping[str, float]) -> str:
     error = "(one run)" if summary["n"] == 1 else f"+- {summary['standard_error']:.1f}"
     return f"{summary['mean']:.1f} {error}"
+
+
+def _with_error(summary: Mapping[str, float | None]) -> str:
+    error = summary["standard_error"]
+    return f"{summary['mean']:.4g}" if error is None else f"{summary['mean']:.4g} +- {error:.2g}"
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

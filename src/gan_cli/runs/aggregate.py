@@ -1,12 +1,13 @@
 """Which runs go together, and what they came to."""
 
 import math
+import statistics
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from gan_cli.config.differences import is_one_of
 from gan_cli.metrics.summary import Summary, summarise
-from gan_cli.runs.collect import LEAST_FIRST, METRICS, TO_TARGET, Job, missing
+from gan_cli.runs.collect import EVALUATED, LEAST_FIRST, METRICS, TO_TARGET, Job, missing
 from gan_cli.runs.resume import MACHINE
 
 # In which runs of one recipe may differ.
@@ -90,8 +91,18 @@ def _columns(jobs: Sequence[Job]) -> dict[str, list[str]]:
 
 def _summaries(jobs: Sequence[Job]) -> dict[str, Summary]:
     measured = [job.metrics for job in jobs]
-    values = {metric: [m[metric] for m in measured if metric in m] for metric in METRICS}
+    names = (*METRICS, *EVALUATED)
+    values = {metric: [m[metric] for m in measured if metric in m] for metric in names}
     return {metric: summarise(some) for metric, some in values.items() if some}
+
+
+def by_seed(group: Group, metric: str) -> dict[int, float]:
+    """Return the metric of each seed that has it; of several runs with one seed the mean."""
+    values: dict[int, list[float]] = {}
+    for job in group.jobs:
+        if metric in (metrics := job.metrics):
+            values.setdefault(job.seed, []).append(metrics[metric])
+    return {seed: statistics.fmean(some) for seed, some in values.items()}
 
 
 def remarks(jobs: Sequence[Job], absent: Sequence[str], groups: Sequence[Group]) -> list[str]:
@@ -104,6 +115,16 @@ def remarks(jobs: Sequence[Job], absent: Sequence[str], groups: Sequence[Group])
     lines += [
         f"{job.name} has no {to_target} to its target: {job.missed}" for job in jobs if job.missed
     ]
+    evaluations = [(job, *item) for job in jobs for item in job.evaluations.items()]
+    lines += [
+        f"{job.name} had its {weights} weights evaluated at step {evaluation['step']}, and has "
+        f"trained to step {job.rows[-1]['step']:.0f}"
+        for job, weights, evaluation in evaluations
+        if job.rows and evaluation["step"] != job.rows[-1]["step"]
+    ]
+    conditions = dict.fromkeys(evaluation["conditions"] for *_, evaluation in evaluations)
+    if len(conditions) > 1:
+        lines.append(f"evaluations don't compare: some are of {', others of '.join(conditions)}")
     for group in groups:
         seeds = [job.seed for job in group.jobs]
         lines += [

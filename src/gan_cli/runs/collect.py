@@ -20,12 +20,21 @@ METRICS = (
     *(metric.name for metric in registry.METRICS),
     "d_loss", "g_loss", "value", "epoch", TIME, SPEED,
 )  # fmt: skip
+# What `gan evaluate` measures, and of which weights of G.
+QUALITY, WEIGHTS = (*(metric.name for metric in registry.FEATURE_METRICS), "parzen"), ("raw", "ema")
+EVALUATED = tuple(f"{name}_{weights}" for weights in WEIGHTS for name in QUALITY)
 # Of these the least is the best where a run has a target.
 TO_TARGET = ("epoch", TIME)
 # V is the least where G has won, and no less than -log 4 against an optimal D.
 LEAST_FIRST = (
     *TO_TARGET, "value",
     *(metric.name for metric in registry.METRICS if not metric.higher_is_better),
+    *(
+        f"{metric.name}_{weights}"
+        for metric in registry.FEATURE_METRICS
+        for weights in WEIGHTS
+        if metric.higher_is_better is False
+    ),
 )  # fmt: skip
 
 
@@ -34,8 +43,8 @@ class Job(NamedTuple):
 
     `reason` is why it failed or was interrupted, where that is known. `settings` are those of its
     resolved config, `given` those of its command lines, as text. `command` trains it again, quoted
-    for the shell. Each of `rows` is what was measured at its `step`. What failed before it was a
-    run has none of these four.
+    for the shell. Each of `rows` is what was measured at its `step`. `evaluations` are the last of
+    `gan evaluate`, by WEIGHTS. What failed before it was a run has none of these five.
     """
 
     name: str
@@ -46,6 +55,7 @@ class Job(NamedTuple):
     given: dict[str, str]
     command: str | None
     rows: list[dict[str, float]]
+    evaluations: dict[str, dict[str, Any]]
 
     @property
     def seed(self) -> int:
@@ -64,9 +74,9 @@ class Job(NamedTuple):
 
     @property
     def metrics(self) -> dict[str, float]:
-        """The last value of each metric that was measured, of speed the median; and the time.
+        """The last value of each of METRICS that was measured, of speed the median; and the time.
 
-        A run that missed its target has no time to it.
+        A run that missed its target has no time to it. Those of EVALUATED are here, too.
         """
         values = {metric: [row[metric] for row in self.rows if metric in row] for metric in METRICS}
         metrics = {metric: measured[-1] for metric, measured in values.items() if measured}
@@ -74,6 +84,8 @@ class Job(NamedTuple):
             metrics[SPEED], metrics[TIME] = statistics.median(values[SPEED]), self.seconds
         if self.missed:
             metrics = {metric: x for metric, x in metrics.items() if metric not in TO_TARGET}
+        for weights, evaluation in self.evaluations.items():
+            metrics |= {f"{name}_{weights}": x for name, x in evaluation["metrics"].items()}
         return metrics
 
     @property
@@ -137,7 +149,7 @@ def job_at(name: str, path: Path) -> Job:
     if not runs.Run.exists(path):
         reason = sweeps.failure(path)
         status = "failed" if reason else "interrupted"
-        return Job(name, path, status, reason, {}, {}, command=None, rows=[])
+        return Job(name, path, status, reason, {}, {}, None, [], {})
     run = runs.Run(path)
     # Each session adds to, or replaces, the settings of those before.
     overrides = sweeps.by_setting(
@@ -147,7 +159,11 @@ def job_at(name: str, path: Path) -> Job:
     given = {name: override.partition("=")[2] for name, override in overrides.items()}
     command = _command(run, overrides.values()) if run.sessions() else None
     settings = flatten(run.config())
-    return Job(name, path, run.status(), run.reason(), settings, given, command, run.rows())
+    known = {weights: runs.read_json(run.quality_path(weights), dict) for weights in WEIGHTS}
+    evaluations = {weights: content for weights, content in known.items() if content}
+    return Job(
+        name, path, run.status(), run.reason(), settings, given, command, run.rows(), evaluations
+    )
 
 
 def _command(run: runs.Run, overrides: Iterable[str]) -> str:

@@ -99,6 +99,10 @@ class Run:
         """Return the directory of an evaluation that is kept with the run."""
         return self.path / "evaluation" / name
 
+    def quality_path(self, weights: str) -> Path:
+        """Return where the last `gan evaluate` of G's `weights`, raw or ema, is kept."""
+        return self.evaluation(f"weights={weights}") / "quality.json"
+
     def grids(self) -> dict[int, Path]:
         """Return where the grids of samples are, by their steps, which rise."""
         paths = sorted(self.samples.glob(f"step-{'[0-9]' * 9}.png"))

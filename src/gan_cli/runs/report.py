@@ -1,4 +1,4 @@
-"""A sweep's report: as a table, as CSV, and as one page of HTML that needs nothing beside it."""
+"""A sweep's report: as tables, as CSV, and as one page of HTML that needs nothing beside it."""
 
 import base64
 import csv
@@ -6,7 +6,7 @@ import io
 import shlex
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -16,11 +16,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from gan_cli.figures.curves import AXES, STYLES, WIDTH, draw, over_seeds
 from gan_cli.files import relative
+from gan_cli.metrics.paired import ALPHA, can_differ, compare
 from gan_cli.metrics.summary import Summary
 from gan_cli.runs import directory as runs
 from gan_cli.runs import sweeps
-from gan_cli.runs.aggregate import Group, different
-from gan_cli.runs.collect import LEAST_FIRST, METRICS, Job
+from gan_cli.runs.aggregate import Group, by_seed, different
+from gan_cli.runs.collect import LEAST_FIRST, METRICS, QUALITY, WEIGHTS, Job
 from gan_cli.runs.environment import git_commit
 
 STATES = ("finished", "failed", "interrupted", "running", "not begun")
@@ -29,6 +30,8 @@ STATES = ("finished", "failed", "interrupted", "running", "not begun")
 class Table(NamedTuple):
     """Column heads, and as many cells in each row; the first `labels` columns are no numbers."""
 
+    title: str
+    caption: str
     heads: list[str]
     rows: list[list[str]]
     labels: int
@@ -42,21 +45,117 @@ class Grid(NamedTuple):
     png: str
 
 
-def results(groups: Sequence[Group], by: str) -> Table:
-    """Return a row per group: the summary of the metric `by`, and the means of all others."""
+def tables(groups: Sequence[Group], by: str) -> list[Table]:
+    """Return the results, by the metric `by`, and what else there is: pairs of seeds, evaluations.
+
+    The groups are in order, the best first.
+    """
+    return [_results(groups, by), *_paired(groups, by), *_evaluations(groups)]
+
+
+def _results(groups: Sequence[Group], by: str) -> Table:
+    """Return a row per group: the summary of the metric `by`, and the means of others."""
     labels = list(groups[0].key) or ["runs"]
-    others = [metric for metric in METRICS if metric != by]
+    measured = {metric for group in groups for metric in group.summaries}
+    others = [metric for metric in METRICS if metric != by and metric in measured]
     rows = []
     for group in groups:
         cells = ["0", *[""] * 4]
         if by in group.summaries:
-            n, mean, error, *quantiles = group.summaries[by]
-            shown = f"{mean:.4g} +- {error:.2g}" if n > 1 else f"{mean:.4g}"
-            cells = [str(n), shown, *(f"{x:.4g}" for x in quantiles)]
+            n, _, _, *quantiles = group.summaries[by]
+            cells = [str(n), _mean(group.summaries[by]), *(f"{x:.4g}" for x in quantiles)]
         means = [f"{group.summaries[m].mean:.4g}" if m in group.summaries else "" for m in others]
         rows.append([*(group.key.values() or ["all"]), *cells, *means])
     heads = [*labels, "n", f"{by}: mean +- SE", "median", "min", "max", *others]
-    return Table(heads, rows, len(labels))
+    first = "least" if by in LEAST_FIRST else "most"
+    caption = (
+        f"The finished runs, over seeds, by {by}, the {first} first: n runs, their mean with its "
+        "standard error, median, least and most; of the other metrics the means. Each is a run's "
+        "last value, of speed its median."
+    )
+    return Table("Results", caption, heads, rows, len(labels))
+
+
+def _paired(groups: Sequence[Group], by: str) -> Iterator[Table]:
+    """Yield a row per group but the first, which is compared with it over the seeds of both."""
+    best, *others = ((group, by_seed(group, by)) for group in groups)
+    shared = [[best[1][s] - x for s, x in values.items() if s in best[1]] for _, values in others]
+    if max(map(len, shared), default=0) < 2:
+        return
+    rows = [
+        [*group.key.values(), *_compared(differences, by in LEAST_FIRST)]
+        for (group, _), differences in zip(others, shared, strict=True)
+    ]
+    caption = (
+        f"The best group, {best[0].title}, minus each other one, over the n seeds that both have: "
+        "the Hodges-Lehmann estimate of the difference, its interval with the level that n seeds "
+        "reach (95 % and more from n = 6), and the two-sided p of Wilcoxon's signed-rank test. It "
+        f"is called better where p < {ALPHA}, which takes 6 seeds. No p is corrected for the "
+        "number of groups, nor for the choice of the best by the same values."
+    )
+    heads = [*best[0].key, "n", f"{by}: difference", "interval", "level", "p", "conclusion"]
+    yield Table("The best against the others", caption, heads, rows, len(best[0].key))
+
+
+def _compared(differences: Sequence[float], least_first: bool) -> list[str]:
+    """Return the cells that compare a group with the best one, less which it is."""
+    if not differences:
+        return ["0", "", "", "", "", "no seed in common"]
+    found = compare(differences)
+    if not can_differ(found.n):
+        conclusion = "too few seeds to say"
+    elif found.p >= ALPHA or found.low <= 0 <= found.high:
+        conclusion = "no difference shown"
+    else:
+        conclusion = "better" if (found.difference < 0) == least_first else "worse"
+    return [
+        str(found.n),
+        f"{found.difference:.4g}",
+        f"[{found.low:.4g}, {found.high:.4g}]",
+        f"{100 * found.level:.3g} %",
+        f"{found.p:.2g}",
+        conclusion,
+    ]
+
+
+def _evaluations(groups: Sequence[Group]) -> Iterator[Table]:
+    """Yield a row per group and weights, with what `gan evaluate` has measured of them."""
+    found: list[tuple[Group, str, Mapping[str, Summary]]] = []
+    for group in groups:
+        for weights in WEIGHTS:
+            names = {name: f"{name}_{weights}" for name in QUALITY}
+            some = {k: group.summaries[v] for k, v in names.items() if v in group.summaries}
+            if some:
+                found.append((group, weights, some))
+    metrics = [name for name in QUALITY if any(name in some for *_, some in found)]
+    rows = [
+        [
+            *group.key.values(),
+            weights,
+            str(max(summary.n for summary in some.values())),
+            *(_mean(some[name]) if name in some else "" for name in metrics),
+        ]
+        for group, weights, some in found
+    ]
+    if rows:
+        conditions = dict.fromkeys(
+            evaluation["conditions"]
+            for group in groups
+            for job in group.jobs
+            for evaluation in job.evaluations.values()
+        )
+        caption = (
+            f"What gan evaluate last measured of n runs each, {'; '.join(conditions)}: the mean "
+            "over runs with its standard error."
+        )
+        key = groups[0].key
+        heads = [*key, "weights", "n", *metrics]
+        yield Table("Evaluations", caption, heads, rows, len(key) + 1)
+
+
+def _mean(summary: Summary) -> str:
+    error = f" +- {summary.standard_error:.2g}" if summary.n > 1 else ""
+    return f"{summary.mean:.4g}{error}"
 
 
 def markdown(table: Table) -> Iterator[str]:
@@ -86,11 +185,10 @@ def html(
     jobs: Sequence[Job],
     absent: Sequence[str],
     groups: Sequence[Group],
-    table: Table,
+    shown: Sequence[Table],
     remarks: Sequence[str],
-    by: str,
 ) -> str:
-    """Return the page of `jobs` and of those not begun, with the `results` of groups by a metric.
+    """Return the page of `jobs` and of those not begun, with the tables of their groups.
 
     The charts have the best groups, as many as there are STYLES.
     """
@@ -107,9 +205,7 @@ def html(
     return environment.get_template("report.html").render(
         title=f"gan report: {what}",
         facts=_facts(jobs, absent),
-        by=by,
-        first="least" if by in LEAST_FIRST else "most",
-        table=table,
+        tables=shown,
         remarks=remarks,
         charts=list(_charts(groups[: len(STYLES)])),
         legend=list(zip(groups, STYLES, strict=False)),
@@ -166,4 +262,5 @@ def _settings(jobs: Sequence[Job]) -> Table:
     columns = different(jobs)
     names = [job.name for job in jobs]
     rows = [list(row) for row in zip(names, *columns.values(), strict=True)] if columns else []
-    return Table(["run", *columns], rows, len(columns) + 1)
+    caption = "Every setting in which the finished runs differ; default: not given, or not there."
+    return Table("Settings that differ", caption, ["run", *columns], rows, len(columns) + 1)

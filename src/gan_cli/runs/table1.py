@@ -16,8 +16,9 @@ from gan_cli.data.source import Data
 from gan_cli.errors import UserError
 from gan_cli.figures.interpolation import save_interpolation
 from gan_cli.figures.neighbors import figure2
-from gan_cli.metrics.comparison import compare
-from gan_cli.metrics.neighbors import COMPARED
+from gan_cli.metrics.features import feature_space
+from gan_cli.metrics.neighbors import COMPARED, distance_quantiles
+from gan_cli.metrics.quality import TITLES, Quality, measure
 from gan_cli.metrics.summary import summarise
 from gan_cli.runs.aggregate import recipe
 from gan_cli.runs.collect import Job
@@ -85,22 +86,31 @@ def table(
     """Return the table of jobs by seed, for JSON, and the index of the median one by raw weights.
 
     Every run is scored by the paper's protocol, the references beside the first one, and more draws
-    of the median one; evaluations kept with the runs are used again. trained: each job's generators
-    by their weights. missing: what is not in the table and why. Log-likelihoods are in nats, times
-    in hours.
+    of the median one; evaluations kept with the runs are used again. All are measured in features,
+    and by their distances in model space to training images. trained: each job's generators by
+    their weights. missing: what is not in the table and why. Log-likelihoods are in nats, times in
+    hours. Raises UserError for fewer samples than `measure` needs.
     """
     first = trained[0]["raw"]
+    samples = {
+        f"seed {job.seed}{of}": one[w].samples(cfg.n_samples, cfg.seed)
+        for job, one in zip(jobs, trained, strict=True)
+        for w, of in WEIGHTS.items()
+    }
+    cache = Path(cfg.outputs) / "cache"
+    quality = measure(
+        {name: [x] for name, x in samples.items()}, first.source, folds[0],
+        feature_space(first.source, folds[0], cache), list(TITLES), cfg.n_samples, cfg.seed,
+        cfg.sigmas, cache,
+    )  # fmt: skip
+    train, test = (first.source.to_model(part.x) for part in (folds[0].train, folds[0].test))
+    points = train.to(first.device)
     beside = evaluated(cfg, first, folds, references=["train", "kmeans"])
     scores = [{w: evaluated(cfg, one[w], folds) for w in WEIGHTS} for one in trained]
     rows = [_row(job, by) for job, by in zip(jobs, scores, strict=True)]
     values = {w: [row[w]["log_likelihood"] for row in rows] for w in WEIGHTS}
     middle = values["raw"].index(statistics.median_low(values["raw"]))
     drawn = {w: evaluated(cfg, trained[middle][w], folds, draws=cfg.draws) for w in WEIGHTS}
-    samples = {
-        f"seed {job.seed}{of}": one[w].samples(cfg.n_samples, cfg.seed)
-        for job, one in zip(jobs, trained, strict=True)
-        for w, of in WEIGHTS.items()
-    }
     content = {
         "dataset": jobs[0].settings["dataset._target_"],
         "train": jobs[0].command,
@@ -113,7 +123,14 @@ def table(
             "seed": rows[middle]["seed"],
             **{w: [draw["log_likelihood"] for draw in drawn[w]["draws"]] for w in WEIGHTS},
         },
-        **compare(samples, first.source, folds[0], first.device, Path(cfg.outputs) / "cache"),
+        "quality": {
+            **quality.content(),
+            "over_seeds": {w: _quality_over_seeds(quality, jobs, of) for w, of in WEIGHTS.items()},
+        },
+        "neighbors": {
+            name: distance_quantiles(x.to(first.device), points)
+            for name, x in {"test images": test, **samples}.items()
+        },
         "missing": missing,
         "command": " ".join(sys.argv),
         "over_seeds": {w: _over_seeds(values[w]) for w in WEIGHTS},
@@ -155,6 +172,13 @@ def _hardware(session: Mapping[str, Any]) -> str:
 
 def _numbers(score: Mapping[str, Any]) -> dict[str, float]:
     return {name: score[name] for name in NUMBERS}
+
+
+def _quality_over_seeds(
+    quality: Quality, jobs: Sequence[Job], of: str
+) -> dict[str, dict[str, float | None]]:
+    rows = [quality.rows[f"seed {job.seed}{of}"] for job in jobs]
+    return {name: _over_seeds([row[name].mean for row in rows]) for name in rows[0]}
 
 
 def _over_seeds(values: Sequence[float]) -> dict[str, float | None]:
