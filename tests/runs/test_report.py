@@ -312,7 +312,7 @@ def test_of_a_large_sweep_the_best_groups_are_drawn(
 def test_evaluations_have_a_table_of_their_own(gan: Gan, study: Path, tmp_path: Path) -> None:
     def evaluate(*more: str) -> dict[str, dict[str, dict[str, float]]]:
         runs = ",".join(f"'{job(study, lr, seed)}'" for lr in LEARNING_RATES for seed in range(2))
-        asked = ["n=150", "references=[]", f"runs=[{runs}]", *more]
+        asked = ["n=150", "references=[half]", f"runs=[{runs}]", *more]
         assert gan("evaluate", *asked, "hydra.run.dir=evaluated").code == 0
         return json.loads((tmp_path / "evaluated/evaluation.json").read_text())["rows"]
 
@@ -325,6 +325,7 @@ def test_evaluations_have_a_table_of_their_own(gan: Gan, study: Path, tmp_path: 
 
     before = report()
     assert titles(before)[:3] == ["Results", "The best against the others", "Remarks"]
+    assert not before.path.with_name("two_measures.png").exists()
     assert before.table(1)[0]["conclusion"] == "too few seeds to say"
     assert not any(row["metric"].startswith("frechet") for row in before.csv)
     result = gan("report", "sweep=study", "by=frechet_raw")
@@ -333,8 +334,13 @@ def test_evaluations_have_a_table_of_their_own(gan: Gan, study: Path, tmp_path: 
     by_run, smaller = evaluate("draws=2"), evaluate("draws=1", "weights=ema", "n=140")
     found = report("by=frechet_raw")
     assert titles(found)[:3] == ["Results", "The best against the others", "Evaluations"]
-    rows = {(row["optimizer.lr"], row["weights"]): row for row in found.table(2)}
+    *models, half = found.table(2)
+    rows = {(row["optimizer.lr"], row["weights"]): row for row in models}
     assert len(rows) == 4
+    # Of two evaluations of the floor the last one read.
+    floors = (source["training images, other half"]["frechet"] for source in (by_run, smaller))
+    assert half["frechet"] in {f"{floor['mean']:.4g}" for floor in floors}
+    assert found.path.with_name("two_measures.png").read_bytes() in found.pictures
     means = {}
     for (lr, weights), row in rows.items():
         source = by_run if weights == "raw" else smaller

@@ -11,7 +11,7 @@ from gan_cli.errors import UserError
 from gan_cli.files import relative, write_atomically
 from gan_cli.runs.aggregate import best_first, remarks
 from gan_cli.runs.collect import EVALUATED, METRICS, find
-from gan_cli.runs.report import every_metric, html, markdown, tables
+from gan_cli.runs.report import every_metric, html, markdown, tables, two_measures
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +53,10 @@ def run(cfg: DictConfig, out: Path) -> None:
     text = "\n".join([*lines, "", *(f"- {line}" for line in limits)]).rstrip() + "\n"
     write_atomically(out / "report.md", text.encode())
     write_atomically(out / "report.csv", every_metric(groups).encode())
-    page = html(jobs, absent, groups, shown, limits)
+    chart = two_measures(groups)
+    if chart is not None:
+        write_atomically(out / "two_measures.png", chart)
+    page = html(jobs, absent, groups, shown, limits, chart)
     write_atomically(out / "report.html", page.encode())
     log.info(
         "Results: %s, with curves and samples, and report.md and report.csv beside it.",

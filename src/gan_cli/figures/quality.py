@@ -1,4 +1,7 @@
-"""What an evaluation of samples came to, as one picture."""
+"""What evaluations of samples came to, as pictures."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import torch
 from matplotlib.axes import Axes
@@ -6,9 +9,12 @@ from matplotlib.figure import Figure
 
 from gan_cli.figures.grid import grid
 from gan_cli.metrics.quality import Quality
+from gan_cli.metrics.summary import Summary
 
 # Classes whose shares are drawn.
 MOST_CLASSES = 20
+# Of references, which are all black.
+MARKERS = ("s", "^", "v", "D")
 
 
 def draw_quality(quality: Quality) -> Figure:
@@ -34,6 +40,36 @@ def draw_quality(quality: Quality) -> Figure:
             axes.imshow(grid(torch.cat([samples, nearest]), columns=len(samples)))
             axes.set_title(f"{title} samples, above the nearest training images", fontsize=10)
             axes.set_axis_off()
+    return figure
+
+
+class Point(NamedTuple):
+    """Two measures of the same samples, over runs: Fréchet distance and log-likelihood in nats."""
+
+    frechet: Summary
+    parzen: Summary
+
+
+def draw_two_measures(points: Mapping[str, Point], references: Mapping[str, Point]) -> Figure:
+    """Draw log-likelihood against Fréchet distance, with standard errors where there are several.
+
+    The better samples are, the further to the upper right they should be. `references` are black.
+    """
+    figure = Figure(figsize=(9, 5.5), dpi=120, layout="constrained")
+    axes = figure.subplots()
+    looks = [*(("o", None) for _ in points), *((marker, "black") for marker in MARKERS)]
+    drawn = {**points, **references}.items()
+    for (name, (frechet, parzen)), (marker, colour) in zip(drawn, looks, strict=False):
+        errors = parzen.standard_error, frechet.standard_error
+        axes.errorbar(
+            frechet.mean, parzen.mean, *errors, fmt=marker, color=colour, capsize=3,
+            label=name.replace("$", r"\$"),
+        )  # fmt: skip
+    axes.set(xscale="log", xlabel="Fréchet distance in features (better to the right)")
+    axes.set_ylabel("mean log-likelihood by a Parzen window (nats, better above)")
+    axes.invert_xaxis()
+    axes.grid(alpha=0.3)
+    figure.legend(fontsize=8, frameon=False, loc="outside right upper")
     return figure
 
 

@@ -17,7 +17,7 @@ from gan_cli.figures.sigma import plot_sigma
 from gan_cli.files import make_directory, relative, write_atomically
 from gan_cli.metrics.evaluation import Evaluation, evaluate
 from gan_cli.metrics.protocol import Protocol
-from gan_cli.metrics.quality import Quality
+from gan_cli.metrics.quality import TITLES, Quality
 from gan_cli.runs.directory import read_json
 from gan_cli.runs.environment import git_commit
 from gan_cli.runs.load import Trained
@@ -152,11 +152,18 @@ def record_quality(
         "step": trained.step,
         "conditions": f"{quality.n[row]} samples (seed {settings['seed']}) against "
         f"{quality.n_reference} training images, in {quality.space}",
-        "metrics": {name: value.mean for name, value in quality.rows[row].items()},
+        "metrics": _means(quality, row),
+        "references": {
+            title: _means(quality, title) for title in TITLES.values() if title in quality.rows
+        },
         "git_commit": git_commit(),
         "settings": settings,
     }
     write_atomically(path, json.dumps(content, indent=2).encode())
+
+
+def _means(quality: Quality, row: str) -> dict[str, float]:
+    return {name: value.mean for name, value in quality.rows[row].items()}
 
 
 def _protocol(cfg: DictConfig) -> Protocol:

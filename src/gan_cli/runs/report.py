@@ -15,9 +15,12 @@ from typing import NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from gan_cli.figures.curves import AXES, STYLES, WIDTH, draw, over_seeds
+from gan_cli.figures.grid import png
+from gan_cli.figures.plot import render
+from gan_cli.figures.quality import Point, draw_two_measures
 from gan_cli.files import relative
 from gan_cli.metrics.paired import ALPHA, can_differ, compare
-from gan_cli.metrics.summary import Summary
+from gan_cli.metrics.summary import Summary, summarise
 from gan_cli.runs import directory as runs
 from gan_cli.runs import sweeps
 from gan_cli.runs.aggregate import Group, by_seed, different
@@ -128,6 +131,7 @@ def _evaluations(groups: Sequence[Group]) -> Iterator[Table]:
             if some:
                 found.append((group, weights, some))
     metrics = [name for name in QUALITY if any(name in some for *_, some in found)]
+    references = _references(groups)
     rows = [
         [
             *group.key.values(),
@@ -137,7 +141,12 @@ def _evaluations(groups: Sequence[Group]) -> Iterator[Table]:
         ]
         for group, weights, some in found
     ]
-    if rows:
+    key = list(groups[0].key)
+    rows += [
+        [title, *[""] * (len(key) + 1), *(f"{values[name]:.4g}" for name in metrics)]
+        for title, values in references.items()
+    ]
+    if found:
         conditions = dict.fromkeys(
             evaluation["conditions"]
             for group in groups
@@ -148,9 +157,37 @@ def _evaluations(groups: Sequence[Group]) -> Iterator[Table]:
             f"What gan evaluate last measured of n runs each, {'; '.join(conditions)}: the mean "
             "over runs with its standard error."
         )
-        key = groups[0].key
-        heads = [*key, "weights", "n", *metrics]
+        heads = [*(key or ["runs"]), "weights", "n", *metrics]
         yield Table("Evaluations", caption, heads, rows, len(key) + 1)
+
+
+def _references(groups: Sequence[Group]) -> dict[str, dict[str, float]]:
+    """Return what the last evaluation of any run measured of the references, by their titles."""
+    found: dict[str, dict[str, float]] = {}
+    for group in groups:
+        for job in group.jobs:
+            for evaluation in job.evaluations.values():
+                found |= evaluation["references"]
+    return found
+
+
+def two_measures(groups: Sequence[Group]) -> bytes | None:
+    """Return log-likelihood against Fréchet distance as a PNG; None where nothing is evaluated."""
+    points = {
+        f"{group.title or 'all runs'}, {weights}": Point(
+            group.summaries[f"frechet_{weights}"], group.summaries[f"parzen_{weights}"]
+        )
+        for group in groups
+        for weights in WEIGHTS
+        if f"frechet_{weights}" in group.summaries
+    }
+    if not points:
+        return None
+    references = {
+        title: Point(summarise([values["frechet"]]), summarise([values["parzen"]]))
+        for title, values in _references(groups).items()
+    }
+    return png(render(draw_two_measures(points, references)), {"command": " ".join(sys.argv)})
 
 
 def _mean(summary: Summary) -> str:
@@ -187,8 +224,11 @@ def html(
     groups: Sequence[Group],
     shown: Sequence[Table],
     remarks: Sequence[str],
+    chart: bytes | None,
 ) -> str:
     """Return the page of `jobs` and of those not begun, with the tables of their groups.
+
+    `chart` is of their `two_measures`, a PNG.
 
     The charts have the best groups, as many as there are STYLES.
     """
@@ -207,6 +247,7 @@ def html(
         facts=_facts(jobs, absent),
         tables=shown,
         remarks=remarks,
+        chart=None if chart is None else _data_uri(chart),
         charts=list(_charts(groups[: len(STYLES)])),
         legend=list(zip(groups, STYLES, strict=False)),
         width=WIDTH,
