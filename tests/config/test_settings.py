@@ -5,11 +5,11 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
-import gan_cli.conf
 import pytest
 from hydra import compose, initialize_config_module
 from omegaconf import DictConfig, OmegaConf
 
+import gan_cli.conf
 from gan_cli.config.validate import check
 from gan_cli.errors import UserError
 from gan_cli.help import COMMANDS
@@ -92,6 +92,10 @@ def test_wrong_values(command: str, option: str | None) -> None:
         ("network.generator.widths", [8, 0], "[8, 0]; it should be greater than or equal to 1"),
         ("network.generator.widths", "8", "widths is 8; "),
         ("network.generator.batch_norm", [1], "a valid boolean"),
+        ("network.generator.init.irange", [0.0], "init.irange is [0.0]; it should be greater than"),
+        ("network.generator.init", None, "generator.init is null; it should be a valid dict"),
+        ("monitor", 7, "monitor is 7; it should be a valid dictionary"),
+        ("network.generator.init.foo", 1, "network.generator.init.foo is no setting of this comma"),
         ("network.discriminator.keep_prob_input", 0, "greater than 0"),
         ("monitor.sigmas", [], "at least 1 item"),
         ("dry_run", "yes", "a valid boolean"),

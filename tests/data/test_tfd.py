@@ -80,12 +80,12 @@ def test_both_stages_from_end_to_end(gan: Callable[..., Result], tmp_path: Path)
         "monitor.every_epochs=1",
         "network.discriminator.units=[10,10]",
     )  # fmt: skip
-    first = ("network.generator.widths=[30,40]", "network.generator.sparse=20")
+    first = ("network.generator.widths=[30,40]", "network.generator.init.sparse=20")
     result = gan("train", "experiment=tfd_pretrain", *small, *first, "hydra.run.dir=one")
     assert result.code == 0, result.err
     second = (
         "network.generator.front.widths=[30]", "network.generator.back.widths=[30,40]",
-        "network.generator.back.sparse=20", "init_from=one",
+        "network.generator.back.init.sparse=20", "init_from=one",
     )  # fmt: skip
     result = gan("train", "experiment=tfd", *small, *second, "hydra.run.dir=two")
     assert result.code == 0, result.err

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from helpers.command import assert_same
-from helpers.trainers import small_trainer
+from helpers.trainers import noise, small_trainer
 from torch import nn
 
 from gan_cli.engines.one_pass import alternating, simultaneous
@@ -41,7 +41,7 @@ def training(
     torch.manual_seed(0)
     generator = Generator(4, SHAPE, [5, 7], batch_norm=[True])
     t = small_trainer(
-        generator, Noisy(), optimizer, update, shape=SHAPE, g_rate=2, ema_decay=ema_decay
+        generator, Noisy(), optimizer, noise(SHAPE), update, g_rate=2, ema_decay=ema_decay
     )
     for _ in range(steps):
         t.train_step()
@@ -84,7 +84,7 @@ def test_a_checkpoint_of_another_version_is_refused(tmp_path: Path) -> None:
 
 
 def test_weights_are_within_their_bound_from_the_start() -> None:
-    generator = Generator(4, SHAPE, [5, 7], irange=[3.0], max_col_norm=0.5)
+    generator = Generator(4, SHAPE, [5, 7], init={"irange": [3.0]}, max_col_norm=0.5)
     discriminator = MaxoutDiscriminator(SHAPE, [4, 6], 3, [3.0], max_col_norm=0.25)
     builds = (MOMENTUM.build, MOMENTUM.build)
     new_state(generator, discriminator, builds, 0, torch.device("cpu"))

@@ -103,7 +103,7 @@ def test_a_collapse_is_reported(action: str, gan: Gan, tmp_path: Path, at_step) 
         at_step(step, flatten)
     result = gan(
         "train", *SHORT, "monitor.every_epochs=0.06", "schedule.steps=16", f"on_collapse={action}",
-        "network.generator.irange=[1.0]", "hydra.run.dir=a",
+        "network.generator.init.irange=[1.0]", "hydra.run.dir=a",
     )  # fmt: skip
     message = "G's samples have collapsed at step 8: their spread is 0.000 of the data's, down"
     assert (result.out + result.err).count("have collapsed") == 1

@@ -194,7 +194,7 @@ ABLATIONS = {
     "uniform_01": {"prior.low": 0, "prior.high": 1},
     "gaussian": {"prior._target_": "gan_cli.game.priors.Gaussian", "prior.low": None,
                  "prior.high": None},
-    "no_marginal_bias": {"network.generator.marginal_bias": False},
+    "no_marginal_bias": {"network.generator.init.marginal_bias": False},
     "unscaled_dropout": {"network.discriminator.scale_kept": False},
     "no_ramp": {"optimizer.momentum_end": 0.5},
     "minimax": {"objective._target_": "gan_cli.game.objectives.Minimax"},
