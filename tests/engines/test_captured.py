@@ -260,7 +260,7 @@ def test_what_cannot_be_compiled_is_a_sentence(
     monkeypatch.setattr(torch, "compile", lambda *_, **__: fail)
     train(training(discriminator=discriminator), 2)
     t = training(discriminator=discriminator, engine=Compiled)
-    with pytest.raises(UserError, match=rf"can't be compiled \({reason}.*\); compile=false"):
+    with pytest.raises(UserError, match=rf"{reason}.*compile=false"):
         t.train_step()
 
 
@@ -268,7 +268,7 @@ def test_what_cannot_be_compiled_is_a_sentence(
 def test_a_compiler_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """With PyTorch's own error."""
     monkeypatch.setattr(torch._inductor.config.cpp, "cxx", ("no-such-compiler",))
-    with pytest.raises(UserError, match=r"can't be compiled \(.*no-such-compiler.*\)"):
+    with pytest.raises(UserError, match="no-such-compiler"):
         training(engine=Compiled).train_step()
 
 
@@ -284,7 +284,5 @@ def test_what_cannot_be_captured_is_a_sentence(device: str, reason: str) -> None
     with graphs_on(device):
         train(training(discriminator=Waiting, device=device), 2)
         t = training(discriminator=Waiting, engine=Graph, device=device)
-        with pytest.raises(
-            UserError, match=rf"can't be captured as a CUDA graph \({reason}\); cuda_graph=false"
-        ):
+        with pytest.raises(UserError, match=rf"{reason}.*cuda_graph=false"):
             t.train_step()

@@ -42,7 +42,7 @@ def test_a_generator_without_input_gives_the_mean_image() -> None:
 
 
 def test_marginal_bias_needs_a_sigmoid() -> None:
-    with pytest.raises(UserError, match="marginal_bias is true"):
+    with pytest.raises(UserError, match="marginal_bias"):
         Generator(4, SHAPE, [8], output="tanh", init={"marginal_bias": True})
 
 
@@ -60,7 +60,7 @@ def test_lists_hold_for_all_layers_or_for_each() -> None:
     g = Generator(4, SHAPE, [8, 9, 10], ["leaky_relu"], [False, True, True])
     kinds = [type(layer).__name__ for layer in g.hidden]
     assert kinds == ["Linear", "LeakyReLU", *["Linear", "BatchNorm1d", "LeakyReLU"] * 2]
-    with pytest.raises(UserError, match=r"batch_norm has 2 entries.* or 3"):
+    with pytest.raises(UserError, match="batch_norm has 2"):
         Generator(4, SHAPE, [8, 9, 10], batch_norm=[False, True])
 
 

@@ -89,9 +89,9 @@ def test_samples_are_in_0_1_in_every_model_space(space: str, gan: Gan) -> None:
 def test_samples_that_there_are_not() -> None:
     loaded = gan_cli.load("mine")
     for draw in (loaded.sample, loaded.z):
-        with pytest.raises(UserError, match=r"^n is 0; it must be at least 1\.$"):
+        with pytest.raises(UserError, match="n is 0"):
             draw(0)
-    with pytest.raises(UserError, match=r"^weights is best; it must be raw or ema\.$"):
+    with pytest.raises(UserError, match="weights is best"):
         loaded.sample(1, weights="best")
 
 
