@@ -8,9 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
 from helpers.command import Result
-from tensorboard.summary.writer import event_file_writer
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
@@ -33,18 +31,14 @@ def gan(
     from gan_cli import cli
 
     monkeypatch.chdir(tmp_path)
-    # TensorBoard reads event files of one second and process in the order of their names, in which
-    # a tenth file comes before a ninth. Commands have processes of their own; here they share one.
-    monkeypatch.setattr(event_file_writer, "_global_uid", event_file_writer.AtomicCounter(0))
     # Hydra composes every config twice, at first only to see whether it sets `hydra.mode`, which
     # ours leaves to -m: a quarter of what all commands here take.
     monkeypatch.setattr(Hydra, "get_mode", lambda *_args, **_settings: None)
-    # A quarter of a second for each finished run; tests/runs/test_overview.py has them drawn.
-    monkeypatch.setattr("gan_cli.commands.train.draw", lambda *_: {})
+    # A third of what all commands here take; tests/runs/test_overview.py has finished runs drawn.
+    monkeypatch.setattr("gan_cli.commands.train.show_finished", lambda _: None)
 
     def run(*arguments: str) -> Result:
         HydraConfig.instance().cfg = None  # what it knows of the command before
-        threads = torch.get_num_threads()
         handlers = {number: signal.getsignal(number) for number in SIGNALS}
         monkeypatch.setattr(sys, "argv", ["gan", *arguments])
         monkeypatch.setattr(sys, "path", list(sys.path))
@@ -53,7 +47,6 @@ def gan(
             code: object = 0
         except SystemExit as error:
             code = error.code
-        torch.set_num_threads(threads)
         for number, handler in handlers.items():
             signal.signal(number, handler)
         # The command's log, which a later record would open again, and no one close.

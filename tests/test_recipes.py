@@ -20,11 +20,11 @@ M = 4
 FC = ["network.generator.widths=[12,14]", "network.discriminator.units=[25,26]"]
 RECIPES = {
     "mnist": [*FC, "dataset.shape=[1,6,6]"],
-    "tfd_pretrain": [*FC, "dataset.shape=[1,6,6]", "network.generator.sparse=3"],
+    "tfd_pretrain": [*FC, "dataset.shape=[1,6,6]", "network.generator.init.sparse=3"],
     "tfd": [
         "network.generator.front.widths=[11]",
         "network.generator.back.widths=[12,14]",
-        "network.generator.back.sparse=3",
+        "network.generator.back.init.sparse=3",
         "network.discriminator.units=[25,26]",
         "dataset.shape=[1,6,6]",
     ],

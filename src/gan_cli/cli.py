@@ -141,6 +141,22 @@ def _in_a_sentence(command: str) -> Iterator[None]:
         del os.environ["HYDRA_FULL_ERROR"]
 
 
+@contextlib.contextmanager
+def _on_threads(n: int | None) -> Iterator[None]:
+    """Have PyTorch compute on n threads, if that is given: a later job has others."""
+    if n is None:
+        yield
+        return
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(n)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 def perform(command: str, cfg: "DictConfig") -> Any:
     """Do what a composed config describes, in this process: by itself, or as a job of a sweep."""
     from hydra.core.hydra_config import HydraConfig
@@ -172,11 +188,7 @@ def perform(command: str, cfg: "DictConfig") -> Any:
         module = importlib.import_module(f"gan_cli.commands.{command.replace('-', '_')}")
         validate.check(cfg, command, module.Settings)
         interrupts.unwind()
-        if cfg.threads:
-            import torch
-
-            torch.set_num_threads(cfg.threads)
-        with explain_out_of_memory(cfg):
+        with _on_threads(cfg.threads), explain_out_of_memory(cfg):
             returned = module.run(cfg, out)
     except UserError as error:
         if not swept:

@@ -143,7 +143,7 @@ def test_what_follows_of_the_rates(
     )
     # 6 s over 1/25 - 1/40 of a second.
     assert "precision=fp32 threads=1 compile=true" in result.out
-    assert "Compiling took 6 s, which 400 updates make up for." in result.out
+    assert "400 updates" in result.out
 
 
 def test_the_command(
@@ -166,10 +166,10 @@ def test_the_command(
     assert path.with_name("bench.md").read_text().count("tutorial") == 3
 
     for setting, words in (
-        ("recipes=[mnist,other]", "recipes is ['mnist', 'other']; it should be 'mnist',"),
-        ("precisions=[tf32]", "precisions has tf32, which only GPUs have; on cpu it can have fp32"),
-        ("recipes=[]", "recipes is []; list should have at least 1 item"),
-        ("rounds=1", "rounds is 1; it should be greater than or equal to 2"),
+        ("recipes=[mnist,other]", "recipes is ['mnist', 'other']"),
+        ("precisions=[tf32]", "precisions has tf32"),
+        ("recipes=[]", "recipes is []"),
+        ("rounds=1", "rounds is 1"),
     ):
         result = gan("bench", setting)
         assert result.code == 1

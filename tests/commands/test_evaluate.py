@@ -51,7 +51,7 @@ def test_a_run_beside_the_references(gan: Gan, tmp_path: Path) -> None:
 def test_several_runs(gan: Gan, tmp_path: Path) -> None:
     signed = [
         "dataset.range=signed", "network.generator.output=tanh",
-        "network.generator.marginal_bias=false",
+        "network.generator.init.marginal_bias=false",
     ]  # fmt: skip
     for name, more in (("a", []), ("b", ["seed=1"]), ("c", signed)):
         trained = gan("train", *SMALL, "schedule.steps=3", f"hydra.run.dir={name}", *more)

@@ -31,7 +31,7 @@ def test_runs(two_runs: Path, gan: Gan) -> None:
     assert sorted(path.name for path in two_runs.iterdir()) == ["train"]
 
     empty = gan("runs", "outputs=nowhere")
-    assert (empty.code, "outputs is nowhere, which holds no run" in empty.err) == (1, True)
+    assert (empty.code, "outputs is nowhere" in empty.err) == (1, True)
 
 
 def test_diff_by_names(two_runs: Path, gan: Gan) -> None:
@@ -43,8 +43,8 @@ def test_diff_by_names(two_runs: Path, gan: Gan) -> None:
     ]
     assert "have the same settings" in gan("diff", "a=first", f"b={two_runs}/train/first").out
     missing = gan("diff", "first", "third")
-    assert (missing.code, "b is third, which is not a run" in missing.err) == (1, True)
-    assert "gan diff takes 2 runs: gan diff A B." in gan("diff", "first").err
+    assert (missing.code, "b is third" in missing.err) == (1, True)
+    assert "gan diff A B" in gan("diff", "first").err
 
 
 def test_show(two_runs: Path, gan: Gan) -> None:

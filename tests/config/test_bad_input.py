@@ -41,7 +41,7 @@ Gan = Callable[..., Result]
         ("network.generator.shape=[1,9,9]", ["(1, 9, 9)", "dataset.shape is (1, 8, 8)"]),
         (
             "network.generator.output=tanh",
-            ["network.generator: marginal_bias is true with output tanh"],
+            ["network.generator: init.marginal_bias is true with output tanh"],
         ),
         (
             "network.generator.activations=[relu,relu,relu]",
@@ -68,7 +68,7 @@ Gan = Callable[..., Result]
         ("dataset.shape=[1,4,16]", ["dataset.shape is (1, 4, 16); it must be (1, 8, 8)"]),
         (
             "dataset=ring dataset.shape=[3,1,1] network.generator.output=linear "
-            "network.generator.marginal_bias=false",
+            "network.generator.init.marginal_bias=false",
             ["dataset.shape is (3, 1, 1); it must be (2, 1, 1)"],
         ),
         ("dataset=folder dataset.path=", ["path is empty"]),

@@ -200,7 +200,7 @@ KEYS = (
     "network",
     "network.generator.widths",
     "network.generator.output",
-    "network.generator.irange",
+    "network.generator.init.irange",
     "network.discriminator.units",
     "network.discriminator.pieces",
     "network.discriminator.keep_prob_input",

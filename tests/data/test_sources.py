@@ -145,7 +145,7 @@ def test_missing_files_without_network(
 def test_truncated_file(idx_dir: Path, size: int) -> None:
     path = idx_dir / "MNIST/raw/train-images-idx3-ubyte"
     path.write_bytes(path.read_bytes()[:size])
-    with pytest.raises(MissingDataError, match=r"MNIST can't be read .* delete damaged files"):
+    with pytest.raises(MissingDataError, match="damaged files"):
         IDX("MNIST", idx_dir, valid=10).load()
 
 
@@ -168,7 +168,7 @@ def test_files_of_other_data(file: str, content: np.ndarray, words: str, idx_dir
 
 
 def test_a_validation_set_as_large_as_the_training_set_is_refused(idx_dir: Path) -> None:
-    with pytest.raises(UserError, match=r"dataset.valid is 60; it must be less than 60"):
+    with pytest.raises(UserError, match=r"dataset\.valid is 60"):
         IDX("MNIST", idx_dir, valid=60).load()
 
 

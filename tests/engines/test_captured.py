@@ -7,13 +7,14 @@ its time.
 import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from helpers.command import SMALL, Result, assert_same, needs_compiler, weights
 from helpers.cpu_graph import stand_in
-from helpers.trainers import ONE_PASS, PLAIN, small_trainer
+from helpers.trainers import ONE_PASS, PLAIN, noise, small_trainer
 from torch import Tensor, nn
 from torch.fx.experimental.proxy_tensor import make_fx
 
@@ -77,17 +78,18 @@ def training(
     networks: tuple[nn.Module, nn.Module] = (
         (DCGANGenerator(10, SHAPE, 8), DCGANDiscriminator(SHAPE, 8))
         if discriminator is DCGANDiscriminator
-        else (Generator(10, SHAPE, [60, 70], irange=[0.1]), discriminator())
+        else (Generator(10, SHAPE, [60, 70], init={"irange": [0.1]}), discriminator())
     )
     form = PLAIN if discriminator is DCGANDiscriminator else ONE_PASS
 
     def z(m: int, rng: torch.Generator) -> Tensor:
         return prior(m, rng).to(dtype)
 
-    return small_trainer(
-        *networks, optimizer, form[update], k, shape=SHAPE, n=200, m=50, prior=z, g_rate=2,
-        dtype=dtype, device=on, engine=engine, ema_decay=0.9,
+    t = small_trainer(
+        *networks, optimizer, noise(SHAPE, 200, 50, dtype, on), form[update], k, z, g_rate=2,
+        ema_decay=0.9,
     )  # fmt: skip
+    return replace(t, update=engine(t.update, optimizer.set_from_tensor)) if engine else t
 
 
 def train(t: Trainer, steps: int) -> dict:
@@ -258,7 +260,7 @@ def test_what_cannot_be_compiled_is_a_sentence(
     monkeypatch.setattr(torch, "compile", lambda *_, **__: fail)
     train(training(discriminator=discriminator), 2)
     t = training(discriminator=discriminator, engine=Compiled)
-    with pytest.raises(UserError, match=rf"can't be compiled \({reason}.*\); compile=false"):
+    with pytest.raises(UserError, match=rf"{reason}.*compile=false"):
         t.train_step()
 
 
@@ -266,7 +268,7 @@ def test_what_cannot_be_compiled_is_a_sentence(
 def test_a_compiler_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """With PyTorch's own error."""
     monkeypatch.setattr(torch._inductor.config.cpp, "cxx", ("no-such-compiler",))
-    with pytest.raises(UserError, match=r"can't be compiled \(.*no-such-compiler.*\)"):
+    with pytest.raises(UserError, match="no-such-compiler"):
         training(engine=Compiled).train_step()
 
 
@@ -282,7 +284,5 @@ def test_what_cannot_be_captured_is_a_sentence(device: str, reason: str) -> None
     with graphs_on(device):
         train(training(discriminator=Waiting, device=device), 2)
         t = training(discriminator=Waiting, engine=Graph, device=device)
-        with pytest.raises(
-            UserError, match=rf"can't be captured as a CUDA graph \({reason}\); cuda_graph=false"
-        ):
+        with pytest.raises(UserError, match=rf"{reason}.*cuda_graph=false"):
             t.train_step()

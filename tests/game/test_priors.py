@@ -22,7 +22,7 @@ def test_uniform_fills_its_range() -> None:
     assert z.min() < -1.73
     scaled = Uniform(1, 0, 1)(100_000, torch.Generator().manual_seed(0))
     torch.testing.assert_close(scaled, (z + math.sqrt(3)) / (2 * math.sqrt(3)), atol=1e-6, rtol=0)
-    with pytest.raises(UserError, match="high must be more than low"):
+    with pytest.raises(UserError, match="high"):
         Uniform(1, 1, 1)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 from helpers.command import assert_same
-from helpers.trainers import small_trainer
+from helpers.trainers import noise, small_trainer
 from torch import nn
 
 from gan_cli.engines.one_pass import alternating, simultaneous
@@ -41,7 +41,7 @@ def training(
     torch.manual_seed(0)
     generator = Generator(4, SHAPE, [5, 7], batch_norm=[True])
     t = small_trainer(
-        generator, Noisy(), optimizer, update, shape=SHAPE, g_rate=2, ema_decay=ema_decay
+        generator, Noisy(), optimizer, noise(SHAPE), update, g_rate=2, ema_decay=ema_decay
     )
     for _ in range(steps):
         t.train_step()
@@ -79,12 +79,12 @@ def test_a_checkpoint_of_another_version_is_refused(tmp_path: Path) -> None:
     content = state.state_dict()
     del content["logits"]
     checkpoints.save(tmp_path, content)
-    with pytest.raises(UserError, match="of another version of gan, without 'logits'"):
+    with pytest.raises(UserError, match="logits"):
         checkpoints.restore(state, tmp_path)
 
 
 def test_weights_are_within_their_bound_from_the_start() -> None:
-    generator = Generator(4, SHAPE, [5, 7], irange=[3.0], max_col_norm=0.5)
+    generator = Generator(4, SHAPE, [5, 7], init={"irange": [3.0]}, max_col_norm=0.5)
     discriminator = MaxoutDiscriminator(SHAPE, [4, 6], 3, [3.0], max_col_norm=0.25)
     builds = (MOMENTUM.build, MOMENTUM.build)
     new_state(generator, discriminator, builds, 0, torch.device("cpu"))
@@ -129,11 +129,11 @@ def test_a_run_resumes_on_another_device(caplog: pytest.LogCaptureFixture) -> No
     assert from_gpu[0] == from_gpu[1]
     assert from_gpu[0][0] != from_gpu[2][0]
     assert from_gpu[0][1] != from_gpu[2][1]
-    assert "step 3 was written on cuda: the random numbers on cpu start anew" in caplog.text
+    assert "step 3 was written on cuda" in caplog.text
 
     to_gpu = training().state
     to_gpu.rng = OtherDevice()
     to_gpu.load_state_dict({**on_cpu, "logits": None})  # which would have to go to the GPU
     assert draws(to_gpu) not in from_gpu
-    assert "written on cpu: the random numbers on cuda start anew" in caplog.text
+    assert "written on cpu" in caplog.text
     assert_same(to_gpu.generator.state_dict(), t.state.generator.state_dict())

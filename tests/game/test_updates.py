@@ -8,10 +8,11 @@ import pytest
 import torch
 from helpers.command import assert_same, needs_compiler
 from helpers.reference import Pair, RecordingPrior, record_masks
-from helpers.trainers import ONE_PASS, PLAIN, small_trainer
+from helpers.trainers import ONE_PASS, PLAIN, noise, small_trainer
 from torch import Tensor, nn
 
 from gan_cli.engines.compiled import Compiled
+from gan_cli.engines.mixed_precision import in_precision
 from gan_cli.engines.per_sample import is_per_sample
 from gan_cli.game.objectives import Minimax, NonSaturating
 from gan_cli.game.priors import Uniform
@@ -41,19 +42,18 @@ def training(
     k: int = 1,
     discriminator: nn.Module | None = None,
     form: dict = ONE_PASS,
-    **settings: object,
+    **average: float,
 ) -> Trainer:
     torch.manual_seed(0)
     # Larger weights than the paper's, so that every path through the pair matters.
-    generator = Generator(4, SHAPE, [5, 7], irange=[0.8])
+    generator = Generator(4, SHAPE, [5, 7], init={"irange": [0.8]})
     discriminator = discriminator or MaxoutDiscriminator(SHAPE, [4, 6], 3, [0.8])
     optimizer = Momentum(
         lr=0.5, lr_decay=1.2, lr_min=0.1, momentum=0.3, momentum_end=0.9, momentum_epochs=4
     )
     return small_trainer(
-        generator, discriminator, optimizer, form[updates], k, shape=SHAPE, m=M,
-        prior=RecordingPrior(Uniform(4)), objective=OBJECTIVES[objective], dtype=torch.float64,
-        **settings,
+        generator, discriminator, optimizer, noise(SHAPE, m=M, dtype=torch.float64), form[updates],
+        k, RecordingPrior(Uniform(4)), OBJECTIVES[objective], **average,
     )  # fmt: skip
 
 
@@ -198,20 +198,22 @@ def test_the_average_is_never_older_than_the_generator(decay: float) -> None:
     assert_same(t.state.state_dict(), unseen.state.state_dict())
 
 
-def in_precision(precision: torch.dtype | None, form: dict = ONE_PASS, k: int = 1, **dropout):
+def trainer_in(
+    precision: torch.dtype | None, form: dict = ONE_PASS, k: int = 1, **dropout: float
+) -> Trainer:
     torch.manual_seed(0)
-    return small_trainer(
-        Generator(16, (1, 8, 8), [64], irange=[0.1]),
+    t = small_trainer(
+        Generator(16, (1, 8, 8), [64], init={"irange": [0.1]}),
         MaxoutDiscriminator((1, 8, 8), [32], 5, [0.1], **dropout),
-        Momentum(lr=0.1), form["alternating"], k, shape=(1, 8, 8), n=200, m=50, prior=Uniform(16),
-        precision=precision,
+        Momentum(lr=0.1), noise((1, 8, 8), n=200, m=50), form["alternating"], k, Uniform(16),
     )  # fmt: skip
+    return t if precision is None else replace(t, update=in_precision(t.update, t.state, precision))
 
 
 def test_bf16_differs_by_rounding_alone() -> None:
     """Weights after an iteration, and its logits, in bf16 and in fp32."""
     logits, after = [], []
-    for t in (in_precision(None), in_precision(torch.bfloat16)):
+    for t in (trainer_in(None), trainer_in(torch.bfloat16)):
         t.train_step()
         logits += t.state.logits
         after.append(torch.cat([p.flatten() for p in weights(t.state.generator)]))
@@ -226,7 +228,7 @@ def test_bf16_differs_by_rounding_alone() -> None:
 def test_d_scores_with_the_weights_that_the_update_before_left(
     form: dict, passes: int, precision: torch.dtype | None, k: int
 ) -> None:
-    t = in_precision(precision, form, k, keep_prob_input=1, keep_prob_hidden=1)
+    t = trainer_in(precision, form, k, keep_prob_input=1, keep_prob_hidden=1)
     discriminator = t.state.discriminator
     scored = []
 

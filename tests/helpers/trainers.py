@@ -1,4 +1,4 @@
-"""One builder of a small trainer, for tests of whatever stands around it."""
+"""A small trainer, for tests of whatever stands around it."""
 
 import copy
 
@@ -8,8 +8,6 @@ from torch import nn
 from gan_cli.data.minibatches import Minibatches
 from gan_cli.data.source import Split
 from gan_cli.engines import one_pass
-from gan_cli.engines.captured import Captured
-from gan_cli.engines.mixed_precision import in_precision
 from gan_cli.game import updates
 from gan_cli.game.objectives import NonSaturating, Objective
 from gan_cli.game.priors import Uniform
@@ -24,44 +22,40 @@ PLAIN = {"alternating": updates.alternating, "simultaneous": updates.simultaneou
 ONE_PASS = {"alternating": one_pass.alternating, "simultaneous": one_pass.simultaneous}
 
 
+def noise(
+    shape: tuple[int, int, int],
+    n: int = 20,
+    m: int = 6,
+    dtype: torch.dtype = torch.float32,
+    device: torch.device = torch.device("cpu"),  # noqa: B008
+) -> Minibatches:
+    """Return minibatches of m of n images of noise."""
+    images = torch.randint(0, 256, (n, *shape), dtype=torch.uint8)
+    return Minibatches(Split(images, None), m, 1, lambda x: x.to(dtype) / 255, device)
+
+
 def small_trainer(
     generator: nn.Module,
     discriminator: nn.Module,
     optimizer: Optimizer,
+    minibatches: Minibatches,
     update: Update = one_pass.simultaneous,
     k: int = 1,
-    *,
-    shape: tuple[int, int, int],
-    n: int = 20,
-    m: int = 6,
     prior: DrawZ | None = None,
     objective: Objective | None = None,
     g_rate: float = 1.0,
-    dtype: torch.dtype = torch.float32,
-    precision: torch.dtype | None = None,
-    device: torch.device = torch.device("cpu"),  # noqa: B008
-    engine: type[Captured] | None = None,
-    ema_decay: float = 0.0,
-    ema_power: float = 8.0,
+    **average: float,
 ) -> Trainer:
-    """Return a trainer on noise (n, *shape); G's learning rate is `g_rate` times D's."""
-    images = torch.randint(0, 256, (n, *shape), dtype=torch.uint8)
-    minibatches = Minibatches(Split(images, None), m, 1, lambda x: x.to(dtype) / 255, device)
+    """Return a trainer on `minibatches`; G's learning rate is `g_rate` times D's."""
+    dtype, device = minibatches[0].dtype, minibatches.device
     of_g = copy.copy(optimizer)
     of_g.lr *= g_rate
     builds = (of_g.build, optimizer.build)
     state = new_state(generator.to(dtype), discriminator.to(dtype), builds, 0, device)
 
-    def rule(torch_optimizer: torch.optim.Optimizer) -> Optimizer:
-        return of_g if torch_optimizer is state.g_optimizer else optimizer
-
     def set_hyperparameters(torch_optimizer: torch.optim.Optimizer, n: int) -> None:
-        epoch = n // minibatches.per_epoch + 1
-        rule(torch_optimizer).set_hyperparameters(torch_optimizer, n, epoch)
+        rule = of_g if torch_optimizer is state.g_optimizer else optimizer
+        rule.set_hyperparameters(torch_optimizer, n, n // minibatches.per_epoch + 1)
 
     game = Game(objective or NonSaturating(), prior or Uniform(4), set_hyperparameters)
-    if precision is not None:
-        update = in_precision(update, state, precision)
-    if engine is not None:
-        update = engine(update, lambda o, rates: rule(o).set_from_tensor(o, rates))
-    return Trainer(state, game, update, minibatches, k, optimizer, ema_decay, ema_power)
+    return Trainer(state, game, update, minibatches, k, optimizer, **average)

@@ -121,5 +121,5 @@ def test_order_and_chunks_do_not_matter(
 
 
 def test_too_few_samples_are_refused() -> None:
-    with pytest.raises(UserError, match=r"at least 17 samples .* there are 16"):
+    with pytest.raises(UserError, match="at least 17"):
         frechet(features(16), features(400))

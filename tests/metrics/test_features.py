@@ -94,7 +94,7 @@ def test_a_damaged_file_is_named(data: Data, tmp_path: Path) -> None:
     feature_space(SOURCE, data, tmp_path)
     (path,) = tmp_path.iterdir()
     path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(UserError, match=rf"{path.name} is damaged"):
+    with pytest.raises(UserError, match=path.name):
         load_classifier(path)
 
 
@@ -109,7 +109,7 @@ def test_shipped_weights_know_their_data(mnist_dir: Path, monkeypatch: pytest.Mo
 
 def test_shipped_weights_are_checked(data: Data, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(features, "SHIPPED", {"digits": "0" * 64})
-    with pytest.raises(UserError, match="its SHA-256 differs"):
+    with pytest.raises(UserError, match="SHA-256"):
         feature_space(SOURCE, data, Path())
 
 

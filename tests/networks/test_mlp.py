@@ -13,7 +13,7 @@ SHAPE = (1, 28, 28)
 
 
 def test_the_papers_mnist_pair() -> None:
-    g = Generator(100, SHAPE, [1200, 1200], irange=[0.05], biases=[0, 0, 2.0])
+    g = Generator(100, SHAPE, [1200, 1200], init={"irange": [0.05], "biases": [0, 0, 2.0]})
     d = MaxoutDiscriminator(SHAPE, [240, 240], 5, [0.005])
     g_count, d_count = (sum(p.numel() for p in network.parameters()) for network in (g, d))
     assert g_count == 100 * 1200 + 1200 + 1200 * 1200 + 1200 + 1200 * 784 + 784
@@ -33,7 +33,7 @@ def test_a_generator_without_input_gives_the_mean_image() -> None:
     mean = torch.rand(SHAPE)
     mean[0, 0, :5] = 0
     mean[0, 1, :5] = 1
-    g = Generator(4, SHAPE, [8], irange=[1e-9], marginal_bias=True)
+    g = Generator(4, SHAPE, [8], init={"irange": [1e-9], "marginal_bias": True})
     g.set_mean(mean)
     torch.testing.assert_close(g(torch.randn(2, 4))[0], mean, atol=2e-7, rtol=0)
     limit = math.log((1 - 1e-7) / 1e-7)
@@ -42,8 +42,8 @@ def test_a_generator_without_input_gives_the_mean_image() -> None:
 
 
 def test_marginal_bias_needs_a_sigmoid() -> None:
-    with pytest.raises(UserError, match="marginal_bias is true with output tanh"):
-        Generator(4, SHAPE, [8], output="tanh", marginal_bias=True)
+    with pytest.raises(UserError, match="marginal_bias"):
+        Generator(4, SHAPE, [8], output="tanh", init={"marginal_bias": True})
 
 
 @pytest.mark.parametrize(("output", "low", "high"), [("sigmoid", 0, 1), ("tanh", -1, 1)])
@@ -60,7 +60,7 @@ def test_lists_hold_for_all_layers_or_for_each() -> None:
     g = Generator(4, SHAPE, [8, 9, 10], ["leaky_relu"], [False, True, True])
     kinds = [type(layer).__name__ for layer in g.hidden]
     assert kinds == ["Linear", "LeakyReLU", *["Linear", "BatchNorm1d", "LeakyReLU"] * 2]
-    with pytest.raises(UserError, match=r"batch_norm has 2 entries.* or 3"):
+    with pytest.raises(UserError, match="batch_norm has 2"):
         Generator(4, SHAPE, [8, 9, 10], batch_norm=[False, True])
 
 

@@ -68,8 +68,8 @@ def test_a_diverged_run_is_restored(gan: Gan, tmp_path: Path, at_step) -> None:
     at_step(23, lambda state: poison(state.discriminator, float("nan")))
     result = gan("train", *SHORT, "on_nan=restore", "checkpoint.every_steps=10", "hydra.run.dir=a")
     assert result.code == 0, result.err
-    assert "holds NaN at step 25: training has diverged" in result.out
-    assert "Back to step 20, with new random numbers, restore 1 of at most 3." in result.out
+    assert "NaN at step 25" in result.out
+    assert "Back to step 20" in result.out
     assert [int(row["step"]) for row in rows(tmp_path / "a")] == list(range(5, 41, 5))
     assert weights(tmp_path / "a")["restored"] == 1
 
@@ -86,7 +86,7 @@ def test_a_run_that_always_diverges_stops_after_three_times(
     result = gan("train", *SHORT, "on_nan=restore", "hydra.run.dir=a")
     assert result.code == 1
     assert "restore 3 of at most 3" in result.out
-    assert "It was restored 3 times already." in result.err
+    assert "3 times" in result.err
     assert len(result.err.splitlines()) == 1
     assert weights(tmp_path / "a")["step"] == 0
 
@@ -103,7 +103,7 @@ def test_a_collapse_is_reported(action: str, gan: Gan, tmp_path: Path, at_step) 
         at_step(step, flatten)
     result = gan(
         "train", *SHORT, "monitor.every_epochs=0.06", "schedule.steps=16", f"on_collapse={action}",
-        "network.generator.irange=[1.0]", "hydra.run.dir=a",
+        "network.generator.init.irange=[1.0]", "hydra.run.dir=a",
     )  # fmt: skip
     message = "G's samples have collapsed at step 8: their spread is 0.000 of the data's, down"
     assert (result.out + result.err).count("have collapsed") == 1
@@ -143,7 +143,7 @@ def test_a_full_disk_stops_the_run_with_its_checkpoints_whole(gan: Gan, tmp_path
     assert result.code == 1
     assert len(result.err.splitlines()) == 1, result.err
     assert "Cannot write to a at step 3" in result.err
-    assert "File too large. Its checkpoints are intact" in result.err
+    assert "File too large" in result.err
     assert status(tmp_path / "a")["status"] == "failed"
     assert {p.name: p.read_bytes() for p in (tmp_path / "a/checkpoints").iterdir()} == before
 
@@ -175,7 +175,7 @@ def test_a_disk_that_fills_up_while_a_sweep_runs(gan: Gan, tmp_path: Path, at_st
         result = gan(*command)
     assert result.code == 1
     assert "seed=1: Cannot write to s/seed=1 at step 3" in result.out
-    assert result.err.splitlines()[-1].startswith("The jobs in s can't continue: File too large.")
+    assert "File too large" in result.err.splitlines()[-1]
 
     assert gan(*command).code == 0
     assert status(tmp_path / "s/seed=1")["status"] == "finished"
@@ -192,7 +192,7 @@ def test_too_little_memory(gan: Gan, tmp_path: Path) -> None:
     result = gan("train", "network.generator.widths=[9999,999999999]")
     assert result.code == 1
     asked = 4 * 9999 * 999999999
-    assert f"Out of memory on cpu, which was asked for {asked} bytes" in result.err
+    assert f"{asked} bytes" in result.err
     assert "schedule.batch_size=100" in result.err
     assert "network.generator.widths=[9999, 999999999]" in result.err
     assert list(tmp_path.iterdir()) == []

@@ -93,7 +93,7 @@ def test_a_job_s_directory_is_a_path_like_any_other(gan: Gan, tmp_path: Path) ->
     assert weights(tmp_path / job)["step"] == 8
     result = gan("sample", "run=nowhere/seed=1", "n=4")
     assert result.code == 1
-    assert "run is nowhere/seed=1, which is not a run" in result.err
+    assert "run is nowhere/seed=1" in result.err
 
 
 def test_a_failing_job_is_reported_at_once_and_leaves_the_others(gan: Gan, tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_no_job_begins_after_a_failure_with_fail_fast(gan: Gan, tmp_path: Path) 
     jobs_of = ["optimizer.lr=0.1,1e30,0.2", "seed=0,1"]
     result = gan("train", "-m", *SWEEP, *jobs_of, "sweep.fail_fast=true")
     assert result.code == 1
-    assert "1 of 6 jobs failed; not begun, as sweep.fail_fast is true: 3" in result.err
+    assert "sweep.fail_fast is true: 3" in result.err
     names = ["optimizer.lr=0.1,seed=0", "optimizer.lr=0.1,seed=1", "optimizer.lr=1e+30,seed=0"]
     study = tmp_path / "outputs/sweep/study"
     assert sorted(path.name for path in study.glob("*=*")) == names
@@ -131,24 +131,21 @@ def test_no_job_begins_after_a_failure_with_fail_fast(gan: Gan, tmp_path: Path) 
     # A session without it begins all; what can't even be composed stops one with it as well.
     assert "2 of 6 jobs failed" in gan("train", "-m", *SWEEP, *jobs_of).err
     result = gan("train", "-m", *SWEEP, "prior=uniform,nowhere", "sweep.fail_fast=true")
-    assert "1 of 2 jobs failed; not begun, as sweep.fail_fast is true: 1" in result.err
+    assert "sweep.fail_fast is true: 1" in result.err
     assert not (study / "prior=uniform").exists()
 
 
 def test_presets_and_names_without_a_sweep(gan: Gan, tmp_path: Path) -> None:
     settings = SWEEP[:-1]
     for wrong, words in [
-        (["sweep=seeds"], "without -m this is a single run; `gan train -m sweep=seeds ...`"),
-        (["sweep.fail_fast=true"], "sweep.fail_fast is true, but without -m this is a single run"),
-        (
-            ["-m", "seed=0,1", "sweep.fail_fast=yes please"],
-            "sweep.fail_fast is yes please; it must",
-        ),
-        (["-m", "sweep=seedz"], "sweep is seedz, which is none of ablation, k, lr, objective"),
-        (["-m", "+sweep=seeds"], "it has a value already, which is set without the +"),
+        (["sweep=seeds"], "-m sweep=seeds"),
+        (["sweep.fail_fast=true"], "sweep.fail_fast is true"),
+        (["-m", "seed=0,1", "sweep.fail_fast=yes please"], "sweep.fail_fast is yes please"),
+        (["-m", "sweep=seedz"], "sweep is seedz"),
+        (["-m", "+sweep=seeds"], "without the +"),
         (["-m", "sweep=search"], "hydra/sweeper=optuna"),
-        (["-m", "sweep=a/b", "seed=0,1"], "sweep is a/b; it must be a name without /"),
-        (["-m", "sweep=..", "seed=0,1"], "sweep is ..; it must be a name without /"),
+        (["-m", "sweep=a/b", "seed=0,1"], "sweep is a/b"),
+        (["-m", "sweep=..", "seed=0,1"], "sweep is .."),
         (["-m", "seed=0,1", "hydra/launcher=none"], "There is no hydra/launcher=none"),
     ]:
         result = gan("train", *wrong, *settings)
@@ -194,7 +191,7 @@ ABLATIONS = {
     "uniform_01": {"prior.low": 0, "prior.high": 1},
     "gaussian": {"prior._target_": "gan_cli.game.priors.Gaussian", "prior.low": None,
                  "prior.high": None},
-    "no_marginal_bias": {"network.generator.marginal_bias": False},
+    "no_marginal_bias": {"network.generator.init.marginal_bias": False},
     "unscaled_dropout": {"network.discriminator.scale_kept": False},
     "no_ramp": {"optimizer.momentum_end": 0.5},
     "minimax": {"objective._target_": "gan_cli.game.objectives.Minimax"},

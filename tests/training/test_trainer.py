@@ -2,7 +2,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from helpers.trainers import small_trainer
+from helpers.trainers import noise, small_trainer
 
 from gan_cli.networks.maxout import MaxoutDiscriminator
 from gan_cli.networks.mlp import Generator
@@ -15,7 +15,7 @@ SHAPE = (1, 3, 3)
 def trainer() -> Trainer:
     torch.manual_seed(0)
     pair = Generator(4, SHAPE, [5, 7]), MaxoutDiscriminator(SHAPE, [4, 6], 3, [0.5])
-    return small_trainer(*pair, Momentum(0.1), shape=SHAPE)
+    return small_trainer(*pair, Momentum(0.1), noise(SHAPE))
 
 
 class Rows:

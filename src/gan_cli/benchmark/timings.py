@@ -65,6 +65,11 @@ class Timing:
         )
 
 
+def table(timings: Sequence[Timing], advice: str) -> str:
+    """Return the timings and what follows of them, as Markdown."""
+    return "\n".join([HEADER, RULE, *(timing.row() for timing in timings), "", advice, ""])
+
+
 def time_recipe(
     recipe: str,
     new_trainer: NewTrainer,

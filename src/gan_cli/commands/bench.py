@@ -64,8 +64,7 @@ def run(cfg: DictConfig, out: Path) -> None:
     advice = timings.advice(timed, partial(new_trainer, cfg, cfg.recipes[0]), measure, device)
     log.info("%s", advice)
 
-    table = [timings.HEADER, timings.RULE, *(timing.row() for timing in timed), "", advice, ""]
-    write_atomically(out / "bench.md", "\n".join(table).encode())
+    write_atomically(out / "bench.md", timings.table(timed, advice).encode())
     content = {
         **environ, "command": " ".join(sys.argv), "rounds": cfg.rounds,
         "timings": [asdict(timing) for timing in timed], "advice": advice, "peak_memory_gb": memory,

@@ -17,7 +17,6 @@ from gan_cli.files import relative
 from gan_cli.metrics.neighbors import COMPARED
 from gan_cli.ranges import Count
 from gan_cli.runs.load import Trained, load_data, load_trained
-from gan_cli.sampling.arrays import write_samples
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +59,8 @@ def _grid(cfg: DictConfig, out: Path, trained: Trained) -> None:
         n = len(real)
     shown = min(n, SHOWN)
     enlargement(shown, cfg.columns, source.shape, cfg.scale)
-    _save(cfg, n, trained)
+    if cfg.save is not None:
+        trained.save(cfg.save, n, cfg.seed)
     image = picture(trained.samples(shown, cfg.seed), source, cfg.columns, cfg.scale)
     if real is not None:
         beside = picture(real[:shown], source, cfg.columns, cfg.scale)
@@ -74,19 +74,11 @@ def _figure2(cfg: DictConfig, out: Path, trained: Trained) -> None:
     """Write rows of samples beside their nearest training images to `out`, and the distances."""
     data = load_data(cfg.data_dir, trained)[0]
     rows, columns = layout(cfg.n, cfg.columns, cfg.scale, data)
-    _save(cfg, rows * columns, trained)
+    if cfg.save is not None:
+        trained.save(cfg.save, rows * columns, cfg.seed)
     samples = trained.samples(max(rows * columns, COMPARED), cfg.seed)
     figure = figure2(samples, rows, columns, trained.source, data, cfg.scale)
     figure.save(out, trained.origin(cfg.seed))
     for line in figure.table():
         log.info("%s", line)
     log.info("Picture: %s", relative(out / "figure2.png"))
-
-
-def _save(cfg: DictConfig, n: int, trained: Trained) -> None:
-    """Write n samples to `cfg.save`, where that is given."""
-    if cfg.save is not None:
-        path = Path(f"{cfg.save.removesuffix('.npy')}.npy")
-        shape = (n, *trained.source.shape)
-        write_samples(path, trained.blocks(n, cfg.seed), shape)
-        log.info("Samples %s of float32: %s", shape, relative(path))

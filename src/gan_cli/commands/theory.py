@@ -4,7 +4,7 @@ import json
 import logging
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -16,23 +16,16 @@ from gan_cli.config.settings import CommandSettings, Node
 from gan_cli.figures.grid import save_png
 from gan_cli.figures.plot import render
 from gan_cli.files import relative, write_atomically
-from gan_cli.ranges import Count, Seed
+from gan_cli.ranges import Seed
 from gan_cli.runs.environment import environment
-from gan_cli.theory.divergence import LOG_4, Density, Mixture
+from gan_cli.theory.divergence import Density, Mixture
 from gan_cli.theory.figure1 import Panel, figure1
-from gan_cli.theory.moments import Moment, table, train
+from gan_cli.theory.moments import Moment, summary, table, train
 from gan_cli.theory.monotone import Start
-from gan_cli.theory.one_dimensional import LineGame, Schedule
+from gan_cli.theory.one_dimensional import HiddenLayers, LineGame, Schedule
 from gan_cli.training.device import pick_device
 
 log = logging.getLogger(__name__)
-
-
-@dataclass
-class LineDiscriminator:
-    """The widths of its hidden layers."""
-
-    widths: list[Count]
 
 
 @dataclass
@@ -42,7 +35,7 @@ class Settings(CommandSettings):
     objective: Node
     p_data: Density
     generator: Start
-    discriminator: LineDiscriminator
+    discriminator: HiddenLayers
     schedule: Schedule
     quadrature: Annotated[int, Interval(ge=100, le=100_000)]
     seed: Seed
@@ -71,8 +64,7 @@ def run(cfg: DictConfig, out: Path) -> None:
         **environment(device, None, "none"),
         **origin,
         "settings": OmegaConf.to_container(cfg, resolve=True),
-        "moments": {title: asdict(moment) for title, moment in moments.items()},
-        "at_equilibrium": {"value": -LOG_4, "d": 0.5},
+        **summary(moments),
         "seconds": round(time.perf_counter() - start, 1),
     }
     write_atomically(out / "theory.json", json.dumps(content, indent=2).encode())

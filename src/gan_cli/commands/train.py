@@ -8,10 +8,9 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 import torch
-from annotated_types import Interval
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
@@ -23,62 +22,27 @@ from gan_cli.engines.compiled import Compiled
 from gan_cli.engines.cuda_graph import Graph
 from gan_cli.errors import DivergedError, MissingDataError, PrunedError, UserError
 from gan_cli.files import printable, relative
+from gan_cli.game.schedules import ScheduleSettings
 from gan_cli.game.state import State
-from gan_cli.ranges import Count, Decay, Fraction, NonNegative, Positive, Seed
+from gan_cli.ranges import Decay, NonNegative, Seed
 from gan_cli.runs import own_modules, search, sweeps
 from gan_cli.runs.collect import job_at
 from gan_cli.runs.directory import Run, lock, logging_to
 from gan_cli.runs.environment import compare, environment
 from gan_cli.runs.explain_errors import explain_full_disk
-from gan_cli.runs.overview import draw, given, next_commands
+from gan_cli.runs.overview import next_commands, show_finished
 from gan_cli.runs.plan import show_plan
 from gan_cli.runs.resume import given_settings, is_done, resume, resumed_config
+from gan_cli.runs.sweeps import SweepSettings
 from gan_cli.training import checkpoints
-from gan_cli.training.checkpoint_writer import CheckpointWriter
+from gan_cli.training.checkpoint_writer import CheckpointSettings, CheckpointWriter
 from gan_cli.training.device import autocast_type, take_gpu, warn_if_busy
-from gan_cli.training.metric_logger import MetricLogger
+from gan_cli.training.metric_logger import LogSettings, MetricLogger
 from gan_cli.training.monitor import Monitor, MonitorSettings, reference_of
 from gan_cli.training.signals import Stop, stop_signals
 from gan_cli.training.trainer import Trainer
 
 log = logging.getLogger(__name__)
-
-
-@dataclass
-class Schedule:
-    """How long a run is, and what its updates are (Algorithm 1)."""
-
-    updates: Literal["alternating", "simultaneous"]
-    k: Count
-    batch_size: Count
-    epochs: Positive | None
-    steps: Count | None
-
-
-@dataclass
-class Log:
-    """When to log, and how many samples a grid has."""
-
-    every_steps: Count
-    grid_every_steps: Count
-    grid: Annotated[int, Interval(ge=1, le=10_000)]
-
-
-@dataclass
-class Checkpoint:
-    """When to write checkpoints, and the share of the time that they may take."""
-
-    every_epochs: Positive | None
-    every_steps: Count | None
-    every_minutes: NonNegative | None
-    share: Fraction | None
-
-
-@dataclass
-class Sweep:
-    """Settings of a sweep as a whole, which its jobs don't have."""
-
-    fail_fast: bool
 
 
 @dataclass
@@ -90,7 +54,7 @@ class Settings(CommandSettings):
     objective: Node
     prior: Node
     optimizer: Node
-    schedule: Schedule
+    schedule: ScheduleSettings
     seed: Seed
     precision: Literal["auto", "fp32", "tf32", "bf16"]
     cuda_graph: bool
@@ -98,15 +62,15 @@ class Settings(CommandSettings):
     ema_decay: Decay
     ema_power: NonNegative
     data_dir: str
-    log: Log
-    checkpoint: Checkpoint
+    log: LogSettings
+    checkpoint: CheckpointSettings
     monitor: MonitorSettings
     on_nan: Literal["stop", "restore"]
     on_collapse: Literal["warn", "stop"]
     init_from: str | None
     resume: str | None
     dry_run: bool
-    sweep: Sweep
+    sweep: SweepSettings
 
 
 def run(cfg: DictConfig, out: Path) -> float | None:
@@ -273,22 +237,7 @@ def _conclude(run: Run, state: State, stop: Stop) -> None:
     if (missed := job_at(str(where), run.path).missed) is not None:
         log.warning("%s.", missed)
     if not sweeps.is_job():  # `gan report` has the curves and samples of a sweep's jobs
-        _show(run)
-
-
-def _show(run: Run) -> None:
-    """Draw the finished run, and log its settings and what to do next."""
-    try:
-        shown = draw(run, run.path)
-    except (OSError, UserError) as error:
-        log.warning("The run is whole, but no pictures can be drawn of it: %s", error)
-    else:
-        names = ", ".join(str(path.relative_to(run.path)) for path in shown.values())
-        log.info("Pictures in it: %s", names or "none")
-    job = job_at(str(run.path), run.path)
-    log.info("Settings given (all others are the defaults): %s", given(job) or "none")
-    for command in next_commands(job):
-        log.info("  %s", command)
+        show_finished(run)
 
 
 def _last_estimate(out: Path) -> float | None:

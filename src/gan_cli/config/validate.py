@@ -12,6 +12,7 @@ from hydra.utils import get_object
 from omegaconf import Container, DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 from pydantic import ConfigDict, TypeAdapter, ValidationError
+from typing_extensions import is_typeddict
 
 from gan_cli.arguments import LISTED, OPTION_SYNONYMS, POSITIONAL, no_setting
 from gan_cli.errors import UserError
@@ -89,12 +90,14 @@ def check(cfg: DictConfig, command: str, settings: type) -> None:
 
 def _check(cfg: DictConfig, node: DictConfig, prefix: str, hint: Any) -> None:
     """Check a node of `cfg`, all of whose keys begin with `prefix`; `hint` is its own type."""
-    declared = _declared(node, hint)
-    if is_dataclass(hint) and (mismatched := declared.keys() ^ map(str, node)):
-        key = f"{prefix}{min(mismatched)}"
-        if min(mismatched) in node:
-            raise UserError(f"{key} is no setting of this command.")
-        raise UserError(f"{key} is missing: ~{key} has removed it, and gan needs it.")
+    declared, names = _declared(node, hint), set(map(str, node))
+    if _is_mapping(hint):
+        needed = getattr(hint, "__required_keys__", declared.keys())  # all of a dataclass's
+        if unknown := names - declared.keys():
+            raise UserError(f"{prefix}{min(unknown)} is no setting of this command.")
+        if missing := needed - names:
+            key = f"{prefix}{min(missing)}"
+            raise UserError(f"{key} is missing: ~{key} has removed it, and gan needs it.")
     for name in map(str, node):
         key = f"{prefix}{name}"
         if OmegaConf.is_missing(node, name):
@@ -103,7 +106,7 @@ def _check(cfg: DictConfig, node: DictConfig, prefix: str, hint: Any) -> None:
         if value is None and OmegaConf.is_interpolation(node, name):
             continue  # such as the shape of images that are still to be read
         if isinstance(value, DictConfig) and (
-            wanted is Any or is_dataclass(wanted) or "_target_" in value
+            wanted is Any or _is_mapping(wanted) or "_target_" in value
         ):
             _check(cfg, value, f"{key}.", wanted)
         elif fault := _fault(value, wanted):
@@ -112,9 +115,14 @@ def _check(cfg: DictConfig, node: DictConfig, prefix: str, hint: Any) -> None:
             )
 
 
+def _is_mapping(hint: Any) -> bool:
+    """Return whether the type declares the keys of a node, and the type of each."""
+    return is_dataclass(hint) or is_typeddict(hint)
+
+
 def _declared(node: DictConfig, hint: Any) -> dict[str, Any]:
     """Return the types of what a node may hold, as far as they are declared."""
-    if is_dataclass(hint):
+    if _is_mapping(hint):
         return get_type_hints(hint, include_extras=True)
     try:
         target = get_object(node._target_)
@@ -132,7 +140,7 @@ def _adapter(hint: Any) -> TypeAdapter[Any]:
 def _fault(value: Any, hint: Any) -> str | None:
     """Return what `value` should be, if it is not: "it should be less than 1"."""
     try:
-        _adapter(hint).validate_python(
+        _adapter(dict if _is_mapping(hint) else hint).validate_python(
             OmegaConf.to_container(value) if isinstance(value, Container) else value
         )
     except ValidationError as error:

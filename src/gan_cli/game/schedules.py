@@ -1,6 +1,21 @@
 """Schedules: a run's length, and each update's learning rate and momentum, as pure functions."""
 
 import math
+from dataclasses import dataclass
+from typing import Literal
+
+from gan_cli.ranges import Count, Positive
+
+
+@dataclass
+class ScheduleSettings:
+    """How long a run is, and what its updates are (Algorithm 1)."""
+
+    updates: Literal["alternating", "simultaneous"]
+    k: Count
+    batch_size: Count
+    epochs: Positive | None
+    steps: Count | None
 
 
 def iterations(steps: int | None, epochs: float | None, per_epoch: float) -> int | None:

@@ -122,7 +122,8 @@ def init_sparse(layer: nn.Linear, n: int) -> None:
     """
     if n > layer.in_features:
         raise UserError(
-            f"sparse is {n}; it must be at most {layer.in_features}, the output layer's inputs."
+            f"init.sparse is {n}; it must be at most {layer.in_features}, the output layer's "
+            "inputs."
         )
     with torch.no_grad():
         places = torch.rand_like(layer.weight).argsort(1)[:, :n]

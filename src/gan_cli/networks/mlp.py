@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import TypedDict  # before Python 3.12 pydantic needs this one
 
 from gan_cli.errors import UserError
 from gan_cli.networks.layers import (
@@ -20,14 +21,30 @@ from gan_cli.networks.layers import (
 from gan_cli.ranges import Count, Number, Positive, PositiveFraction
 
 
+class InitialWeights(TypedDict, total=False):
+    """How weights and biases start.
+
+    Weights come from U(-irange, irange) and biases are `biases`, each one for all layers or one for
+    each, the output layer last; where irange is None, PyTorch draws both. With `sparse`, each
+    output unit has that many weights, from N(0, 1). With `marginal_bias`, the output starts at the
+    mean training image, for which it must be a sigmoid.
+    """
+
+    irange: Sequence[Positive] | None
+    biases: Sequence[Number]
+    sparse: Count | None
+    marginal_bias: bool
+
+
+AS_PYTORCH: InitialWeights = {}
+
+
 class Generator(nn.Module):
     """G: z (m, z_dim) -> images (m, C, H, W), through hidden layers of the given `widths`.
 
     `activations` and `batch_norm` are one for all hidden layers or one for each; `output` is
-    `sigmoid`, `tanh` or `linear`, and `output_range` the range of its values. Weights come from
-    U(-irange, irange) and biases are `biases`, each one for all layers or one for each, the output
-    layer last; where irange is None, PyTorch draws both. With `sparse`, each output unit has that
-    many weights, from N(0, 1). `max_col_norm` bounds the norm of each unit's incoming weights.
+    `sigmoid`, `tanh` or `linear`, and `output_range` the range of its values. `max_col_norm` bounds
+    the norm of each unit's incoming weights.
     """
 
     def __init__(
@@ -38,31 +55,28 @@ class Generator(nn.Module):
         activations: Sequence[Activation] = ("relu",),
         batch_norm: Sequence[bool] = (False,),
         output: Output = "sigmoid",
-        irange: Sequence[Positive] | None = None,
-        biases: Sequence[Number] = (0.0,),
-        sparse: Count | None = None,
-        marginal_bias: bool = False,
+        init: InitialWeights = AS_PYTORCH,
         max_col_norm: Positive | None = None,
     ) -> None:
         super().__init__()
-        if marginal_bias and output != "sigmoid":
+        self.marginal_bias = init.get("marginal_bias", False)
+        if self.marginal_bias and output != "sigmoid":
             raise UserError(
-                f"marginal_bias is true with output {output}; it is the logit of the mean image, "
-                "so output must be sigmoid."
+                f"init.marginal_bias is true with output {output}; it is the logit of the mean "
+                "image, so output must be sigmoid."
             )
-        self.shape, self.marginal_bias = tuple(shape), marginal_bias
-        self.max_col_norm = max_col_norm
+        self.shape, self.max_col_norm = tuple(shape), max_col_norm
         activate, self.output_range = OUTPUTS[output]
         self.hidden = hidden_layers(z_dim, widths, activations, batch_norm)
         self.output = nn.Linear(([z_dim, *widths])[-1], math.prod(self.shape))
         self.activate = activate()
-        if irange is not None:
-            init_uniform(self, irange, biases)
-        if sparse is not None:
+        if (irange := init.get("irange")) is not None:
+            init_uniform(self, irange, init.get("biases", (0.0,)))
+        if (sparse := init.get("sparse")) is not None:
             init_sparse(self.output, sparse)
 
     def set_mean(self, mean: Tensor) -> None:
-        """With `marginal_bias`, start at the mean training image (C, H, W) in model space.
+        """With `init.marginal_bias`, start at the mean training image (C, H, W) in model space.
 
         The output's bias becomes logit(mean clipped to [1e-7, 1 - 1e-7]), as in the released code.
         """

@@ -3,7 +3,7 @@
 import copy
 import logging
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from gan_cli.game.priors import Prior
 from gan_cli.metrics.references import training_images
 from gan_cli.runs import directory as runs
 from gan_cli.runs import own_modules
+from gan_cli.sampling.arrays import write_samples
 from gan_cli.sampling.samples import draw_z, generate, sample_blocks
 from gan_cli.training import checkpoints
 from gan_cli.training.averaging import current_average
@@ -46,9 +47,12 @@ class Trained:
         """Return samples 0 .. n-1 of `seed` in model space, (n, C, H, W) on the CPU."""
         return generate(self.generator, draw_z(self.prior, n, seed), seed, self.device)
 
-    def blocks(self, n: int, seed: int) -> Iterator[Tensor]:
-        """Yield what `samples` returns in parts, for more than memory holds."""
-        return sample_blocks(self.generator, self.prior, n, seed, self.device)
+    def save(self, save: str, n: int, seed: int) -> None:
+        """Write what `samples` returns, which memory need not hold, to the .npy file `save`."""
+        path, shape = Path(f"{save.removesuffix('.npy')}.npy"), (n, *self.source.shape)
+        blocks = sample_blocks(self.generator, self.prior, n, seed, self.device)
+        write_samples(path, blocks, shape)
+        log.info("Samples %s of float32: %s", shape, relative(path))
 
     def training_images(self, n: int, seed: int, data_dir: str) -> Tensor:
         """Return n of the images that G was trained on, in model space, (n, C, H, W).

@@ -1,21 +1,58 @@
 """A run at a glance: its curves, its samples while it trained, its settings, what to do next."""
 
+import logging
 import shlex
-from collections.abc import Collection, Mapping
+import time
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from gan_cli.errors import UserError
 from gan_cli.figures.grid import Picture, save_animation, save_png
 from gan_cli.figures.titles import side_by_side
 from gan_cli.files import relative
-from gan_cli.runs.collect import Job
+from gan_cli.runs.collect import Job, job_at
 from gan_cli.runs.directory import Run
+
+log = logging.getLogger(__name__)
 
 # An animation of more frames says no more; of more pixels it takes seconds and much memory.
 FRAMES = 60
 PIXELS = 50_000_000
+
+HEADS = ("run", "data", "settings given", "step", "status", "best estimate", "age")
+
+
+def table(runs: Sequence[Run], outputs: Path) -> list[str]:
+    """Return a line for each run, named by its path below `outputs`, under HEADS."""
+    rows = [HEADS, *(_row(run, str(run.path.relative_to(outputs))) for run in runs)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+
+
+def _row(run: Run, name: str) -> tuple[str, ...]:
+    age = _age(time.time() - run.last_written())
+    try:
+        job = job_at(name, run.path)
+    except UserError:
+        return name, "", "", "", "unreadable", "", age
+    data = job.settings.get("dataset.name") or job.settings["dataset._target_"].rpartition(".")[2]
+    step = max([run.step(), *(row["step"] for row in job.rows[-1:])])
+    given_to = given(job, without=["dataset"])
+    score = "" if job.best is None else job.criterion.shown(job.best[0])
+    return name, str(data), given_to, f"{step:.0f}", job.status, score, age
+
+
+def _age(seconds: float) -> str:
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def draw(run: Run, out: Path) -> dict[str, Path]:
@@ -39,6 +76,21 @@ def draw(run: Run, out: Path) -> dict[str, Path]:
     if grids:
         shown["The last grid"] = grids[max(grids)]
     return shown
+
+
+def show_finished(run: Run) -> None:
+    """Draw a run that has finished, into it, and log its settings and what to do next."""
+    try:
+        shown = draw(run, run.path)
+    except (OSError, UserError) as error:
+        log.warning("The run is whole, but no pictures can be drawn of it: %s", error)
+    else:
+        names = ", ".join(str(path.relative_to(run.path)) for path in shown.values())
+        log.info("Pictures in it: %s", names or "none")
+    job = job_at(str(run.path), run.path)
+    log.info("Settings given (all others are the defaults): %s", given(job) or "none")
+    for command in next_commands(job):
+        log.info("  %s", command)
 
 
 def given(job: Job, without: Collection[str] = ()) -> str:

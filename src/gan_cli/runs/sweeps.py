@@ -4,6 +4,7 @@ import hashlib
 import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,13 @@ FAIL_FAST = ".fail_fast"
 NAME_LENGTH = 150
 # The name of the job of a sweep that varies nothing.
 ALONE = "all"
+
+
+@dataclass
+class SweepSettings:
+    """Settings of a sweep as a whole, which its jobs don't have."""
+
+    fail_fast: bool
 
 
 def named() -> str | None:

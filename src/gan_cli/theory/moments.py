@@ -3,7 +3,7 @@
 import logging
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import torch
 from torch import Tensor
@@ -91,10 +91,7 @@ def train(game: LineGame, cells: int) -> Iterator[tuple[Moment, Panel]]:
     yield moment, _panel(game, "after D's inner loop")
     for _ in range(schedule.g_steps):
         game.generator_step()
-    yield (
-        _measure(game, cells),
-        _panel(game, "after G's steps"),
-    )
+    yield _measure(game, cells), _panel(game, "after G's steps")
     game.train(schedule.after)
     yield _measure(game, cells), _panel(game, "at the end")
 
@@ -127,6 +124,14 @@ def _panel(game: LineGame, title: str) -> Panel:
     densities = p_data.log_density(x).exp(), game.generator.log_density(x).exp()
     curves = (x, *densities, game.discriminator(x).sigmoid(), z, game.generator(z))
     return Panel(title, *(curve.cpu().numpy() for curve in curves))
+
+
+def summary(moments: Mapping[str, Moment]) -> dict[str, object]:
+    """Return what was measured, and what it should be at the equilibrium, for JSON."""
+    return {
+        "moments": {title: asdict(moment) for title, moment in moments.items()},
+        "at_equilibrium": {"value": -LOG_4, "d": 0.5},
+    }
 
 
 def table(moments: Mapping[str, Moment]) -> list[str]:

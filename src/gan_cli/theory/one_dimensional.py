@@ -34,6 +34,13 @@ class Schedule:
     lr: PositiveFraction
 
 
+@dataclass(frozen=True)
+class HiddenLayers:
+    """The widths of D's tanh layers."""
+
+    widths: list[Count]
+
+
 class LineDiscriminator(nn.Module):
     """D: x (n,) -> logits (n,), through tanh layers of the given `widths`, in float64.
 

@@ -2,10 +2,22 @@
 
 import time
 from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 
 from gan_cli.game.state import State
+from gan_cli.ranges import Count, Fraction, NonNegative, Positive
 from gan_cli.training import checkpoints
+
+
+@dataclass
+class CheckpointSettings:
+    """When to write checkpoints, and the share of the time that they may take."""
+
+    every_epochs: Positive | None
+    every_steps: Count | None
+    every_minutes: NonNegative | None
+    share: Fraction | None
 
 
 class CheckpointWriter:

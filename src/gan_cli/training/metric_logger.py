@@ -9,9 +9,11 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
+from annotated_types import Interval
 from tqdm import tqdm
 
 from gan_cli.errors import UserError
@@ -19,6 +21,7 @@ from gan_cli.figures.grid import Picture, save_png
 from gan_cli.files import printable, write_atomically
 from gan_cli.game.updates import TRAINING_METRICS
 from gan_cli.metrics import registry
+from gan_cli.ranges import Count
 from gan_cli.training.monitor import DIVERSITY
 
 log = logging.getLogger(__name__)
@@ -35,6 +38,15 @@ SECTIONS = {
     "images_per_second": "speed/",
     **dict.fromkeys(DIVERSITY, "diversity/"),
 }
+
+
+@dataclass
+class LogSettings:
+    """When to log, and how many samples a grid has."""
+
+    every_steps: Count
+    grid_every_steps: Count
+    grid: Annotated[int, Interval(ge=1, le=10_000)]
 
 
 class MetricLogger:
