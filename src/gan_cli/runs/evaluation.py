@@ -14,10 +14,9 @@ from gan_cli.data.source import Data
 from gan_cli.figures.grid import save_png
 from gan_cli.figures.plot import render
 from gan_cli.figures.sigma import plot_sigma
-from gan_cli.files import make_directory, relative, write_atomically
+from gan_cli.files import relative, write_atomically
 from gan_cli.metrics.evaluation import Evaluation, evaluate
 from gan_cli.metrics.protocol import Protocol
-from gan_cli.metrics.quality import TITLES, Quality
 from gan_cli.runs.directory import read_json
 from gan_cli.runs.environment import git_commit
 from gan_cli.runs.load import Trained
@@ -137,33 +136,6 @@ def evaluated(
     evaluation = evaluate_run(cfg, trained, folds, references, draws)
     record(directory, evaluation, settings, trained.origin(cfg.seed), trained.weights)
     return read_json(directory / "parzen.json", dict)
-
-
-def record_quality(
-    trained: Trained, quality: Quality, row: str, settings: Mapping[str, Any]
-) -> None:
-    """Write a row of `quality`, of this generator, into its run's directory for `gan report`.
-
-    Raises UserError where that can't be done.
-    """
-    path = trained.run.quality_path(trained.weights)
-    make_directory(path.parent, f"gan report needs {relative(path)}")
-    content = {
-        "step": trained.step,
-        "conditions": f"{quality.n[row]} samples (seed {settings['seed']}) against "
-        f"{quality.n_reference} training images, in {quality.space}",
-        "metrics": _means(quality, row),
-        "references": {
-            title: _means(quality, title) for title in TITLES.values() if title in quality.rows
-        },
-        "git_commit": git_commit(),
-        "settings": settings,
-    }
-    write_atomically(path, json.dumps(content, indent=2).encode())
-
-
-def _means(quality: Quality, row: str) -> dict[str, float]:
-    return {name: value.mean for name, value in quality.rows[row].items()}
 
 
 def _protocol(cfg: DictConfig) -> Protocol:

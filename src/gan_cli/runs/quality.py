@@ -1,0 +1,138 @@
+"""What `gan evaluate` measures: samples of runs or of a file; and the files it writes."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from omegaconf import DictConfig
+from torch import Tensor
+
+from gan_cli.config.build import build_source
+from gan_cli.data.source import Data, Source
+from gan_cli.errors import UserError
+from gan_cli.figures.grid import save_png
+from gan_cli.figures.plot import render
+from gan_cli.figures.quality import draw_quality
+from gan_cli.files import make_directory, relative, write_atomically
+from gan_cli.metrics.features import feature_space
+from gan_cli.metrics.inception import FILE, InceptionSpace
+from gan_cli.metrics.quality import TITLES, Quality
+from gan_cli.metrics.views import Space
+from gan_cli.runs.environment import git_commit
+from gan_cli.runs.load import Trained, load_alike, load_data
+from gan_cli.sampling.arrays import read_samples
+
+
+class Sets(NamedTuple):
+    """Sets of samples by name, each of some draws (n, C, H, W) in model space, and their data.
+
+    `trained` are the generators that drew them, in order, and `origin` says whence they are.
+    """
+
+    draws: dict[str, Sequence[Tensor]]
+    source: Source
+    data: Data
+    trained: list[Trained]
+    origin: dict[str, object]
+
+
+def sets_of_runs(cfg: DictConfig, device: torch.device) -> Sets:
+    """Draw the samples of `cfg.run`, or of each of `cfg.runs`, in sets with seeds from `cfg.seed`.
+
+    Raises UserError where runs were trained on different data.
+    """
+    trained = load_alike(cfg, device)
+    first = trained[0]
+    draws: dict[str, Sequence[Tensor]] = {
+        f"{relative(one.run.path)}, {one.weights}": [
+            one.samples(cfg.n, cfg.seed + i) for i in range(cfg.draws)
+        ]
+        for one in trained
+    }
+    data = load_data(cfg.data_dir, first)[0]
+    return Sets(draws, first.source, data, trained, first.origin(cfg.seed))
+
+
+def set_of_file(cfg: DictConfig) -> Sets:
+    """Read the samples of the file `cfg.samples`, of the data that `cfg.dataset` names.
+
+    Raises UserError for a file that doesn't fit them, or whose images are all the same.
+    """
+    source = build_source(cfg)
+    samples = read_samples(Path(cfg.samples), source)[: cfg.n]
+    if (samples == samples[0]).all():
+        raise UserError(f"samples is {cfg.samples}, whose images are all the same.")
+    origin = {"samples": relative(cfg.samples), "command": " ".join(sys.argv)}
+    return Sets({Path(cfg.samples).name: [samples]}, source, source.load(), [], origin)
+
+
+def pick_space(cfg: DictConfig, source: Source, data: Data, device: torch.device) -> Space:
+    """Return the feature space that `cfg` names, trained first if need be.
+
+    Raises UserError where the weights of Inception are missing, or are others.
+    """
+    if cfg.path is not None:
+        return InceptionSpace(Path(cfg.path), device)
+    return feature_space(source, data, Path(cfg.outputs) / "cache")
+
+
+def refuse_conflicts(cfg: DictConfig) -> None:
+    """Raise UserError for settings of a `gan evaluate` config that don't go together."""
+    if (cfg.samples is None) != (cfg.dataset is None):
+        raise UserError(
+            f"samples is {cfg.samples} and dataset is {cfg.dataset}; samples=FILE takes "
+            "dataset=NAME, and a run has its own data."
+        )
+    if (cfg.features == "inception") != (cfg.path is not None):
+        raise UserError(
+            f"features is {cfg.features} and path is {cfg.path}; features=inception takes "
+            f"path=FILE, the published weights {FILE}: 91 MB, which don't ship with gan and are in "
+            "the releases of torch-fidelity on GitHub."
+        )
+
+
+def write(
+    out: Path,
+    quality: Quality,
+    lines: Sequence[str],
+    origin: Mapping[str, object],
+    settings: Mapping[str, Any],
+) -> None:
+    """Write a measured quality to `out`: as JSON, the `lines` as Markdown, and a picture."""
+    content = {
+        **quality.content(),
+        "origin": {key: str(value) for key, value in origin.items()},
+        "git_commit": git_commit(),
+        "settings": settings,
+    }
+    write_atomically(out / "evaluation.json", json.dumps(content, indent=2).encode())
+    write_atomically(out / "evaluation.md", "\n".join([*lines, ""]).encode())
+    save_png(out / "evaluation.png", render(draw_quality(quality)), origin)
+
+
+def record(trained: Trained, quality: Quality, row: str, settings: Mapping[str, Any]) -> None:
+    """Write a row of `quality`, of this generator, into its run's directory for `gan report`.
+
+    Raises UserError where that can't be done.
+    """
+    path = trained.run.quality_path(trained.weights)
+    make_directory(path.parent, f"gan report needs {relative(path)}")
+    content = {
+        "step": trained.step,
+        "conditions": f"{quality.n[row]} samples (seed {settings['seed']}) against "
+        f"{quality.n_reference} training images, in {quality.space}",
+        "metrics": _means(quality, row),
+        "references": {
+            title: _means(quality, title) for title in TITLES.values() if title in quality.rows
+        },
+        "git_commit": git_commit(),
+        "settings": settings,
+    }
+    write_atomically(path, json.dumps(content, indent=2).encode())
+
+
+def _means(quality: Quality, row: str) -> dict[str, float]:
+    return {name: value.mean for name, value in quality.rows[row].items()}
