@@ -50,7 +50,7 @@ def test_help_of_a_command(command: str, gan: Gan) -> None:
     assert groups == {
         "train": ["dataset", "network", "objective", "prior", "optimizer", "schedule", "sweep",
                   "experiment", "ablation"],
-        "eval-parzen": ["dataset"], "evaluate": ["dataset"], "features": ["dataset"],
+        "eval-parzen": ["dataset"], "evaluate": ["sweep", "dataset"], "features": ["dataset"],
         "theory": ["objective"], "report": ["sweep"], "table1": ["sweep"],
     }.get(command, [])  # fmt: skip
 

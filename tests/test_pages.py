@@ -72,3 +72,18 @@ def test_a_shell_takes_what_is_shown(commands: Callable[[], Iterator[str]]) -> N
 @pytest.mark.parametrize("path", sorted(RESULTS.rglob("table1.json")), ids=str)
 def test_tables_are_what_their_numbers_say(path: Path) -> None:
     assert path.with_suffix(".md").read_text() == markdown(json.loads(path.read_text()))
+
+
+def test_the_page_on_measures_has_the_numbers_of_its_report() -> None:
+    def rows(path: Path) -> list[list[str]]:
+        """Return the cells of the last table that has Fréchet distances."""
+        tables = [text for text in path.read_text().split("\n\n") if text.startswith("|")]
+        table = [text for text in tables if "frechet " in text.partition("\n")[0]][-1]
+        cells = ([c.strip() for c in line.strip("|").split("|")] for line in table.splitlines())
+        return list(cells)[2:]
+
+    report = [set(row) for row in rows(RESULTS / "measures/report.md")]
+    page = rows(RESULTS / "measures.md")
+    assert len(page) == len(report) > 10
+    for name, *values in page:
+        assert any(row >= {value.replace("±", "+-") for value in values} for row in report), name

@@ -73,6 +73,17 @@ def test_a_run_that_can_not_be_written_is_evaluated(gan: Gan, tmp_path: Path) ->
     assert "a, raw" in content(tmp_path)["rows"]
 
 
+def test_the_finished_runs_of_a_sweep(gan: Gan, tmp_path: Path) -> None:
+    sweep = ["train", "-m", *SMALL, "sweep=mine", "schedule.steps=3", "optimizer.lr=0.1,-1"]
+    assert gan(*sweep).code == 1  # the second is refused
+    result = gan("evaluate", "sweep=mine", "n=200", "draws=1", "references=[]")
+    assert result.code == 0, result.err
+    (row,) = content(tmp_path)["rows"]
+    assert row == "outputs/sweep/mine/optimizer.lr=0.1, raw"
+    result = gan("evaluate", "sweep=mine", "runs=[latest]")
+    assert (result.code, "sweep and runs" in result.err) == (1, True)
+
+
 def test_samples_in_a_file(gan: Gan, tmp_path: Path) -> None:
     """The very numbers, from the samples themselves."""
     data = Digits((1, 8, 8)).load()

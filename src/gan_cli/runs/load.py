@@ -20,7 +20,8 @@ from gan_cli.files import relative
 from gan_cli.game.priors import Prior
 from gan_cli.metrics.references import training_images
 from gan_cli.runs import directory as runs
-from gan_cli.runs import own_modules
+from gan_cli.runs import own_modules, sweeps
+from gan_cli.runs.collect import find
 from gan_cli.sampling.arrays import write_samples
 from gan_cli.sampling.samples import draw_z, generate, sample_blocks
 from gan_cli.training import checkpoints
@@ -99,12 +100,19 @@ def load_trained(cfg: DictConfig) -> Trained:
 
 
 def load_alike(cfg: DictConfig, device: torch.device) -> list[Trained]:
-    """Return the generators of `cfg.runs`, or else of `cfg.run`, with the weights `cfg` chooses.
+    """Return the generators of a sweep, of `cfg.runs` or of `cfg.run`, with the weights of `cfg`.
 
-    Raises UserError as `load_trained` does, and where they were trained on different data.
+    Raises UserError as `load_trained` does, where no run of a sweep is finished, and where they
+    were trained on different data.
     """
-    names = [cfg.run] if cfg.runs is None else [cfg.runs] if isinstance(cfg.runs, str) else cfg.runs
-    found = [runs.find(name, cfg.outputs, "run" if cfg.runs is None else "runs") for name in names]
+    sweep = sweeps.named()
+    if sweep is None and cfg.runs is None:
+        found = [runs.find(cfg.run, cfg.outputs, "run")]
+    else:
+        jobs, _ = find(cfg)
+        found = [runs.Run(j.path) for j in jobs if sweep is None or j.status == "finished"]
+    if not found:
+        raise UserError(f"sweep is {sweep}, none of whose runs is finished.")
     trained = [
         load_weights(run, [cfg.weights], device, cfg.checkpoint)[cfg.weights] for run in found
     ]
