@@ -9,12 +9,13 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from gan_cli.errors import PrunedError, UserError
-from gan_cli.metrics.registry import CRITERIA
 from gan_cli.runs import sweeps
 
 if TYPE_CHECKING:
     import optuna
     from optuna.trial import FrozenTrial
+
+    from gan_cli.metrics.registry import Metric
 
 STUDY = "study.db"
 
@@ -34,7 +35,7 @@ def open_study(cfg: DictConfig, sweep: Path, pruner: DictConfig | None) -> "optu
             "hydra/sweeper=optuna needs Optuna, which is not installed; "
             "`pip install -e '.[search]'` brings it."
         ) from error
-    criterion = CRITERIA[cfg.monitor.metric]
+    criterion = _criterion(cfg)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
         return optuna.create_study(
@@ -86,7 +87,14 @@ def pruner(cfg: DictConfig, job: Path) -> Callable[[int, float], None]:
         if number not in reported:
             trial.report(estimate, number)
         if trial.should_prune():
-            shown = CRITERIA[cfg.monitor.metric].shown(estimate)
+            shown = _criterion(cfg).shown(estimate)
             raise PrunedError(f"pruned by the search at estimate {number}, {shown}")
 
     return report
+
+
+def _criterion(cfg: DictConfig) -> "Metric":
+    # Imported here: it takes PyTorch, and the sweeper is found by every command.
+    from gan_cli.metrics.registry import CRITERIA
+
+    return CRITERIA[cfg.monitor.metric]
