@@ -83,8 +83,8 @@ def test_two_updates_equal_numpy(recipe: str, g_rate: int, monkeypatch: pytest.M
     pair = Pair(t.state.generator, t.state.discriminator, masks, g_rate=g_rate)
     for step in range(2):
         t.train_step()
-        x = t.minibatches[step].numpy()
-        pair.simultaneous([x], t.game.prior.drawn, [t.d_optimizer.schedule(step, 1)])
+        (x,) = t.minibatches[step]
+        pair.simultaneous([(x.numpy(),)], t.game.prior.drawn, [t.d_optimizer.schedule(step, 1)])
         assert not masks
         pair.g.assert_close(t.state.generator, rtol=1e-6)
         pair.d.assert_close(t.state.discriminator, rtol=1e-6)
@@ -112,7 +112,7 @@ def test_every_recipe_starts_alive(recipe: str) -> None:
                     lambda _layer, _x, y, key=f"{player}.{name}": hidden.update({key: y.detach()})
                 )
     fake = state.generator(t.game.prior(20, state.rng))
-    logits = state.discriminator(torch.cat([t.minibatches[0], fake]))
+    logits = state.discriminator(torch.cat([*t.minibatches[0], fake]))
     real_logits, fake_logits = logits.chunk(2)
     losses = {
         state.generator: t.game.objective.generator_loss(fake_logits),
@@ -136,7 +136,7 @@ def test_every_recipe_starts_alive(recipe: str) -> None:
 def test_every_network_has_a_second_derivative(recipe: str) -> None:
     """Autograd's against finite differences, masks and all, by input and weights at once."""
     t = reduced_training(recipe)
-    state, x = t.state, t.minibatches[0]
+    state, (x,) = t.state, t.minibatches[0]
     z = t.game.prior(M, state.rng)
     for network, given in ((state.generator, z), (state.discriminator, x)):
         names, parameters = zip(*network.named_parameters(), strict=True)
@@ -157,6 +157,6 @@ def test_every_network_has_a_second_derivative(recipe: str) -> None:
 def test_every_network_can_be_exported(recipe: str) -> None:
     t = reduced_training(recipe)
     z = t.game.prior(M, t.state.rng)
-    for network, given in ((t.state.generator, z), (t.state.discriminator, t.minibatches[0])):
+    for network, given in ((t.state.generator, z), (t.state.discriminator, *t.minibatches[0])):
         exported = torch.export.export(network.eval(), (given,))
         assert torch.equal(exported.module()(given), network(given))
