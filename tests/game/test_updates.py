@@ -79,9 +79,14 @@ def weights(network: nn.Module) -> list[Tensor]:
     ("updates", "k"), [("alternating", 1), ("alternating", 3), ("simultaneous", 1)]
 )
 @pytest.mark.parametrize(
-    "compiled", [False, pytest.param(True, marks=[needs_compiler, pytest.mark.slow])]
+    ("labels", "compiled"),
+    [
+        ("none", False),
+        ("data", False),
+        ("uniform", False),
+        pytest.param("none", True, marks=[needs_compiler, pytest.mark.slow]),
+    ],
 )
-@pytest.mark.parametrize("labels", ["none", "data", "uniform"])
 @pytest.mark.usefixtures("compilers_cache")
 def test_updates_equal_numpy(
     objective: str, updates: str, k: int, compiled: bool, labels: str,
