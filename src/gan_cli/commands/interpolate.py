@@ -64,9 +64,7 @@ def _through_z(cfg: DictConfig, trained: Trained) -> Tensor:
             raise UserError(f"z is {cfg.z}, where a point is 0, which has no direction for slerp.")
     between = {"linear": paths.linear, "slerp": paths.slerp}[cfg.path]
     z = paths.path(points, cfg.steps, between, cfg.loop)
-    frames, rows = z.shape[:2]
-    c = trained.condition(rows, cfg.seed, cfg.label)
-    return trained.images(z, cfg.seed, [y.expand(frames, rows) for y in c])
+    return trained.images(z, cfg.seed, cfg.label)
 
 
 def _across(cfg: DictConfig, trained: Trained) -> Tensor:
@@ -79,13 +77,9 @@ def _across(cfg: DictConfig, trained: Trained) -> Tensor:
     if len(cfg.label) < 2:
         raise UserError(f"label is {cfg.label}; a way from class to class takes two or more.")
     corners = torch.stack([trained.classes.weights(label) for label in cfg.label])
-    weights = paths.path(corners[:, None], cfg.steps, loop=cfg.loop)
-    z = draw_z(trained.prior, cfg.rows, cfg.seed)
-    frames = len(weights)
+    weights = paths.path(corners, cfg.steps, loop=cfg.loop)
     try:
-        return trained.images(
-            z.expand(frames, *z.shape), cfg.seed, [weights.expand(-1, cfg.rows, -1)]
-        )
+        return trained.mixtures(draw_z(trained.prior, cfg.rows, cfg.seed), weights, cfg.seed)
     except (IndexError, RuntimeError, TypeError) as error:
         if "allocate" in str(error):  # explain_out_of_memory has a sentence for it
             raise

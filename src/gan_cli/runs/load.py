@@ -92,14 +92,20 @@ class Trained:
             train = train.take(train.y == self.classes.number(label))
         return self.source.to_model(training_images(train.x, n, seed))
 
-    def images(self, z: Tensor, seed: int, c: Condition = ()) -> Tensor:
-        """Return G(z, *c), for z (a, b, dim), in model space, (a, b, C, H, W) on the CPU.
+    def images(self, z: Tensor, seed: int, label: int | str | None = None) -> Tensor:
+        """Return G's images for z (a, b, dim), in model space, (a, b, C, H, W) on the CPU.
 
-        c: the condition of each, (a, b, ...), or ().
+        label: their class, by its number or name; otherwise each of the b has one, as the data's.
         """
-        flat = (x.flatten(0, 1) for x in c)
-        samples = generate(self.generator, z.flatten(0, 1), seed, self.device, tuple(flat))
-        return samples.unflatten(0, z.shape[:2])
+        a, b = z.shape[:2]
+        c = [y.expand(a, b).flatten() for y in self.condition(b, seed, label)]
+        return generate(self.generator, z.flatten(0, 1), seed, self.device, c).unflatten(0, (a, b))
+
+    def mixtures(self, z: Tensor, weights: Tensor, seed: int) -> Tensor:
+        """Return images for z (b, dim) by weights of the classes (a, classes), (a, b, C, H, W)."""
+        a, b = len(weights), len(z)
+        c = [weights.repeat_interleave(b, 0)]
+        return generate(self.generator, z.repeat(a, 1), seed, self.device, c).unflatten(0, (a, b))
 
     def origin(self, seed: int) -> dict[str, object]:
         """Return where samples come from, for the metadata of a picture."""
