@@ -88,6 +88,7 @@ Gan = Callable[..., Result]
         ),
         ("condition=labels", ["condition is labels", "'label'"]),
         ("fake_labels=uniform", ["fake_labels is uniform and condition is null"]),
+        ("classes=10", ["classes is 10 and condition is null"]),
         ("experiment=digits_conditional classes=12", ["classes is 12; it must be 10"]),
         ("device=meta", ["device is 'meta'", "auto, cpu, or cuda"]),
         ("dataset=mnist data_dir=nowhere", ["MNIST", "nowhere/MNIST/raw", "GAN_DATA"]),

@@ -36,7 +36,8 @@ def samples(gan: Gan, *settings: str) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    "settings", [["fake_labels=uniform", "schedule.k=2"], ["schedule=simultaneous"]]
+    "settings",
+    [["fake_labels=uniform", "schedule.k=2"], ["schedule=simultaneous", "precision=bf16"]],
 )
 def test_a_run_resumes_bit_for_bit(
     settings: list[str], train: Train, gan: Gan, at_step, tmp_path: Path
@@ -156,9 +157,8 @@ def test_evaluations(train: Train, gan: Gan) -> None:
 
 
 def test_a_grid_shows_class_after_class(train: Train) -> None:
-    """As many of each as can be, of the same z as before."""
-    result = train("log.grid=20", "log.grid_every_steps=8")
-    assert result.code == 0
+    """As many of each as can be."""
+    train("log.grid=20", "log.grid_every_steps=8", "network.generator.init.irange=[0.5]")
     loaded = gan_cli.load("run")
     labels = torch.arange(20) // 2
     expected = loaded.generator(loaded.z(20), labels).detach()

@@ -67,8 +67,9 @@ def settle(cfg: DictConfig, source: Source, data: Data | None) -> Classes:
             f"classes is {cfg.classes}; it must be {len(counts)}, which these data have, or null."
         )
     cfg.classes = len(counts)
-    names = source.class_names or map(str, range(len(counts)))
-    return Classes(dict(zip(names, counts, strict=False)))
+    named = source.class_names[: len(counts)]
+    names = [*named, *map(str, range(len(named), len(counts)))]
+    return Classes(dict(zip(names, counts, strict=True)))
 
 
 def total_steps(cfg: DictConfig, per_epoch: float) -> int:
@@ -302,10 +303,11 @@ def refuse_conflicts(cfg: DictConfig) -> None:
             "estimate that ends the run needs to be made, so monitor.every_epochs must be a number "
             "of epochs."
         )
-    if cfg.fake_labels != "data" and cfg.condition is None:
-        raise UserError(
-            f"fake_labels is {cfg.fake_labels} and condition is null; labels need condition=label."
-        )
+    for name, default in (("classes", None), ("fake_labels", "data")):
+        if cfg.condition is None and cfg[name] != default:
+            raise UserError(
+                f"{name} is {cfg[name]} and condition is null; it goes with condition=label."
+            )
     for player, inputs in (("generator", "z"), ("discriminator", "x")):
         _refuse_other_inputs(cfg, f"network.{player}", inputs)
     for player, rule in zip(("generator", "discriminator"), build_optimizers(cfg), strict=True):
