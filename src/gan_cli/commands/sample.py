@@ -58,7 +58,8 @@ def _grid(cfg: DictConfig, out: Path, trained: Trained) -> None:
     if real is not None and len(real) < n:
         if cfg.n is not None:
             raise UserError(
-                f"n is {n}; with real=true it can be {len(real)} at most, the training set's."
+                f"n is {n}; with real=true it can be {len(real)} at most, the number of training "
+                f"images{'' if cfg.label is None else ' of the class'}."
             )
         n = len(real)
     shown = min(n, SHOWN)
