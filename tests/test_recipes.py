@@ -20,7 +20,12 @@ M, CLASSES = 4, 3
 FC = ["network.generator.widths=[12,14]", "network.discriminator.units=[25,26]"]
 RECIPES = {
     "mnist": [*FC, "dataset.shape=[1,6,6]"],
-    "mnist_conditional": [*FC, "dataset.shape=[1,6,6]"],
+    "mnist_conditional": [
+        *FC,
+        "dataset.shape=[1,6,6]",
+        "optimizer=momentum",
+        "schedule=simultaneous",
+    ],
     "tfd_pretrain": [*FC, "dataset.shape=[1,6,6]", "network.generator.init.sparse=3"],
     "tfd": [
         "network.generator.front.widths=[11]",
