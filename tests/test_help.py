@@ -105,6 +105,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     sweep = ["-m", "sweep=seeds", "seed=0,1", "prior=gaussian", "prior.dim=5", *SMALL]
     done = run_gan("train", *sweep, *SHORT["train"], "schedule.steps=2", cwd=place)
     assert done.code == 0, done.err
+    conditional = ["experiment=digits_conditional", "hydra.run.dir=conditional", *SMALL]
+    done = run_gan("train", *conditional, *SHORT["train"], cwd=place)
+    assert done.code == 0, done.err
     run = place / "outputs/sweep/seeds/seed=0"
     for copy in ("runs/a", "outputs/train/2026-01-31_12-00-00-000000"):
         shutil.copytree(run, place / copy)
@@ -139,6 +142,8 @@ def test_an_example_works_as_printed(
         shutil.rmtree("outputs")  # where a sweep of the name is another one's
     if "sweep=table1" in given and command == "table1":
         Path("outputs/sweep/seeds").rename("outputs/sweep/table1")
+    if "label=" in line:
+        given.append("run=conditional")
     if command in COMMANDS and given != ["--help"]:
         given += [*SHORT.get(command, []), "threads=1"]
         if re.search("=mnist|algorithm_1|=table1", line) and command in (

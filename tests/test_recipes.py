@@ -4,22 +4,28 @@ import dataclasses
 
 import pytest
 import torch
-from helpers.reference import Pair, RecordingPrior, record_masks
+from helpers.reference import Pair, RecordingPrior, one_hot, record_masks
 from hydra import compose, initialize_config_module
 from omegaconf import DictConfig
 from torch import Tensor, nn
 
-from gan_cli.config.build import build_source, build_trainer
+from gan_cli.config.build import build_source, build_trainer, settle
 from gan_cli.data.gaussians import Ring
 from gan_cli.data.source import Data, Split
 from gan_cli.networks.maxout import Maxout, MaxoutConv
 from gan_cli.runs import resolvers
 from gan_cli.training.trainer import Trainer
 
-M = 4
+M, CLASSES = 4, 3
 FC = ["network.generator.widths=[12,14]", "network.discriminator.units=[25,26]"]
 RECIPES = {
     "mnist": [*FC, "dataset.shape=[1,6,6]"],
+    "mnist_conditional": [
+        *FC,
+        "dataset.shape=[1,6,6]",
+        "optimizer=momentum",
+        "schedule=simultaneous",
+    ],
     "tfd_pretrain": [*FC, "dataset.shape=[1,6,6]", "network.generator.init.sparse=3"],
     "tfd": [
         "network.generator.front.widths=[11]",
@@ -53,8 +59,11 @@ def training(cfg: DictConfig) -> Trainer:
     source = build_source(cfg)
     rng = torch.Generator().manual_seed(0)
     noise = torch.randint(0, 256, (40, *source.shape), dtype=torch.uint8, generator=rng)
-    part = source.load().train if isinstance(source, Ring) else Split(noise, None)
-    return build_trainer(cfg, source, Data(part, part, part))
+    labelled = Split(noise, torch.arange(40) % CLASSES)
+    part = source.load().train if isinstance(source, Ring) else labelled
+    data = Data(part, part, part)
+    settle(cfg, source, data)
+    return build_trainer(cfg, source, data)
 
 
 def reduced_training(recipe: str, *overrides: str) -> Trainer:
@@ -83,8 +92,9 @@ def test_two_updates_equal_numpy(recipe: str, g_rate: int, monkeypatch: pytest.M
     pair = Pair(t.state.generator, t.state.discriminator, masks, g_rate=g_rate)
     for step in range(2):
         t.train_step()
-        x = t.minibatches[step].numpy()
-        pair.simultaneous([x], t.game.prior.drawn, [t.d_optimizer.schedule(step, 1)])
+        x, *c = t.minibatches[step]
+        real = x.numpy(), *(one_hot(y, CLASSES) for y in c)
+        pair.simultaneous([real], t.game.prior.drawn, [t.d_optimizer.schedule(step, 1)])
         assert not masks
         pair.g.assert_close(t.state.generator, rtol=1e-6)
         pair.d.assert_close(t.state.discriminator, rtol=1e-6)
@@ -98,7 +108,8 @@ def test_the_fast_recipe_is_algorithm_1_with_another_end() -> None:
 
 
 @pytest.mark.parametrize(
-    "recipe", [*RECIPES, "algorithm_1", "mnist_fast", "tutorial", "dcgan", "ring"]
+    "recipe",
+    [*RECIPES, "algorithm_1", "mnist_fast", "tutorial", "dcgan", "ring", "digits_conditional"],
 )
 def test_every_recipe_starts_alive(recipe: str) -> None:
     """At its own widths: hidden units vary over a minibatch, samples over z, and all can learn."""
@@ -111,8 +122,9 @@ def test_every_recipe_starts_alive(recipe: str) -> None:
                 layer.register_forward_hook(
                     lambda _layer, _x, y, key=f"{player}.{name}": hidden.update({key: y.detach()})
                 )
-    fake = state.generator(t.game.prior(20, state.rng))
-    logits = state.discriminator(torch.cat([t.minibatches[0], fake]))
+    x, *c = t.minibatches[0]
+    fake = state.generator(t.game.prior(20, state.rng), *c)
+    logits = state.discriminator(torch.cat([x, fake]), *(torch.cat([y, y]) for y in c))
     real_logits, fake_logits = logits.chunk(2)
     losses = {
         state.generator: t.game.objective.generator_loss(fake_logits),
@@ -136,7 +148,7 @@ def test_every_recipe_starts_alive(recipe: str) -> None:
 def test_every_network_has_a_second_derivative(recipe: str) -> None:
     """Autograd's against finite differences, masks and all, by input and weights at once."""
     t = reduced_training(recipe)
-    state, x = t.state, t.minibatches[0]
+    state, (x, *c) = t.state, t.minibatches[0]
     z = t.game.prior(M, state.rng)
     for network, given in ((state.generator, z), (state.discriminator, x)):
         names, parameters = zip(*network.named_parameters(), strict=True)
@@ -146,7 +158,7 @@ def test_every_network_has_a_second_derivative(recipe: str) -> None:
         ) -> Tensor:
             state.rng.manual_seed(0)
             weights = dict(zip(names, values, strict=True))
-            return torch.func.functional_call(network, weights, (given,))
+            return torch.func.functional_call(network, weights, (given, *c))
 
         inputs = (given.clone().requires_grad_(), *parameters)
         assert torch.autograd.gradcheck(forward, inputs, fast_mode=True)
@@ -156,7 +168,8 @@ def test_every_network_has_a_second_derivative(recipe: str) -> None:
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_every_network_can_be_exported(recipe: str) -> None:
     t = reduced_training(recipe)
+    x, *c = t.minibatches[0]
     z = t.game.prior(M, t.state.rng)
-    for network, given in ((t.state.generator, z), (t.state.discriminator, t.minibatches[0])):
-        exported = torch.export.export(network.eval(), (given,))
-        assert torch.equal(exported.module()(given), network(given))
+    for network, given in ((t.state.generator, (z, *c)), (t.state.discriminator, (x, *c))):
+        exported = torch.export.export(network.eval(), given)
+        assert torch.equal(exported.module()(*given), network(*given))

@@ -79,6 +79,8 @@ SYNONYMS = {
     "out": "outputs",
     "random_seed": "seed",
     "num_samples": "n",
+    "class": "label",
+    "conditional": "condition",
     "ema": "ema_decay",
     "log_every": "log.every_steps",
     "save_every": "checkpoint.every_steps",

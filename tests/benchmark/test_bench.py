@@ -17,6 +17,7 @@ from gan_cli.benchmark.products import PRODUCTS, products_of
 from gan_cli.engines.intercept import Intercept, Operation
 from gan_cli.errors import UserError
 from gan_cli.networks import layers, maxout
+from gan_cli.networks.conditional import ConditionalGenerator, ConditionalMaxoutDiscriminator
 from gan_cli.networks.maxout import ConvMaxoutDiscriminator, MaxoutDiscriminator
 from gan_cli.networks.mlp import Generator
 from gan_cli.training.optimizers import Momentum
@@ -25,16 +26,21 @@ CPU = torch.device("cpu")
 SHAPE = (1, 4, 4)
 
 
-def test_the_plain_loop_updates_both_networks() -> None:
-    generator = Generator(5, SHAPE, [6])
-    discriminator = MaxoutDiscriminator(SHAPE, [4], 3, [0.1])
+@pytest.mark.parametrize("conditional", [False, True])
+def test_the_plain_loop_updates_both_networks(conditional: bool) -> None:
+    generator: nn.Module = Generator(5, SHAPE, [6])
+    discriminator: nn.Module = MaxoutDiscriminator(SHAPE, [4], 3, [0.1])
+    if conditional:
+        generator = ConditionalGenerator(5, 2, SHAPE, [6])
+        discriminator = ConditionalMaxoutDiscriminator(SHAPE, 2, [4], pieces=3, irange=[0.1])
     weights = [*generator.parameters(), *discriminator.parameters()]
     optimizers = [Momentum(0.1).build(x.parameters()) for x in (generator, discriminator)]
     before = [p.detach().clone() for p in weights]
-    images = Images(torch.randint(0, 256, (7, *SHAPE), dtype=torch.uint8), signed=True)
+    x, y = torch.randint(0, 256, (7, *SHAPE), dtype=torch.uint8), torch.arange(7) % 2
+    images = Images(x, y, signed=True)
     loop = plain_loop(
         generator, discriminator, *optimizers, images, batch_size=3, z_dim=5, fresh_z=True,
-        device=CPU,
+        conditional=conditional, device=CPU,
     )  # fmt: skip
     for _ in range(3):  # over the end of an epoch
         next(loop)

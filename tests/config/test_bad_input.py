@@ -78,6 +78,18 @@ Gan = Callable[..., Result]
             ["lr is 0.01 and lr_min"],
         ),
         ("ablation=no_ramp", ["ablation is no_ramp", "experiment=mnist ablation=no_ramp"]),
+        (
+            "condition=label",
+            ["condition is label", "network.generator is Generator, whose forward takes z", "z, y"],
+        ),
+        (
+            "network=conditional_fc",
+            ["condition is null", "network.generator is ConditionalGenerator", "takes z, y;"],
+        ),
+        ("condition=labels", ["condition is labels", "'label'"]),
+        ("fake_labels=uniform", ["fake_labels is uniform and condition is null"]),
+        ("classes=10", ["classes is 10 and condition is null"]),
+        ("experiment=digits_conditional classes=12", ["classes is 12; it must be 10"]),
         ("device=meta", ["device is 'meta'", "auto, cpu, or cuda"]),
         ("dataset=mnist data_dir=nowhere", ["MNIST", "nowhere/MNIST/raw", "GAN_DATA"]),
     ],

@@ -25,6 +25,7 @@ OPTIONS = [
 FREE = {
     "_target_", "outputs", "device", "data_dir", "run", "resume", "init_from", "save", "z", "by",
     "samples", "results", "path", "cache", "a", "b", "cuda_graph", "objective", "dataset", "runs",
+    "label",
 }  # fmt: skip
 
 

@@ -22,7 +22,9 @@ from gan_cli.engines.captured import Captured
 from gan_cli.engines.compiled import UNFUSED, Compiled
 from gan_cli.engines.cuda_graph import Graph
 from gan_cli.errors import UserError
+from gan_cli.game.conditions import UniformLabels
 from gan_cli.game.priors import Uniform
+from gan_cli.networks.conditional import ConditionalGenerator, ConditionalMaxoutDiscriminator
 from gan_cli.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from gan_cli.networks.maxout import MaxoutDiscriminator
 from gan_cli.networks.mlp import Generator
@@ -75,20 +77,28 @@ def training(
 ) -> Trainer:
     torch.manual_seed(0)
     on, prior = pick_device(device), Uniform(10)
-    networks: tuple[nn.Module, nn.Module] = (
-        (DCGANGenerator(10, SHAPE, 8), DCGANDiscriminator(SHAPE, 8))
-        if discriminator is DCGANDiscriminator
-        else (Generator(10, SHAPE, [60, 70], init={"irange": [0.1]}), discriminator())
-    )
-    form = PLAIN if discriminator is DCGANDiscriminator else ONE_PASS
+    form, classes = ONE_PASS, None
+    networks: tuple[nn.Module, nn.Module]
+    if discriminator is DCGANDiscriminator:
+        form, networks = PLAIN, (DCGANGenerator(10, SHAPE, 8), DCGANDiscriminator(SHAPE, 8))
+    elif discriminator is ConditionalMaxoutDiscriminator:
+        classes, settings = 5, {"pieces": 3, "irange": [0.05], "max_col_norm": 1.9}
+        networks = (
+            ConditionalGenerator(10, classes, SHAPE, [60, 70], init={"irange": [0.1]}),
+            ConditionalMaxoutDiscriminator(SHAPE, classes, [40, 30], **settings),
+        )
+    else:
+        networks = (Generator(10, SHAPE, [60, 70], init={"irange": [0.1]}), discriminator())
 
     def z(m: int, rng: torch.Generator) -> Tensor:
         return prior(m, rng).to(dtype)
 
     t = small_trainer(
-        *networks, optimizer, noise(SHAPE, 200, 50, dtype, on), form[update], k, z, g_rate=2,
-        ema_decay=0.9,
+        *networks, optimizer, noise(SHAPE, 200, 50, dtype, on, classes), form[update], k, z,
+        g_rate=2, ema_decay=0.9,
     )  # fmt: skip
+    if classes:
+        t.game = replace(t.game, fake_condition=UniformLabels(classes))
     return replace(t, update=engine(t.update, optimizer.set_from_tensor)) if engine else t
 
 
@@ -116,7 +126,9 @@ def graphs_on(device: str) -> AbstractContextManager[None]:
         pytest.param(Compiled, "cpu", marks=[needs_compiler, pytest.mark.slow]),
     ],
 )
-@pytest.mark.parametrize("discriminator", [Noisy, DCGANDiscriminator])
+@pytest.mark.parametrize(
+    "discriminator", [Noisy, DCGANDiscriminator, ConditionalMaxoutDiscriminator]
+)
 @pytest.mark.parametrize("optimizer", [MOMENTUM, ADAM], ids=["momentum", "adam"])
 @pytest.mark.parametrize(
     ("update", "k"), [("alternating", 1), ("alternating", 3), ("simultaneous", 1)]

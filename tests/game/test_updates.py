@@ -2,12 +2,13 @@
 
 import copy
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 import pytest
 import torch
 from helpers.command import assert_same, needs_compiler
-from helpers.reference import Pair, RecordingPrior, record_masks
+from helpers.reference import Pair, RecordingLabels, RecordingPrior, one_hot, record_masks
 from helpers.trainers import ONE_PASS, PLAIN, noise, small_trainer
 from torch import Tensor, nn
 
@@ -17,13 +18,14 @@ from gan_cli.engines.per_sample import is_per_sample
 from gan_cli.game.objectives import Minimax, NonSaturating
 from gan_cli.game.priors import Uniform
 from gan_cli.game.updates import TRAINING_METRICS, metrics
+from gan_cli.networks.conditional import ConditionalGenerator, ConditionalMaxoutDiscriminator
 from gan_cli.networks.maxout import MaxoutDiscriminator
 from gan_cli.networks.mlp import Discriminator, Generator
 from gan_cli.training.averaging import current_average
 from gan_cli.training.optimizers import Momentum
 from gan_cli.training.trainer import Trainer
 
-M, SHAPE = 6, (1, 3, 3)
+M, SHAPE, CLASSES = 6, (1, 3, 3), 3
 
 
 class Reversed(NonSaturating):
@@ -42,19 +44,30 @@ def training(
     k: int = 1,
     discriminator: nn.Module | None = None,
     form: dict = ONE_PASS,
+    labels: Literal["none", "data", "uniform"] = "none",
     **average: float,
 ) -> Trainer:
     torch.manual_seed(0)
     # Larger weights than the paper's, so that every path through the pair matters.
-    generator = Generator(4, SHAPE, [5, 7], init={"irange": [0.8]})
+    generator: nn.Module = Generator(4, SHAPE, [5, 7], init={"irange": [0.8]})
     discriminator = discriminator or MaxoutDiscriminator(SHAPE, [4, 6], 3, [0.8])
+    classes = None if labels == "none" else CLASSES
+    if classes:
+        generator = ConditionalGenerator(4, classes, SHAPE, [5, 7], init={"irange": [0.8]})
+        discriminator = ConditionalMaxoutDiscriminator(
+            SHAPE, classes, [4, 6], pieces=3, irange=[0.8]
+        )
     optimizer = Momentum(
         lr=0.5, lr_decay=1.2, lr_min=0.1, momentum=0.3, momentum_end=0.9, momentum_epochs=4
     )
-    return small_trainer(
-        generator, discriminator, optimizer, noise(SHAPE, m=M, dtype=torch.float64), form[updates],
-        k, RecordingPrior(Uniform(4)), OBJECTIVES[objective], **average,
+    data = noise(SHAPE, m=M, dtype=torch.float64, classes=classes)
+    t = small_trainer(
+        generator, discriminator, optimizer, data, form[updates], k, RecordingPrior(Uniform(4)),
+        OBJECTIVES[objective], **average,
     )  # fmt: skip
+    if labels == "uniform":
+        t.game = replace(t.game, fake_condition=RecordingLabels(CLASSES))
+    return t
 
 
 def weights(network: nn.Module) -> list[Tensor]:
@@ -66,14 +79,21 @@ def weights(network: nn.Module) -> list[Tensor]:
     ("updates", "k"), [("alternating", 1), ("alternating", 3), ("simultaneous", 1)]
 )
 @pytest.mark.parametrize(
-    "compiled", [False, pytest.param(True, marks=[needs_compiler, pytest.mark.slow])]
+    ("labels", "compiled"),
+    [
+        ("none", False),
+        ("data", False),
+        ("uniform", False),
+        pytest.param("none", True, marks=[needs_compiler, pytest.mark.slow]),
+    ],
 )
 @pytest.mark.usefixtures("compilers_cache")
 def test_updates_equal_numpy(
-    objective: str, updates: str, k: int, compiled: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    objective: str, updates: str, k: int, compiled: bool, labels: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
     """Six iterations over two epochs, with momentum, schedules and dropout."""
-    t = training(objective, updates, k)
+    t = training(objective, updates, k, labels=labels)
     masks = record_masks(monkeypatch)
     pair = Pair(t.state.generator, t.state.discriminator, masks, objective)
     eager = t.update
@@ -86,12 +106,20 @@ def test_updates_equal_numpy(
         masks.clear()
         z = t_copy.game.prior.drawn
         z.clear()
+        if labels == "uniform":
+            pair.fake_labels = t_copy.game.fake_condition.drawn
+            pair.fake_labels.clear()
         t_copy.train_step()
         seen = range(step * k, (step + 1) * k)
         rates = [t.d_optimizer.schedule(n, n // t.minibatches.per_epoch + 1) for n in seen]
-        getattr(pair, updates)([t.minibatches[n].numpy() for n in seen], z, rates)
+        minibatches = [
+            (x.numpy(), *(one_hot(y, CLASSES) for y in c))
+            for x, *c in (t.minibatches[n] for n in seen)
+        ]
+        getattr(pair, updates)(minibatches, z, rates)
         assert not masks
         assert not z
+        assert not pair.fake_labels
         pair.g.assert_close(t.state.generator, rtol=1e-9)
         pair.d.assert_close(t.state.discriminator, rtol=1e-9)
 

@@ -9,11 +9,13 @@ import torch
 from numpy.lib.stride_tricks import sliding_window_view
 from torch import Tensor, nn
 
+from gan_cli.game.conditions import Condition, UniformLabels
 from gan_cli.game.priors import Prior
 from gan_cli.networks import layers
 from gan_cli.networks.maxout import Maxout, MaxoutConv
 
 Array = np.ndarray
+Batch = tuple[Array, ...]  # x, or x and one-hot labels
 Rates = tuple[float, float]  # learning rate and momentum
 
 
@@ -28,6 +30,23 @@ class RecordingPrior:
         z = self.prior(n, rng).double()
         self.drawn.append(z.numpy())
         return z
+
+
+class RecordingLabels(UniformLabels):
+    """Uniform labels that record their draws, one-hot."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__(classes)
+        self.drawn: deque[Array] = deque()
+
+    def __call__(self, c: Condition, rng: torch.Generator) -> Condition:
+        (y,) = super().__call__(c, rng)
+        self.drawn.append(one_hot(y, self.classes))
+        return (y,)
+
+
+def one_hot(y: Tensor, classes: int) -> Array:
+    return np.eye(classes)[y.numpy()]
 
 
 def record_masks(monkeypatch: pytest.MonkeyPatch) -> deque[Array]:
@@ -101,6 +120,8 @@ class Drop(Layer):
 
     def forward(self, x: Array) -> Array:
         self.scale = self.masks.popleft() / self.keep_prob
+        if labels := x.size // len(x) - self.scale.size // len(x):  # which are never dropped
+            self.scale = np.concatenate([self.scale, np.ones((len(x), labels))], 1)
         return x.reshape(self.scale.shape) * self.scale
 
     def backward(self, delta: Array) -> Array:
@@ -264,8 +285,10 @@ class Network:
         self.layers = list(layers_of(network, masks))
         self.max_col_norm = getattr(network, "max_col_norm", None)
 
-    def forward(self, x: Array) -> Array:
+    def forward(self, x: Array, *c: Array) -> Array:
         self.shape = x.shape
+        if c:  # one-hot labels, beside x
+            x = np.concatenate([x.reshape(len(x), -1), *c], 1)
         for layer in self.layers:
             x = layer.forward(x)
         self.output_shape = x.shape
@@ -275,7 +298,8 @@ class Network:
         delta = delta.reshape(self.output_shape)
         for layer in reversed(self.layers):
             delta = layer.backward(delta)
-        return delta.reshape(self.shape)
+        inputs = np.prod(self.shape[1:], dtype=int)
+        return delta.reshape(len(delta), -1)[:, :inputs].reshape(self.shape)
 
     def update(self, lr: float, momentum: float) -> None:
         for layer in self.layers:
@@ -288,7 +312,10 @@ class Network:
 
 
 class Pair:
-    """G and D, updated on recorded z; G's learning rate is `g_rate` times D's."""
+    """G and D, updated on recorded z; G's learning rate is `g_rate` times D's.
+
+    A minibatch is x, or x and one-hot labels; generated examples have those, or recorded ones.
+    """
 
     def __init__(
         self, g: nn.Module, d: nn.Module, masks: deque[Array],
@@ -296,17 +323,25 @@ class Pair:
     ) -> None:  # fmt: skip
         self.g, self.d = Network(g, masks), Network(d, masks)
         self.objective, self.g_rate = objective, g_rate
+        self.fake_labels: deque[Array] | None = None
 
-    def alternating(self, minibatches: list[Array], z: deque[Array], rates: list[Rates]) -> None:
-        for x, rate in zip(minibatches, rates, strict=True):
-            logits = self.d.forward(both(x, self.g.forward(z.popleft())))
-            self.update_d(logits, rate)
-        logits = self.d.forward(self.g.forward(z.popleft()))
+    def fake_condition(self, c: list[Array]) -> list[Array]:
+        return c if self.fake_labels is None else [self.fake_labels.popleft()]
+
+    def score(self, x: Array, c: list[Array], z: Array) -> Array:
+        fake_c = self.fake_condition(c)
+        return self.d.forward(both(x, self.g.forward(z, *fake_c)), *map(both, c, fake_c))
+
+    def alternating(self, minibatches: list[Batch], z: deque[Array], rates: list[Rates]) -> None:
+        for (x, *c), rate in zip(minibatches, rates, strict=True):
+            self.update_d(self.score(x, c, z.popleft()), rate)
+        c = self.fake_condition(c)
+        logits = self.d.forward(self.g.forward(z.popleft(), *c), *c)
         self.update_g(self.d.backward(g_slope(logits, self.objective)), rate)
 
-    def simultaneous(self, minibatches: list[Array], z: deque[Array], rates: list[Rates]) -> None:
-        (x,), (rate,) = minibatches, rates
-        logits = self.d.forward(both(x, self.g.forward(z.popleft())))
+    def simultaneous(self, minibatches: list[Batch], z: deque[Array], rates: list[Rates]) -> None:
+        ((x, *c),), (rate,) = minibatches, rates
+        logits = self.score(x, c, z.popleft())
         slope = both(np.zeros((len(x), 1)), g_slope(logits[len(x) :], self.objective))
         at_fake = self.d.backward(slope)[len(x) :]
         self.update_d(logits, rate)

@@ -28,10 +28,12 @@ def noise(
     m: int = 6,
     dtype: torch.dtype = torch.float32,
     device: torch.device = torch.device("cpu"),  # noqa: B008
+    classes: int | None = None,
 ) -> Minibatches:
-    """Return minibatches of m of n images of noise."""
+    """Return minibatches of m of n images of noise, with labels of so many classes."""
     images = torch.randint(0, 256, (n, *shape), dtype=torch.uint8)
-    return Minibatches(Split(images, None), m, 1, lambda x: x.to(dtype) / 255, device)
+    data = Split(images, None if classes is None else torch.randint(classes, (n,)))
+    return Minibatches(data, m, 1, lambda x: x.to(dtype) / 255, device, classes is not None)
 
 
 def small_trainer(
@@ -47,7 +49,7 @@ def small_trainer(
     **average: float,
 ) -> Trainer:
     """Return a trainer on `minibatches`; G's learning rate is `g_rate` times D's."""
-    dtype, device = minibatches[0].dtype, minibatches.device
+    dtype, device = minibatches[0][0].dtype, minibatches.device
     of_g = copy.copy(optimizer)
     of_g.lr *= g_rate
     builds = (of_g.build, optimizer.build)

@@ -16,12 +16,14 @@ from gan_cli.networks import layers, maxout
 
 
 class Images(Dataset[tuple[Tensor, int]]):
-    """Images x (N, C, H, W) as torchvision's data sets give them: one by one, from PIL.
+    """Images x (N, C, H, W) and labels y (N,) as torchvision's data sets give them: one by one.
 
-    `signed` maps them to [-1, 1], as tutorials do by Normalize, otherwise they are in [0, 1].
+    Images come from PIL. `signed` maps them to [-1, 1], as tutorials do by Normalize, otherwise
+    they are in [0, 1].
     """
 
-    def __init__(self, x: Tensor, signed: bool) -> None:
+    def __init__(self, x: Tensor, y: Tensor, signed: bool) -> None:
+        self.labels = y.tolist()
         self.arrays = x.permute(0, 2, 3, 1).squeeze(3).numpy()
         normalize = [transforms.Normalize([0.5], [0.5])] if signed else []
         self.transform = transforms.Compose([transforms.ToTensor(), *normalize])
@@ -31,8 +33,8 @@ class Images(Dataset[tuple[Tensor, int]]):
         return len(self.arrays)
 
     def __getitem__(self, i: int) -> tuple[Tensor, int]:
-        """Return image i in model space, and a label."""
-        return self.transform(Image.fromarray(self.arrays[i])), 0
+        """Return image i in model space, and its label."""
+        return self.transform(Image.fromarray(self.arrays[i])), self.labels[i]
 
 
 class Maxout(nn.Module):
@@ -69,12 +71,13 @@ def plain_loop(
     batch_size: int,
     z_dim: int,
     fresh_z: bool,
+    conditional: bool,
     device: torch.device,
 ) -> Iterator[None]:
     """Train the pair with k = 1 for ever, yielding after each iteration.
 
     With `fresh_z` G is updated on samples of its own, as in Algorithm 1; tutorials let D score the
-    same ones in both updates.
+    same ones in both updates. `conditional` networks take the minibatch's labels as well.
     """
     for optimizer in (g_optimizer, d_optimizer):
         for group in optimizer.param_groups:
@@ -83,21 +86,22 @@ def plain_loop(
     bce = nn.BCEWithLogitsLoss()
     ones, zeros = torch.ones(batch_size, device=device), torch.zeros(batch_size, device=device)
     while True:
-        for x, _ in loader:
+        for x, y in loader:
             real = x.to(device)
+            c = (y.to(device),) if conditional else ()
 
             d_optimizer.zero_grad()
-            fake = generator(torch.randn(batch_size, z_dim, device=device))
-            d_real = bce(discriminator(real).view(-1), ones)
-            d_fake = bce(discriminator(fake.detach()).view(-1), zeros)
+            fake = generator(torch.randn(batch_size, z_dim, device=device), *c)
+            d_real = bce(discriminator(real, *c).view(-1), ones)
+            d_fake = bce(discriminator(fake.detach(), *c).view(-1), zeros)
             d_loss = d_real + d_fake
             d_loss.backward()
             d_optimizer.step()
 
             g_optimizer.zero_grad()
             if fresh_z:
-                fake = generator(torch.randn(batch_size, z_dim, device=device))
-            g_loss = bce(discriminator(fake).view(-1), ones)
+                fake = generator(torch.randn(batch_size, z_dim, device=device), *c)
+            g_loss = bce(discriminator(fake, *c).view(-1), ones)
             g_loss.backward()
             g_optimizer.step()
 

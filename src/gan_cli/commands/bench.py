@@ -31,7 +31,12 @@ class Settings(CommandSettings):
     """Types and ranges of `gan bench`."""
 
     recipes: Annotated[
-        list[Literal["mnist", "algorithm_1", "tutorial", "cifar10_conv", "dcgan"]], MinLen(1)
+        list[
+            Literal[
+                "mnist", "mnist_conditional", "algorithm_1", "tutorial", "cifar10_conv", "dcgan"
+            ]
+        ],
+        MinLen(1),
     ]
     precisions: Annotated[list[Literal["fp32", "tf32", "bf16"]], MinLen(1)]
     compile: bool

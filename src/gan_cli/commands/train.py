@@ -15,7 +15,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from gan_cli.config.build import build_source, build_trainer, total_steps
+from gan_cli.config.build import build_source, build_trainer, settle, total_steps
 from gan_cli.config.settings import CommandSettings, Node
 from gan_cli.data.source import Data, Source
 from gan_cli.engines.compiled import Compiled
@@ -24,7 +24,7 @@ from gan_cli.errors import DivergedError, MissingDataError, PrunedError, UserErr
 from gan_cli.files import printable, relative
 from gan_cli.game.schedules import ScheduleSettings
 from gan_cli.game.state import State
-from gan_cli.ranges import Decay, NonNegative, Seed
+from gan_cli.ranges import Count, Decay, NonNegative, Seed
 from gan_cli.runs import own_modules, search, sweeps
 from gan_cli.runs.collect import job_at
 from gan_cli.runs.directory import Run, lock, logging_to
@@ -34,6 +34,8 @@ from gan_cli.runs.overview import next_commands, show_finished
 from gan_cli.runs.plan import show_plan
 from gan_cli.runs.resume import given_settings, is_done, resume, resumed_config
 from gan_cli.runs.sweeps import SweepSettings
+from gan_cli.sampling.classes import Classes
+from gan_cli.sampling.samples import draw_z
 from gan_cli.training import checkpoints
 from gan_cli.training.checkpoint_writer import CheckpointSettings, CheckpointWriter
 from gan_cli.training.device import autocast_type, take_gpu, warn_if_busy
@@ -55,6 +57,9 @@ class Settings(CommandSettings):
     prior: Node
     optimizer: Node
     schedule: ScheduleSettings
+    condition: Literal["label"] | None
+    classes: Count | None
+    fake_labels: Literal["data", "uniform"]
     seed: Seed
     precision: Literal["auto", "fp32", "tf32", "bf16"]
     cuda_graph: bool
@@ -90,14 +95,12 @@ def run(cfg: DictConfig, out: Path) -> float | None:
     # The data, and what is trained on them.
     source = build_source(cfg)
     data = _load(cfg, source)
-    if cfg.dataset.get("shape", source.shape) is None:
-        # Known from here on: the networks follow it, and the run's own config has it.
-        cfg.dataset.shape = list(source.shape)
+    classes = settle(cfg, source, data)
     if cfg.dry_run or data is None:
         show_plan(cfg, source, data)
         return None
     trainer = build_trainer(cfg, source, data)
-    trainer.monitor = _monitor(cfg, trainer, source, data)
+    trainer.monitor = _monitor(cfg, trainer, source, data, classes)
     steps = total_steps(cfg, trainer.iterations_per_epoch)
 
     # The run directory.
@@ -110,8 +113,9 @@ def run(cfg: DictConfig, out: Path) -> float | None:
     out.mkdir(parents=True, exist_ok=True)
     with lock(out), stop_signals() as stop, logging_to(out / "train.log"):
         directory = Run(out) if Run.exists(out) else Run.create(out, cfg)
-        fingerprint = data.fingerprint()
+        fingerprint = data.fingerprint(labelled=cfg.condition is not None)
         if resume(cfg, directory, trainer.state, steps, fingerprint):
+            directory.write_classes(classes.counts)
             _start_session(cfg, directory, trainer, steps, fingerprint)
             with _recording_failure(directory, trainer.state):
                 while True:
@@ -142,7 +146,7 @@ def _load(cfg: DictConfig, source: Source) -> Data | None:
     try:
         return source.load()
     except MissingDataError as error:
-        if not (cfg.dry_run and source.shape):
+        if not (cfg.dry_run and source.shape and cfg.condition is None):
             raise
         log.warning("%s The plan below is without data.", error)
         return None
@@ -186,7 +190,9 @@ def _recording_failure(run: Run, state: State) -> Iterator[None]:
         raise
 
 
-def _monitor(cfg: DictConfig, trainer: Trainer, source: Source, data: Data) -> Monitor:
+def _monitor(
+    cfg: DictConfig, trainer: Trainer, source: Source, data: Data, classes: Classes
+) -> Monitor:
     settings, state, space = MonitorSettings(**cfg.monitor), trainer.state, None
     if settings.metric == "frechet":
         # Imported here: trainings that compare no features need not wait for it.
@@ -194,10 +200,13 @@ def _monitor(cfg: DictConfig, trainer: Trainer, source: Source, data: Data) -> M
 
         space = feature_space(source, data, Path(cfg.outputs) / "cache")
     reference = reference_of(source, data, settings, space, state.rng.device)
+    n, prior = cfg.log.grid, trainer.game.prior
+    samples = draw_z(prior, settings.samples, cfg.seed), *classes.drawn(settings.samples, cfg.seed)
+    grid = draw_z(prior, n, cfg.seed), *classes.in_order(n)
     return Monitor(
-        state, trainer.game.prior, source, reference, cfg.seed, settings,
+        state, samples, grid, source, reference, cfg.seed, settings,
         trainer.average if settings.weights == "ema" else lambda: state.generator,
-        _in_steps(settings.every_epochs, trainer), cfg.log.grid, cfg.on_collapse == "stop",
+        _in_steps(settings.every_epochs, trainer), cfg.on_collapse == "stop",
     )  # fmt: skip
 
 

@@ -2,15 +2,18 @@
 
 import contextlib
 import copy
+import inspect
 import logging
 import warnings
 from collections.abc import Iterator
 
 import torch
+from hydra.utils import get_object
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
 from gan_cli.config.instantiate import build
+from gan_cli.data.labels import count_classes
 from gan_cli.data.minibatches import Minibatches
 from gan_cli.data.source import Data, Source
 from gan_cli.engines import one_pass
@@ -20,6 +23,7 @@ from gan_cli.engines.mixed_precision import in_precision
 from gan_cli.engines.per_sample import is_per_sample
 from gan_cli.errors import UserError
 from gan_cli.game import updates
+from gan_cli.game.conditions import Condition, UniformLabels, as_real
 from gan_cli.game.schedules import iterations
 from gan_cli.game.state import State, new_state
 from gan_cli.game.updates import Game, Update
@@ -27,6 +31,7 @@ from gan_cli.networks.layers import OUTPUTS
 from gan_cli.networks.mlp import Generator
 from gan_cli.rng import stream_seed
 from gan_cli.runs import directory as runs
+from gan_cli.sampling.classes import Classes
 from gan_cli.sampling.samples import draw_z, generate, images_from
 from gan_cli.training import checkpoints
 from gan_cli.training.device import autocast_type, keep_freed_memory, pick_device, round_float32
@@ -42,6 +47,29 @@ def build_source(cfg: DictConfig) -> Source:
     """Return the data set's source."""
     source: Source = build(cfg, "dataset")
     return source
+
+
+def settle(cfg: DictConfig, source: Source, data: Data | None) -> Classes:
+    """Set what follows from the data in `cfg`; return the classes, none for an unconditional run.
+
+    That is the images' shape, where the config leaves it open, and the number of classes. Without
+    data, for a dry run, nothing follows. Raises UserError for labels that can't be a condition, and
+    for another number of classes than they have.
+    """
+    if cfg.dataset.get("shape", source.shape) is None:
+        # Known from here on: the networks follow it, and the run's own config has it.
+        cfg.dataset.shape = list(source.shape)
+    if cfg.condition is None or data is None:
+        return Classes({})
+    counts = count_classes(data.train)
+    if cfg.classes not in (None, len(counts)):
+        raise UserError(
+            f"classes is {cfg.classes}; it must be {len(counts)}, which these data have, or null."
+        )
+    cfg.classes = len(counts)
+    named = source.class_names[: len(counts)]
+    names = [*named, *map(str, range(len(named), len(counts)))]
+    return Classes(dict(zip(names, counts, strict=True)))
 
 
 def total_steps(cfg: DictConfig, per_epoch: float) -> int:
@@ -72,7 +100,8 @@ def build_generator(cfg: DictConfig, source: Source, device: torch.device = CPU)
     generator = _seeded(cfg, "network.generator", device)
     z = draw_z(build(cfg, "prior"), 2, cfg.seed)
     with _fits(cfg, "network.generator", f"can't take z of prior.dim={z.shape[1]}"):
-        shape = tuple(images_from(generator, z, cfg.seed, device).shape[1:])
+        images = images_from(generator, z, cfg.seed, device, c=some_condition(cfg, 2))
+    shape = tuple(images.shape[1:])
     if shape != source.shape:
         raise UserError(
             f"network.generator gives images of shape {shape}; dataset.shape is {source.shape}."
@@ -90,6 +119,12 @@ def build_generator(cfg: DictConfig, source: Source, device: torch.device = CPU)
     return generator
 
 
+def some_condition(cfg: DictConfig, n: int, device: torch.device = CPU) -> Condition:
+    """Return a condition for n examples, to try networks with: each class in turn, or ()."""
+    # Runs of before there were conditions have none.
+    return () if cfg.get("condition") is None else (torch.arange(n, device=device) % cfg.classes,)
+
+
 def build_discriminator(cfg: DictConfig, images: Tensor) -> nn.Module:
     """Return D with its initial weights, a function of the seed, on the device of `images`.
 
@@ -104,7 +139,7 @@ def build_discriminator(cfg: DictConfig, images: Tensor) -> nn.Module:
         _fits(cfg, "network.discriminator", f"can't score images {tuple(images.shape)}"),
     ):
         torch.manual_seed(stream_seed(cfg.seed, "lazy layers"))
-        logits = discriminator(images)
+        logits = discriminator(images, *some_condition(cfg, len(images), images.device))
     if not isinstance(logits, Tensor) or logits.shape != images.shape[:1]:
         given = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
         raise UserError(
@@ -132,12 +167,13 @@ def build_networks(cfg: DictConfig, source: Source, images: Tensor) -> tuple[nn.
     if cfg.schedule.batch_size == 1:
         # As batch normalisation can't.
         z = draw_z(build(cfg, "prior"), 1, cfg.seed).to(images.device)
+        c = some_condition(cfg, 1, images.device)
         for player, network, one in (
             ("generator", generator, z),
             ("discriminator", discriminator, images[:1]),
         ):
             with _fits(cfg, f"network.{player}", "can't be trained with schedule.batch_size=1"):
-                copy.deepcopy(network).train()(one)
+                copy.deepcopy(network).train()(one, *c)
     return generator, discriminator
 
 
@@ -146,7 +182,8 @@ def warn_of_range(cfg: DictConfig, generator: nn.Module, source: Source) -> None
     if hasattr(generator, "output_range"):
         return
     z = draw_z(build(cfg, "prior"), 100, cfg.seed)
-    low, high = (v.item() for v in generate(generator, z, cfg.seed, CPU).aminmax())
+    images = generate(generator, z, cfg.seed, CPU, some_condition(cfg, len(z)))
+    low, high = (v.item() for v in images.aminmax())
     slack = 1e-3
     if low < source.low - slack or high > source.high + slack:
         log.warning(
@@ -194,16 +231,17 @@ def build_trainer(cfg: DictConfig, source: Source, data: Data) -> Trainer:
     dtype = autocast_type(cfg.precision, device)
     round_float32(to_tf32=cfg.precision == "tf32")
     minibatches = Minibatches(
-        data.train, cfg.schedule.batch_size, cfg.seed, source.to_model, device
-    )
-    few = minibatches[0][:8].cpu()
+        data.train, cfg.schedule.batch_size, cfg.seed, source.to_model, device,
+        labelled=cfg.condition is not None,
+    )  # fmt: skip
+    few, *c = (x[:8].cpu() for x in minibatches[0])
     generator, discriminator = build_networks(cfg, source, few)
     warn_of_range(cfg, generator, source)
     parameters = [*generator.parameters(), *discriminator.parameters()]
     keep_freed_memory(max((p.nbytes for p in parameters), default=0))
     if cfg.init_from is None and isinstance(generator, Generator) and generator.marginal_bias:
         generator.set_mean(_mean_image(source, data.train.x))
-    per_sample = is_per_sample(discriminator, few)
+    per_sample = is_per_sample(discriminator, few, *c)
     optimizers = build_optimizers(cfg)
     g_optimizer, d_optimizer = optimizers
     builds = (g_optimizer.build, d_optimizer.build)
@@ -213,7 +251,10 @@ def build_trainer(cfg: DictConfig, source: Source, data: Data) -> Trainer:
         rule = g_optimizer if optimizer is state.g_optimizer else d_optimizer
         rule.set_hyperparameters(optimizer, n, n // minibatches.per_epoch + 1)
 
-    game = Game(build(cfg, "objective"), build(cfg, "prior"), set_hyperparameters)
+    fake_condition = UniformLabels(cfg.classes) if cfg.fake_labels == "uniform" else as_real
+    game = Game(
+        build(cfg, "objective"), build(cfg, "prior"), set_hyperparameters, fake_condition
+    )  # fmt: skip
     update: Update = UPDATES[cfg.schedule.updates, per_sample]
     if dtype is not None:
         update = in_precision(update, state, dtype)
@@ -262,12 +303,42 @@ def refuse_conflicts(cfg: DictConfig) -> None:
             "estimate that ends the run needs to be made, so monitor.every_epochs must be a number "
             "of epochs."
         )
+    for name, default in (("classes", None), ("fake_labels", "data")):
+        if cfg.condition is None and cfg[name] != default:
+            raise UserError(
+                f"{name} is {cfg[name]} and condition is null; it goes with condition=label."
+            )
+    for player, inputs in (("generator", "z"), ("discriminator", "x")):
+        _refuse_other_inputs(cfg, f"network.{player}", inputs)
     for player, rule in zip(("generator", "discriminator"), build_optimizers(cfg), strict=True):
         if cfg.compile and not isinstance(rule, CapturableOptimizer):
             raise UserError(
                 f"compile is true, but optimizer.{player} is {type(rule).__name__}, without the "
                 "`set_from_tensor` that a compiled update needs; compile must be false."
             )
+
+
+def _refuse_other_inputs(cfg: DictConfig, key: str, first: str) -> None:
+    """Raise UserError for a network whose forward does not take `first` and the condition."""
+    try:
+        target = get_object(OmegaConf.select(cfg, key)._target_)
+        inputs = inspect.signature(target.forward)
+    except (AttributeError, ImportError, TypeError, ValueError):
+        return  # no class of a network, or none that can be had: `build` says so
+    y = [] if cfg.condition is None else ["y"]
+    try:
+        inputs.bind("self", first, *y)
+    except TypeError as error:
+        own = f"a network of your own has forward({first}, y)"
+        remedy = (
+            f"with condition=null it must take {first} alone, and condition=label gives it labels"
+            if cfg.condition is None
+            else f"network=conditional_fc or conditional_dcgan takes labels, and {own}"
+        )
+        raise UserError(
+            f"condition is {cfg.condition or 'null'}, but {key} is {target.__name__}, whose "
+            f"forward takes {', '.join([*inputs.parameters][1:])}; {remedy}."
+        ) from error
 
 
 def _start_from(generator: nn.Module, finished: runs.Run) -> None:

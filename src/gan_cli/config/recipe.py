@@ -14,6 +14,7 @@ from gan_cli.data.source import Data, Split
 from gan_cli.training.trainer import Trainer
 
 IMAGES = 10000  # of noise, which stand in for data: speed does not depend on what they show
+CLASSES = 10  # of their labels
 # Networks of tutorials, whose loops use the same samples in both updates.
 TUTORIALS = ("tutorial", "dcgan")
 
@@ -25,7 +26,7 @@ def new_trainer(cfg: DictConfig, recipe: str, **settings: object) -> Trainer:
     """
     composed = _compose(cfg, recipe, **settings)
     source = build_source(composed)
-    part = Split(_noise(source.shape), None)
+    part = Split(_noise(source.shape), _labels())
     return build_trainer(composed, source, Data(part, part, part))
 
 
@@ -43,11 +44,18 @@ def _compose(cfg: DictConfig, recipe: str, **settings: object) -> DictConfig:
     given = {"experiment": recipe, **settings, "device": cfg.device}
     if cfg.threads:
         given["threads"] = cfg.threads
-    return compose("train", [f"{name}={value}" for name, value in given.items()])
+    composed = compose("train", [f"{name}={value}" for name, value in given.items()])
+    if composed.condition is not None:
+        composed.classes = CLASSES
+    return composed
 
 
 def _noise(shape: tuple[int, ...]) -> torch.Tensor:
     return torch.randint(0, 256, (IMAGES, *shape), dtype=torch.uint8)
+
+
+def _labels() -> torch.Tensor:
+    return torch.arange(IMAGES) % CLASSES
 
 
 def _plain_loop(cfg: DictConfig, fresh_z: bool, device: torch.device) -> Iterator[None]:
@@ -59,6 +67,7 @@ def _plain_loop(cfg: DictConfig, fresh_z: bool, device: torch.device) -> Iterato
     g_optimizer, d_optimizer = build_optimizers(cfg)
     return plain_loop(
         generator, discriminator, g_optimizer.build(generator.parameters()),
-        d_optimizer.build(discriminator.parameters()), Images(_noise(source.shape), source.low < 0),
-        cfg.schedule.batch_size, cfg.prior.dim, fresh_z, device,
+        d_optimizer.build(discriminator.parameters()),
+        Images(_noise(source.shape), _labels(), source.low < 0),
+        cfg.schedule.batch_size, cfg.prior.dim, fresh_z, cfg.condition is not None, device,
     )  # fmt: skip

@@ -126,7 +126,13 @@ def _declared(node: DictConfig, hint: Any) -> dict[str, Any]:
         return get_type_hints(hint, include_extras=True)
     try:
         target = get_object(node._target_)
-        return get_type_hints(getattr(target, "__init__", target), include_extras=True)
+        # A class's own come last: what it hands on to its bases has their types.
+        makers = [base.__init__ for base in reversed(getattr(target, "__mro__", ()))] or [target]
+        return {
+            name: hint
+            for make in makers
+            for name, hint in get_type_hints(make, include_extras=True).items()
+        }
     except (AttributeError, ImportError, NameError, TypeError, ValueError):
         return {}  # it has no annotations; or can't be had, of which `build` says why
 

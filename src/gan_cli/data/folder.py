@@ -224,6 +224,7 @@ class Folder(Source):
         }
         classes = sorted({f for f, split in zip(folders, splits, strict=True) if split})
         numbers = {folder: i for i, folder in enumerate(classes)}
+        self.class_names = ["/".join(folder) for folder in classes]
         y = torch.tensor([numbers.get(f, -1) for f in folders]) if len(classes) > 1 else None
         return rows, y
 

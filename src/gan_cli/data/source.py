@@ -30,11 +30,16 @@ class Data(NamedTuple):
     valid: Split
     test: Split
 
-    def fingerprint(self) -> str:
-        """Return the SHA-256 of every split's `x`, so that two runs can be seen to share data."""
+    def fingerprint(self, labelled: bool = False) -> str:
+        """Return the SHA-256 of every split's `x`, so that two runs can be seen to share data.
+
+        Where `labelled`, of the training set's `y` as well.
+        """
         digest = hashlib.sha256()
         for split in self:
             digest.update(split.x.contiguous().numpy().data)
+        if labelled and self.train.y is not None:
+            digest.update(self.train.y.long().contiguous().numpy().data)
         return digest.hexdigest()
 
 
@@ -42,10 +47,12 @@ class Source(Protocol):
     """A data set's shape and range, known before any file is read, and the way to read it.
 
     `shape` is (C, H, W). `range` names the model space that pixels are mapped to: `unit`, [0, 1],
-    `signed`, [-1, 1], or `gcn`, contrast-normalised. `name` is the data set's in the literature.
+    `signed`, [-1, 1], or `gcn`, contrast-normalised. `name` is the data set's in the literature,
+    `class_names` are those of classes 0, 1, ..., if they have other names than these.
     """
 
     name: str = ""
+    class_names: Sequence[str] = ()
     shape: tuple[int, ...]
     space: Affine | GCN
     low: float

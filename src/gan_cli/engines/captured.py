@@ -7,6 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from gan_cli.data.minibatches import Minibatch
 from gan_cli.game.state import State
 from gan_cli.game.updates import Game, Update
 
@@ -26,7 +27,7 @@ class Captured(ABC):
         self._update, self._set_from_tensor = update, set_from_tensor
         self._captured: Sequence[Mapping[Tensor, object]] = []
 
-    def __call__(self, state: State, game: Game, minibatches: Sequence[Tensor]) -> Tensor:
+    def __call__(self, state: State, game: Game, minibatches: Sequence[Minibatch]) -> Tensor:
         """Update as `update` does. Raises UserError for networks that can't be captured."""
         optimizers = (state.d_optimizer, state.g_optimizer)
         # Loading a checkpoint gives the optimizers new tensors, in new dicts.
@@ -46,15 +47,17 @@ class Captured(ABC):
         return self._replay(minibatches, hyperparameters)
 
     @abstractmethod
-    def _capture(self, state: State, game: Game, minibatches: Sequence[Tensor]) -> None:
+    def _capture(self, state: State, game: Game, minibatches: Sequence[Minibatch]) -> None:
         """Get ready to replay; leave `state` as it is, but for the optimizers' buffers, zeros."""
 
     @abstractmethod
-    def _replay(self, minibatches: Sequence[Tensor], hyperparameters: list[list[float]]) -> Tensor:
+    def _replay(
+        self, minibatches: Sequence[Minibatch], hyperparameters: list[list[float]]
+    ) -> Tensor:
         """Update with lr and momentum of each of D's updates, then of G's, a pair each."""
 
     def _run(
-        self, state: State, game: Game, minibatches: Sequence[Tensor], hyperparameters: Tensor
+        self, state: State, game: Game, minibatches: Sequence[Minibatch], hyperparameters: Tensor
     ) -> Tensor:
         """Run the update; hyperparameters: (k + 1, 2) for k minibatches, on the device."""
         rows = iter(hyperparameters)

@@ -3,6 +3,7 @@
 import logging
 import math
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from torch.fx import GraphModule
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils._pytree import tree_leaves
 
+from gan_cli.data.minibatches import Minibatch
 from gan_cli.engines.captured import Captured, SetFromTensor, snapshot, tensors_of
 from gan_cli.engines.intercept import Intercept, Operation
 from gan_cli.errors import UserError
@@ -36,14 +38,15 @@ class Compiled(Captured):
         self._draws: list[Draw] = []
 
     @torch.no_grad()
-    def _replay(self, minibatches: Sequence[Tensor], hyperparameters: list[list[float]]) -> Tensor:
+    def _replay(
+        self, minibatches: Sequence[Minibatch], hyperparameters: list[list[float]]
+    ) -> Tensor:
         assert self._program is not None
         drawn = [draw() for draw in self._draws]
-        return self._program(
-            *self._tensors, *minibatches, torch.tensor(hyperparameters, dtype=torch.float64), *drawn
-        )
+        values = torch.tensor(hyperparameters, dtype=torch.float64)
+        return self._program(*self._tensors, *chain(*minibatches), values, *drawn)
 
-    def _capture(self, state: State, game: Game, minibatches: Sequence[Tensor]) -> None:
+    def _capture(self, state: State, game: Game, minibatches: Sequence[Minibatch]) -> None:
         restore, hyperparameters = (
             snapshot(state),
             torch.zeros(len(minibatches) + 1, 2, dtype=torch.float64),
@@ -65,11 +68,12 @@ class Compiled(Captured):
                 restore()
 
     def _trace(
-        self, state: State, game: Game, minibatches: Sequence[Tensor], hyperparameters: Tensor
+        self, state: State, game: Game, minibatches: Sequence[Minibatch], hyperparameters: Tensor
     ) -> GraphModule:
         """Return the update as a graph whose inputs are all that it reads, as in `_replay`."""
         tensors, drawn = tensors_of(state), [draw() for draw in self._draws]
-        n, m = len(tensors), len(tensors) + len(minibatches)
+        examples, size = [*chain(*minibatches)], len(minibatches[0])
+        n, m = len(tensors), len(tensors) + len(examples)
 
         def update(*inputs: Tensor) -> Tensor:
             numbers = list(inputs[m + 1 :])
@@ -79,11 +83,12 @@ class Compiled(Captured):
                 return args[0].copy_(x) if _name(func).endswith("_") else x.clone()
 
             with Intercept(_is_random, insert):
-                return self._run(state, game, inputs[n:m], inputs[m])
+                given = [inputs[i : i + size] for i in range(n, m, size)]
+                return self._run(state, game, given, inputs[m])
 
         # With the state's own tensors, not fakes of them: the networks hold those.
         return make_fx(update, decomposition_table=UNFUSED)(
-            *tensors, *minibatches, hyperparameters, *drawn
+            *tensors, *examples, hyperparameters, *drawn
         )
 
 

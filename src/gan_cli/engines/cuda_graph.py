@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from gan_cli.data.minibatches import Minibatch
 from gan_cli.engines.captured import Captured, SetFromTensor, snapshot
 from gan_cli.errors import UserError
 from gan_cli.game.state import State
@@ -20,24 +21,27 @@ class Graph(Captured):
     def __init__(self, update: Update, set_from_tensor: SetFromTensor) -> None:
         super().__init__(update, set_from_tensor)
         self._graph = torch.cuda.CUDAGraph()
-        self._minibatches: list[Tensor] = []
+        self._minibatches: list[list[Tensor]] = []
         self._hyperparameters = self._logits = torch.empty(0)
 
-    def _replay(self, minibatches: Sequence[Tensor], hyperparameters: list[list[float]]) -> Tensor:
+    def _replay(
+        self, minibatches: Sequence[Minibatch], hyperparameters: list[list[float]]
+    ) -> Tensor:
         # Pinned memory is not handed out again before the copy from it is done.
         self._hyperparameters.copy_(
             torch.tensor(hyperparameters, pin_memory=True), non_blocking=True
         )
-        for static, x in zip(self._minibatches, minibatches, strict=True):
-            static.copy_(x)
+        for static, minibatch in zip(self._minibatches, minibatches, strict=True):
+            for there, x in zip(static, minibatch, strict=True):
+                there.copy_(x)
         self._graph.replay()
         return self._logits.clone()
 
-    def _capture(self, state: State, game: Game, minibatches: Sequence[Tensor]) -> None:
+    def _capture(self, state: State, game: Game, minibatches: Sequence[Minibatch]) -> None:
         device = state.rng.device
         # An earlier capture gives its memory back first.
         self._graph, self._logits = torch.cuda.CUDAGraph(), torch.empty(0)
-        self._minibatches = [x.clone() for x in minibatches]
+        self._minibatches = [[x.clone() for x in minibatch] for minibatch in minibatches]
         self._hyperparameters = torch.zeros(len(minibatches) + 1, 2, device=device)
 
         restore = snapshot(state)

@@ -6,6 +6,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
+from gan_cli.data.minibatches import Minibatch
 from gan_cli.game.state import State
 from gan_cli.game.updates import Game, Update
 
@@ -17,10 +18,10 @@ class Autocast(nn.Module):
         super().__init__()
         self.network, self.dtype, self.as_float32 = network, dtype, as_float32
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Return network(x)."""
+    def forward(self, x: Tensor, *c: Tensor) -> Tensor:
+        """Return network(x, *c)."""
         with torch.autocast(x.device.type, self.dtype):
-            output: Tensor = self.network(x)
+            output: Tensor = self.network(x, *c)
         return output.float() if self.as_float32 else output
 
 
@@ -32,7 +33,7 @@ def in_precision(update: Update, state: State, dtype: torch.dtype) -> Update:
     generator = Autocast(state.generator, dtype, as_float32=False)
     discriminator = Autocast(state.discriminator, dtype, as_float32=True)
 
-    def update_in_precision(state: State, game: Game, minibatches: Sequence[Tensor]) -> Tensor:
+    def update_in_precision(state: State, game: Game, minibatches: Sequence[Minibatch]) -> Tensor:
         players = replace(state, generator=generator, discriminator=discriminator)
         return update(players, game, minibatches)
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from gan_cli.data.minibatches import Minibatch
 from gan_cli.game import updates
 from gan_cli.game.state import State, parameters
 from gan_cli.game.updates import Game
@@ -17,28 +18,30 @@ from gan_cli.game.updates import Game
 NEGLIGIBLE = 1e-20
 
 
-def score(discriminator: nn.Module, x: Tensor, fake: Tensor) -> tuple[Tensor, Tensor]:
-    """Return D's logits for real and for generated images, (m,) each, by one pass over both."""
-    real_logits, fake_logits = discriminator(torch.cat([x.to(fake.dtype), fake])).chunk(2)
+def score(discriminator: nn.Module, real: Minibatch, fake: Minibatch) -> tuple[Tensor, Tensor]:
+    """Return D's logits for real and for generated (x, *c), (m,) each, by one pass over both."""
+    both = (torch.cat([x.to(fake.dtype), fake]) for x, fake in zip(real, fake, strict=True))
+    real_logits, fake_logits = discriminator(*both).chunk(2)
     return real_logits, fake_logits
 
 
-def alternating(state: State, game: Game, minibatches: Sequence[Tensor]) -> Tensor:
+def alternating(state: State, game: Game, minibatches: Sequence[Minibatch]) -> Tensor:
     """`updates.alternating`, with one pass through D for each of its updates."""
     return updates.alternating(state, game, minibatches, score)
 
 
-def simultaneous(state: State, game: Game, minibatches: Sequence[Tensor]) -> Tensor:
+def simultaneous(state: State, game: Game, minibatches: Sequence[Minibatch]) -> Tensor:
     """`updates.simultaneous`, with one pass through D in each direction.
 
     One backward pass serves both players (Shen et al., 2021, "Training GANs in One Stage"): D has
     one logit a sample, so the gradients of the two losses at a sample are the same up to a factor,
     the ratio of the losses' slopes at its logit.
     """
-    (x,) = minibatches
-    fake = state.generator(game.prior(len(x), state.rng))
+    ((x, *c),) = minibatches
+    fake_c = game.fake_condition(c, state.rng)
+    fake = state.generator(game.prior(len(x), state.rng), *fake_c)
     leaf = fake.detach().requires_grad_()
-    logits = torch.cat(score(state.discriminator, x, leaf))
+    logits = torch.cat(score(state.discriminator, (x, *c), (leaf, *fake_c)))
 
     # The losses as functions of the logits alone, and their slopes there.
     real_logits, fake_logits = (part.requires_grad_() for part in logits.detach().chunk(2))

@@ -56,7 +56,10 @@ class LoadedRun:
 
     @property
     def generator(self) -> nn.Module:
-        """G, in eval mode, which maps z (m, prior.dim) to images (m, C, H, W) in model space."""
+        """G, in eval mode, which maps z (m, prior.dim) to images (m, C, H, W) in model space.
+
+        That of a conditional run takes labels (m,) as well, and so does D.
+        """
         return self._trained["raw"].generator.eval()
 
     @property
@@ -82,18 +85,30 @@ class LoadedRun:
         _at_least_1(n)
         return draw_z(self._trained["raw"].prior, n, seed).to(self.device)
 
-    def sample(self, n: int, seed: int = 0, weights: Literal["raw", "ema"] = "raw") -> Tensor:
+    @property
+    def classes(self) -> list[str]:
+        """The names of a conditional run's classes, in the order of their labels."""
+        return self._trained["raw"].classes.names
+
+    def sample(
+        self,
+        n: int,
+        seed: int = 0,
+        weights: Literal["raw", "ema"] = "raw",
+        label: int | str | None = None,
+    ) -> Tensor:
         """Return samples to look at, images (n, C, H, W) in [0, 1], float32 on the CPU.
 
         Sample i depends on the seed and i alone. weights: `raw`, or `ema` for the average. Points
-        (n, 2, 1, 1) of a data set of points are as they are. Raises UserError for n < 1 and for
-        other weights.
+        (n, 2, 1, 1) of a data set of points are as they are. label: of a conditional run, the class
+        of all, by its number or name; None draws labels as the data's. Raises UserError for n < 1,
+        for other weights and for a class that there is not.
         """
         _at_least_1(n)
         if weights not in self._trained:
             raise UserError(f"weights is {weights}; it must be raw or ema.")
         trained = self._trained[weights]
-        return trained.source.to_unit(trained.samples(n, seed))
+        return trained.source.to_unit(trained.samples(n, seed, label))
 
     def data(self) -> Data:
         """Return the data set, read anew: train, valid and test with `x`, uint8, and `y`."""

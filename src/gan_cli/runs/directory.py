@@ -8,7 +8,7 @@ import logging
 import os
 import platform
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ class Run:
         self.environment_path = path / "environment.json"
         self.metrics_path = path / "metrics.csv"
         self.status_path = path / STATUS
+        self.classes_path = path / "classes.json"
         self.tensorboard = path / "tensorboard"
         self.samples = path / "samples"
         self.checkpoints = path / "checkpoints"
@@ -152,6 +153,27 @@ class Run:
         """Append what this session runs on."""
         content = json.dumps([*self.sessions(), environment], indent=2)
         write_atomically(self.environment_path, content.encode())
+
+    def write_classes(self, counts: Mapping[str, int]) -> None:
+        """Record a conditional run's classes, by name, with how many training examples each has."""
+        if counts:
+            write_atomically(self.classes_path, json.dumps(counts, indent=2).encode())
+
+    def classes(self) -> dict[str, int]:
+        """Return what `write_classes` recorded; none for an unconditional run.
+
+        Raises UserError where a conditional run has no whole record.
+        """
+        config = self.config()
+        if config.get("condition") is None:
+            return {}
+        counts: dict[str, int] = read_json(self.classes_path, dict)
+        if len(counts) != config.classes or not all(isinstance(n, int) for n in counts.values()):
+            raise UserError(
+                f"{self.classes_path} is not the record of {config.classes} classes that this run "
+                "of condition=label has; `gan train resume=...` writes it anew."
+            )
+        return counts
 
     def refuse_lost_checkpoints(self) -> None:
         """Raise UserError where the run has trained, but has no checkpoint to resume from."""

@@ -5,6 +5,7 @@ import logging
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import torch
@@ -17,12 +18,14 @@ from gan_cli.config.instantiate import build
 from gan_cli.data.source import Data, Source
 from gan_cli.errors import UserError
 from gan_cli.files import relative
+from gan_cli.game.conditions import Condition
 from gan_cli.game.priors import Prior
 from gan_cli.metrics.references import training_images
 from gan_cli.runs import directory as runs
 from gan_cli.runs import own_modules, sweeps
 from gan_cli.runs.collect import find
 from gan_cli.sampling.arrays import write_samples
+from gan_cli.sampling.classes import Classes
 from gan_cli.sampling.samples import draw_z, generate, sample_blocks
 from gan_cli.training import checkpoints
 from gan_cli.training.averaging import current_average
@@ -39,34 +42,71 @@ class Trained:
     config: DictConfig
     source: Source
     prior: Prior
+    classes: Classes
     generator: nn.Module
     device: torch.device
     step: int
     weights: str
 
-    def samples(self, n: int, seed: int) -> Tensor:
-        """Return samples 0 .. n-1 of `seed` in model space, (n, C, H, W) on the CPU."""
-        return generate(self.generator, draw_z(self.prior, n, seed), seed, self.device)
+    def condition(self, n: int, seed: int, label: int | str | None = None) -> Condition:
+        """Return the condition of samples 0 .. n-1 of `seed`: of a class, or drawn as the data's.
 
-    def save(self, save: str, n: int, seed: int) -> None:
-        """Write what `samples` returns, which memory need not hold, to the .npy file `save`."""
-        path, shape = Path(f"{save.removesuffix('.npy')}.npy"), (n, *self.source.shape)
-        blocks = sample_blocks(self.generator, self.prior, n, seed, self.device)
-        write_samples(path, blocks, shape)
+        That of an unconditional run is (). Raises UserError for a class that there is not.
+        """
+        if label is None:
+            return self.classes.drawn(n, seed)
+        return (torch.full((n,), self.classes.number(label)),)
+
+    def samples(self, n: int, seed: int, label: int | str | None = None) -> Tensor:
+        """Return samples 0 .. n-1 of `seed` in model space, (n, C, H, W) on the CPU.
+
+        label: their class, by its number or name; otherwise labels are drawn as the data's.
+        """
+        z, c = draw_z(self.prior, n, seed), self.condition(n, seed, label)
+        return generate(self.generator, z, seed, self.device, c)
+
+    def save(
+        self, save: str, n: int, seed: int, labels: Sequence[int | str | None] = (None,)
+    ) -> None:
+        """Write what `samples` returns of each of `labels`, one after the other, to a .npy file.
+
+        save: its path. Memory need not hold them.
+        """
+        path = Path(f"{save.removesuffix('.npy')}.npy")
+        shape = (n * len(labels), *self.source.shape)
+        conditions = (self.condition(n, seed, label) for label in labels)
+        blocks = (
+            sample_blocks(self.generator, self.prior, n, seed, self.device, c) for c in conditions
+        )
+        write_samples(path, chain.from_iterable(blocks), shape)
         log.info("Samples %s of float32: %s", shape, relative(path))
 
-    def training_images(self, n: int, seed: int, data_dir: str) -> Tensor:
+    def training_images(
+        self, n: int, seed: int, data_dir: str, label: int | str | None = None
+    ) -> Tensor:
         """Return n of the images that G was trained on, in model space, (n, C, H, W).
 
-        `seed` draws them, none twice: all where there are fewer.
+        `seed` draws them, none twice, out of those of a class or of all: all where there are fewer.
         """
-        x = load_data(data_dir, self)[0].train.x
-        return self.source.to_model(training_images(x, n, seed))
+        train = load_data(data_dir, self)[0].train
+        if label is not None and train.y is not None:
+            train = train.take(train.y == self.classes.number(label))
+        return self.source.to_model(training_images(train.x, n, seed))
 
-    def images(self, z: Tensor, seed: int) -> Tensor:
-        """Return G(z), for z (a, b, dim), in model space, (a, b, C, H, W) on the CPU."""
-        samples = generate(self.generator, z.flatten(0, 1), seed, self.device)
-        return samples.unflatten(0, z.shape[:2])
+    def images(self, z: Tensor, seed: int, label: int | str | None = None) -> Tensor:
+        """Return G's images for z (a, b, dim), in model space, (a, b, C, H, W) on the CPU.
+
+        label: their class, by its number or name; otherwise each of the b has one, as the data's.
+        """
+        a, b = z.shape[:2]
+        c = [y.expand(a, b).flatten() for y in self.condition(b, seed, label)]
+        return generate(self.generator, z.flatten(0, 1), seed, self.device, c).unflatten(0, (a, b))
+
+    def mixtures(self, z: Tensor, weights: Tensor, seed: int) -> Tensor:
+        """Return images for z (b, dim) by weights of the classes (a, classes), (a, b, C, H, W)."""
+        a, b = len(weights), len(z)
+        c = [weights.repeat_interleave(b, 0)]
+        return generate(self.generator, z.repeat(a, 1), seed, self.device, c).unflatten(0, (a, b))
 
     def origin(self, seed: int) -> dict[str, object]:
         """Return where samples come from, for the metadata of a picture."""
@@ -139,6 +179,7 @@ def load_weights(
     config = run.config()
     saved = checkpoints.load_chosen(run.checkpoints, checkpoint)
     source, prior = build_source(config), build(config, "prior")
+    classes = Classes(run.classes())
     raw = build_generator(config, source)
     checkpoints.fit(raw, saved["generator"], run.checkpoints)
     generators = {"raw": raw}
@@ -154,7 +195,8 @@ def load_weights(
     )  # fmt: skip
     return {
         name: Trained(
-            run, config, source, prior, generators[name].to(device), device, saved["step"], name
+            run, config, source, prior, classes, generators[name].to(device), device,
+            saved["step"], name,
         )
         for name in weights
-    }
+    }  # fmt: skip

@@ -9,6 +9,7 @@ from gan_cli.config.build import (
     build_networks,
     build_optimizers,
     refuse_conflicts,
+    some_condition,
     total_steps,
 )
 from gan_cli.config.instantiate import build
@@ -46,8 +47,9 @@ def show_plan(cfg: DictConfig, source: Source, data: Data | None) -> None:
             cfg, source, torch.empty(min(m, 8), *source.shape, device=META)
         )
         z = build(cfg, "prior")(m, torch.Generator()).to(META)
-        g_rows = summary.layers(generator, z)
-        d_rows = summary.layers(discriminator, torch.empty(2 * m, *source.shape, device=META))
+        g_rows = summary.layers(generator, z, *some_condition(cfg, m, META))
+        x = torch.empty(2 * m, *source.shape, device=META)
+        d_rows = summary.layers(discriminator, x, *some_condition(cfg, 2 * m, META))
     except (NotImplementedError, RuntimeError) as error:
         if "meta" not in str(error):
             raise

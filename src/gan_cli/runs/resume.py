@@ -105,6 +105,8 @@ def resumed_config(cfg: DictConfig, out: Path, settings: type) -> tuple[DictConf
     # Where the shape of images is left open, the run has found it in its data.
     if new.dataset.get("shape", ()) is None:
         new.dataset.shape = old.dataset.get("shape")
+    if new.classes is None:
+        new.classes = old.get("classes")
     if different := differences(old, new, FREE):
         raise UserError(
             f"{relative(out)} is a run with other settings, and can't resume with these "

@@ -107,8 +107,8 @@ class LineGame:
         """Do `steps` iterations of Algorithm 1, on fresh minibatches."""
         m, k = self.schedule.batch_size, self.schedule.k
         for _ in range(steps):
-            x = [self.p_data.sample(m, self.state.rng) for _ in range(k)]
-            alternating(self.state, self.rules, x)
+            minibatches = [(self.p_data.sample(m, self.state.rng),) for _ in range(k)]
+            alternating(self.state, self.rules, minibatches)
             self.state.step += 1
 
     def generator_step(self) -> None:

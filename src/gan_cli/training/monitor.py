@@ -1,22 +1,21 @@
 """The monitor: grids of samples, a small Parzen estimate on validation, and mode collapse."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from gan_cli.data.source import Data, Source
 from gan_cli.errors import UserError
 from gan_cli.figures.grid import Picture, picture
-from gan_cli.game.priors import Prior
 from gan_cli.game.state import State
 from gan_cli.metrics.registry import CRITERIA, METRICS, Metric, Reference, Samples
 from gan_cli.metrics.views import Space
 from gan_cli.ranges import AtLeastTwo, Fraction, Number, Positive, Sigmas
-from gan_cli.sampling.samples import draw_z, generate
+from gan_cli.sampling.samples import generate
 
 log = logging.getLogger(__name__)
 
@@ -83,29 +82,30 @@ def reference_of(
 class Monitor:
     """Looks at samples of G from the same z each time, so that progress can be watched.
 
-    It measures those of `watched()`, G or its average, every `every` iterations, if that is not
-    None, and after the last; and it draws `grid` of G's. G has collapsed, into what the paper calls
-    the Helvetica scenario (section 6), where a measure of DIVERSITY is below `settings.collapse` of
-    its running maximum; with `stop_on_collapse` the run ends.
+    `samples` and `grid` are G's inputs, (z, *c). It measures samples of `watched()`, G or its
+    average, every `every` iterations, if that is not None, and after the last; and it draws a grid
+    of G's. G has collapsed, into what the paper calls the Helvetica scenario (section 6), where a
+    measure of DIVERSITY is below `settings.collapse` of its running maximum; with
+    `stop_on_collapse` the run ends.
     """
 
     def __init__(
         self,
         state: State,
-        prior: Prior,
+        samples: Sequence[Tensor],
+        grid: Sequence[Tensor],
         source: Source,
         reference: Reference,
         seed: int,
         settings: MonitorSettings,
         watched: Callable[[], nn.Module],
         every: int | None,
-        grid: int,
         stop_on_collapse: bool,
     ) -> None:
         self.state, self.source, self.seed, self.settings = state, source, seed, settings
         self.watched, self.every, self.stop_on_collapse = watched, every, stop_on_collapse
         self.reference = reference
-        self.z, self.grid_z = draw_z(prior, settings.samples, seed), draw_z(prior, grid, seed)
+        self.samples, self.grid = samples, grid
 
     def is_due(self, last: bool) -> bool:
         """Return whether to measure samples now, after this iteration, which may be the last."""
@@ -117,9 +117,7 @@ class Monitor:
 
     def draw(self) -> Picture:
         """Return a picture of a grid of samples, of G itself."""
-        device = self.state.rng.device
-        samples = generate(self.state.generator, self.grid_z, self.seed, device)
-        return picture(samples, self.source)
+        return picture(self._images(self.state.generator, self.grid), self.source)
 
     def estimate(self) -> dict[str, float]:
         """Return the value of each of METRICS by its name, NaN of those in features without them.
@@ -162,7 +160,11 @@ class Monitor:
         ]
 
     def _samples(self) -> Samples:
-        x = generate(self.watched(), self.z, self.seed, self.state.rng.device)
+        x = self._images(self.watched(), self.samples)
         space = self.reference.space
         view = None if space is None else space(self.source.to_pixels(x))
         return Samples(self.source.to_measure(x), view)
+
+    def _images(self, generator: nn.Module, inputs: Sequence[Tensor]) -> Tensor:
+        z, *c = inputs
+        return generate(generator, z, self.seed, self.state.rng.device, c)

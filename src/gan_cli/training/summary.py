@@ -7,11 +7,11 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_hook
 
 
-def layers(network: nn.Module, x: Tensor) -> list[tuple[str, tuple[int, ...], int, int]]:
+def layers(network: nn.Module, *x: Tensor) -> list[tuple[str, tuple[int, ...], int, int]]:
     """Return name, output shape, parameters and output bytes of each layer.
 
-    Of modules with parts only those are layers that have parameters beside their parts'. `x` is
-    a minibatch of inputs; it is passed through once, in training mode.
+    Of modules with parts only those are layers that have parameters beside their parts'. `x` are
+    a minibatch's inputs; they are passed through once, in training mode.
     """
     names = {module: name for name, module in network.named_modules()}
     rows: list[tuple[str, tuple[int, ...], int, int]] = []
@@ -28,7 +28,7 @@ def layers(network: nn.Module, x: Tensor) -> list[tuple[str, tuple[int, ...], in
         rows.append((label.replace("_features", ""), shape, own, size))
 
     with torch.no_grad(), register_module_forward_hook(note):
-        network(x)
+        network(*x)
     return rows
 
 
