@@ -69,7 +69,7 @@ def test_a_run_is_not_resumed_with_other_labels(
 
 
 def test_samples_of_a_class(train: Train, gan: Gan) -> None:
-    """Of the same z they differ by the class; `all` has each class's, in the order of the labels."""
+    """Of the same z they differ by the class; `all` has them in the order of the labels."""
     train()
     of_3, of_5 = (samples(gan, f"label={label}", "n=4", "seed=1") for label in (3, 5))
     assert not np.array_equal(of_3, of_5)
