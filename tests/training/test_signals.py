@@ -8,13 +8,20 @@ from gan_cli.training.signals import stop_signals
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_the_first_is_noted_and_the_second_acts_at_once(number: signal.Signals) -> None:
-    before = signal.getsignal(number)
-    with stop_signals() as stop:
-        assert stop.signal is None
-        os.kill(os.getpid(), number)
-        assert stop.signal == number
-        assert signal.getsignal(number) == signal.SIG_DFL
-    assert signal.getsignal(number) == before
+    def before(*_: object) -> None:
+        raise AssertionError
+
+    # Whatever the tests were begun under: nohup ignores SIGHUP.
+    theirs = signal.signal(number, before)
+    try:
+        with stop_signals() as stop:
+            assert stop.signal is None
+            os.kill(os.getpid(), number)
+            assert stop.signal == number
+            assert signal.getsignal(number) == signal.SIG_DFL
+        assert signal.getsignal(number) == before
+    finally:
+        signal.signal(number, theirs)
 
 
 def test_a_closed_terminal_is_ignored_under_nohup() -> None:
