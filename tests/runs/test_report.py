@@ -367,6 +367,13 @@ def test_evaluations_have_a_table_of_their_own(gan: Gan, study: Path, tmp_path: 
     assert "140 samples" in remark
     assert not any("evaluated at step" in item for item in found.items)
 
+    # Of runs that differ by their seeds alone.
+    shutil.rmtree(tmp_path / "outputs/report")
+    same = ",".join(f"'{job(study, '0.2', seed)}'" for seed in range(2))
+    one = Report(gan, tmp_path, f"runs=[{same}]").table(1)
+    assert [row["runs"] for row in one] == ["all", "all", "training images, other half"]
+    assert one[0]["frechet"] == rows["0.2", "raw"]["frechet"]
+
     path = job(study, "0.2", 1) / "evaluation/weights=ema/quality.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "step": 4}))
     (stale,) = (item for item in report().items if "evaluated at step" in item)

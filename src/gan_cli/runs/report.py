@@ -134,16 +134,16 @@ def _evaluations(groups: Sequence[Group]) -> Iterator[Table]:
     references = _references(groups)
     rows = [
         [
-            *group.key.values(),
+            *(group.key.values() or ["all"]),
             weights,
             str(max(summary.n for summary in some.values())),
             *(_mean(some[name]) if name in some else "" for name in metrics),
         ]
         for group, weights, some in found
     ]
-    key = list(groups[0].key)
+    labels = list(groups[0].key) or ["runs"]
     rows += [
-        [title, *[""] * (len(key) + 1), *(f"{values[name]:.4g}" for name in metrics)]
+        [title, *[""] * (len(labels) + 1), *(f"{values[name]:.4g}" for name in metrics)]
         for title, values in references.items()
     ]
     if found:
@@ -157,8 +157,8 @@ def _evaluations(groups: Sequence[Group]) -> Iterator[Table]:
             f"What gan evaluate last measured of n runs each, {'; '.join(conditions)}: the mean "
             "over runs with its standard error."
         )
-        heads = [*(key or ["runs"]), "weights", "n", *metrics]
-        yield Table("Evaluations", caption, heads, rows, len(key) + 1)
+        heads = [*labels, "weights", "n", *metrics]
+        yield Table("Evaluations", caption, heads, rows, len(labels) + 1)
 
 
 def _references(groups: Sequence[Group]) -> dict[str, dict[str, float]]:
