@@ -46,7 +46,7 @@ class Space(Protocol):
 
     @property
     def key(self) -> str:
-        """What tells it from any other space, as part of a file's name."""
+        """What distinguishes it from other spaces, as part of a file's name."""
         ...
 
     def __call__(self, pixels: Tensor) -> View:

@@ -48,7 +48,7 @@ class MonitorSettings:
 
     @property
     def criterion(self) -> Metric:
-        """The metric that says which of two estimates is better."""
+        """The metric by which one estimate is better than another."""
         return CRITERIA[self.metric]
 
     def is_reached(self, best: float) -> bool:
