@@ -47,6 +47,19 @@ def test_other_weights_are_refused(weights: Path, tmp_path: Path) -> None:
         inception.InceptionSpace(tmp_path / "nowhere.pth", CPU)
 
 
+def test_a_file_with_code_in_it_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Code:
+        def __reduce__(self) -> tuple[object, ...]:
+            return (Path.touch, (tmp_path / "run",))
+
+    torch.save(Code(), tmp_path / "w.pth")
+    digest = hashlib.sha256((tmp_path / "w.pth").read_bytes()).hexdigest()[:8]
+    monkeypatch.setattr(inception, "DIGEST", digest)
+    with pytest.raises(UserError, match="path is"):
+        inception.InceptionSpace(tmp_path / "w.pth", CPU)
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize("given", ["features=inception", "path=w.pth"])
 def test_the_features_and_their_file_go_together(given: str, gan: Gan, tmp_path: Path) -> None:
     result = gan("evaluate", "samples=x.npy", "dataset=digits", given)

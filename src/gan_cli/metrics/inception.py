@@ -1,6 +1,7 @@
 """The feature space of published FIDs: that of Inception-v3 (Heusel et al., 2017)."""
 
 import hashlib
+import pickle
 from pathlib import Path
 
 import torch
@@ -43,6 +44,11 @@ class InceptionSpace:
                 f"path is {path}, which is not {FILE}: its SHA-256 begins with {digest[:8]}, and "
                 f"should begin with {DIGEST}."
             )
+        try:
+            # torch-fidelity unpickles the file whole, and a few digits of a digest can be forged.
+            torch.load(path, weights_only=True)
+        except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+            raise UserError(f"path is {path}, which is not {FILE}: it holds no weights.") from error
         self.name = f"features of Inception-v3 ({DIGEST})"
         self.network = FeatureExtractorInceptionV3("inception", ["2048"], str(path)).to(device)
         self.device = device
