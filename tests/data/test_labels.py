@@ -1,9 +1,10 @@
 import pytest
 import torch
 
-from gan_cli.data.labels import count_classes
+from gan_cli.data.labels import count_classes, labelled_rows
 from gan_cli.data.source import Split
 from gan_cli.errors import UserError
+from gan_cli.rng import stream
 
 
 def split(y: torch.Tensor | None) -> Split:
@@ -31,3 +32,25 @@ def test_classes_are_counted() -> None:
 def test_labels_that_can_not_be_a_condition(y: torch.Tensor | None, words: str) -> None:
     with pytest.raises(UserError, match=words):
         count_classes(split(y))
+
+
+def test_labelled_rows_are_as_many_of_each_class_or_one_more() -> None:
+    y = torch.tensor([0] * 50 + [1] * 30 + [2] * 20)
+    for n in (3, 4, 60, 100):
+        rows = labelled_rows(y, n, stream(0, "labels"))
+        assert len(rows.unique()) == n
+        counts = y[rows].bincount(minlength=3)
+        most = -(-n // 3)
+        assert counts.tolist() == [50, 30, 20] or (counts - most).abs().max() <= 1
+    assert not torch.equal(*(labelled_rows(y, 9, stream(seed, "labels")) for seed in (0, 1)))
+
+
+def test_classes_with_too_few_examples_leave_the_rest_to_others() -> None:
+    y = torch.tensor([0, 0, 1, 0, 0, 0])
+    assert y[labelled_rows(y, 5, stream(0, "labels"))].tolist().count(1) == 1
+
+
+@pytest.mark.parametrize("n", [2, 7])
+def test_fewer_labels_than_classes_and_more_than_examples_are_refused(n: int) -> None:
+    with pytest.raises(UserError, match=f"labels is {n}; it must be from 3"):
+        labelled_rows(torch.tensor([0, 1, 2, 2, 1, 0]), n, stream(0, "labels"))

@@ -1,6 +1,8 @@
-"""Labels, as the condition of a pair needs them."""
+"""Labels: as the condition of a pair needs them, and few of them."""
 
 import torch
+from torch import Tensor
+from torch.nn.functional import one_hot
 
 from gan_cli.data.source import Split
 from gan_cli.errors import UserError
@@ -36,3 +38,21 @@ def count_classes(train: Split) -> list[int]:
             f"0 to {len(found) - 1}, as there are {len(found)} of them."
         )
     return counts.tolist()
+
+
+def labelled_rows(y: Tensor, n: int, rng: torch.Generator) -> Tensor:
+    """Return the places (n,) of random ones of the labels y (N,), int64 from 0 on.
+
+    Each class has as many of them as any other, give or take one, as long as it has so many. Raises
+    UserError, naming the setting `labels`, for fewer than classes, or more than N.
+    """
+    classes = int(y.max()) + 1
+    if not classes <= n <= len(y):
+        raise UserError(
+            f"labels is {n}; it must be from {classes}, one for each class, to {len(y)}, the "
+            "number of labelled examples."
+        )
+    order = torch.randperm(len(y), generator=rng)
+    of_class = one_hot(y[order], classes)
+    rank = (of_class.cumsum(0) * of_class).sum(1)  # 1 for the first of its class, 2 for the second
+    return order[rank.argsort(stable=True)[:n]]
