@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from gan_cli.data.minibatches import Minibatches
+from gan_cli.data.minibatches import Minibatches, WithLabelled
 from gan_cli.data.source import Split
 from gan_cli.errors import UserError
 
@@ -56,3 +56,15 @@ def test_labels_are_those_of_the_examples() -> None:
 def test_more_than_there_are() -> None:
     with pytest.raises(UserError, match="batch_size is 6"):
         minibatches(5, 6)
+
+
+def test_labelled_examples_beside_all() -> None:
+    """Both have epochs of their own; the few have their labels."""
+    x = torch.arange(23, dtype=torch.uint8).view(-1, 1, 1, 1)
+    few = Split(x[:4], torch.arange(4) + 10)
+    batches = WithLabelled(Split(x, None), few, 5, 0, lambda x: x.float(), CPU)
+    for i in range(12):
+        images, labelled, y = batches[i]
+        assert torch.equal(images, minibatches(23, 5)[i][0])
+        assert sorted(labelled.flatten().tolist()) == [0, 1, 2, 3]
+        assert torch.equal(y, labelled.flatten().long() + 10)

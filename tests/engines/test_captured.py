@@ -18,12 +18,16 @@ from helpers.trainers import ONE_PASS, PLAIN, noise, small_trainer
 from torch import Tensor, nn
 from torch.fx.experimental.proxy_tensor import make_fx
 
+from gan_cli.data.minibatches import WithLabelled
+from gan_cli.data.source import Split
 from gan_cli.engines.captured import Captured
 from gan_cli.engines.compiled import UNFUSED, Compiled
 from gan_cli.engines.cuda_graph import Graph
 from gan_cli.errors import UserError
 from gan_cli.game.conditions import UniformLabels
 from gan_cli.game.priors import Uniform
+from gan_cli.game.semi_supervised import feature_matching
+from gan_cli.networks.classifier import NoisyClassifier
 from gan_cli.networks.conditional import ConditionalGenerator, ConditionalMaxoutDiscriminator
 from gan_cli.networks.dcgan import DCGANDiscriminator, DCGANGenerator
 from gan_cli.networks.maxout import MaxoutDiscriminator
@@ -87,15 +91,22 @@ def training(
             ConditionalGenerator(10, classes, SHAPE, [60, 70], init={"irange": [0.1]}),
             ConditionalMaxoutDiscriminator(SHAPE, classes, [40, 30], **settings),
         )
+    elif discriminator is NoisyClassifier:
+        networks = (Generator(10, SHAPE, [60]), NoisyClassifier(SHAPE, 5, [40, 30]))
     else:
         networks = (Generator(10, SHAPE, [60, 70], init={"irange": [0.1]}), discriminator())
 
     def z(m: int, rng: torch.Generator) -> Tensor:
         return prior(m, rng).to(dtype)
 
+    minibatches = noise(SHAPE, 200, 50, dtype, on, classes)
+    if update == "feature_matching":
+        few = Split(minibatches.x[:20], torch.arange(20) % 5)
+        data = Split(minibatches.x, None)
+        minibatches = WithLabelled(data, few, 50, 1, minibatches.to_model, on)
+        form = {"feature_matching": feature_matching}
     t = small_trainer(
-        *networks, optimizer, noise(SHAPE, 200, 50, dtype, on, classes), form[update], k, z,
-        g_rate=2, ema_decay=0.9,
+        *networks, optimizer, minibatches, form[update], k, z, g_rate=2, ema_decay=0.9
     )  # fmt: skip
     if classes:
         t.game = replace(t.game, fake_condition=UniformLabels(classes))
@@ -126,12 +137,17 @@ def graphs_on(device: str) -> AbstractContextManager[None]:
         pytest.param(Compiled, "cpu", marks=[needs_compiler, pytest.mark.slow]),
     ],
 )
-@pytest.mark.parametrize(
-    "discriminator", [Noisy, DCGANDiscriminator, ConditionalMaxoutDiscriminator]
-)
 @pytest.mark.parametrize("optimizer", [MOMENTUM, ADAM], ids=["momentum", "adam"])
 @pytest.mark.parametrize(
-    ("update", "k"), [("alternating", 1), ("alternating", 3), ("simultaneous", 1)]
+    ("discriminator", "update", "k"),
+    [
+        *(
+            (discriminator, update, k)
+            for discriminator in (Noisy, DCGANDiscriminator, ConditionalMaxoutDiscriminator)
+            for update, k in (("alternating", 1), ("alternating", 3), ("simultaneous", 1))
+        ),
+        (NoisyClassifier, "feature_matching", 2),
+    ],
 )
 def test_a_captured_update_trains_as_the_update_does(
     engine: type[Captured],

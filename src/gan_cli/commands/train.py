@@ -58,6 +58,7 @@ class Settings(CommandSettings):
     optimizer: Node
     schedule: ScheduleSettings
     condition: Literal["label"] | None
+    labels: Count | None
     classes: Count | None
     fake_labels: Literal["data", "uniform"]
     seed: Seed
@@ -113,7 +114,7 @@ def run(cfg: DictConfig, out: Path) -> float | None:
     out.mkdir(parents=True, exist_ok=True)
     with lock(out), stop_signals() as stop, logging_to(out / "train.log"):
         directory = Run(out) if Run.exists(out) else Run.create(out, cfg)
-        fingerprint = data.fingerprint(labelled=cfg.condition is not None)
+        fingerprint = data.fingerprint(labelled=cfg.classes is not None)
         if resume(cfg, directory, trainer.state, steps, fingerprint):
             directory.write_classes(classes.counts)
             _start_session(cfg, directory, trainer, steps, fingerprint)
@@ -146,7 +147,8 @@ def _load(cfg: DictConfig, source: Source) -> Data | None:
     try:
         return source.load()
     except MissingDataError as error:
-        if not (cfg.dry_run and source.shape and cfg.condition is None):
+        labelled = cfg.condition is not None or cfg.labels is not None
+        if not cfg.dry_run or not source.shape or labelled:
             raise
         log.warning("%s The plan below is without data.", error)
         return None
@@ -199,7 +201,7 @@ def _monitor(
         from gan_cli.metrics.features import feature_space
 
         space = feature_space(source, data, Path(cfg.outputs) / "cache")
-    reference = reference_of(source, data, settings, space, state.rng.device)
+    reference = reference_of(source, data, settings, space, state)
     n, prior = cfg.log.grid, trainer.game.prior
     samples = draw_z(prior, settings.samples, cfg.seed), *classes.drawn(settings.samples, cfg.seed)
     grid = draw_z(prior, n, cfg.seed), *classes.in_order(n)

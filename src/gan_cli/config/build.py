@@ -13,9 +13,9 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor, nn
 
 from gan_cli.config.instantiate import build
-from gan_cli.data.labels import count_classes
-from gan_cli.data.minibatches import Minibatches
-from gan_cli.data.source import Data, Source
+from gan_cli.data.labels import count_classes, labelled_rows
+from gan_cli.data.minibatches import Minibatches, WithLabelled
+from gan_cli.data.source import Data, Source, Split
 from gan_cli.engines import one_pass
 from gan_cli.engines.compiled import Compiled
 from gan_cli.engines.cuda_graph import Graph
@@ -25,11 +25,13 @@ from gan_cli.errors import UserError
 from gan_cli.game import updates
 from gan_cli.game.conditions import Condition, UniformLabels, as_real
 from gan_cli.game.schedules import iterations
+from gan_cli.game.semi_supervised import feature_matching
 from gan_cli.game.state import State, new_state
 from gan_cli.game.updates import Game, Update
+from gan_cli.networks.classifier import Classifier
 from gan_cli.networks.layers import OUTPUTS
 from gan_cli.networks.mlp import Generator
-from gan_cli.rng import stream_seed
+from gan_cli.rng import stream, stream_seed
 from gan_cli.runs import directory as runs
 from gan_cli.sampling.classes import Classes
 from gan_cli.sampling.samples import draw_z, generate, images_from
@@ -59,14 +61,17 @@ def settle(cfg: DictConfig, source: Source, data: Data | None) -> Classes:
     if cfg.dataset.get("shape", source.shape) is None:
         # Known from here on: the networks follow it, and the run's own config has it.
         cfg.dataset.shape = list(source.shape)
-    if cfg.condition is None or data is None:
+    if (cfg.condition is None and cfg.labels is None) or data is None:
         return Classes({})
-    counts = count_classes(data.train)
+    what = "condition is label" if cfg.labels is None else f"labels is {cfg.labels}"
+    counts = count_classes(data.train, what)
     if cfg.classes not in (None, len(counts)):
         raise UserError(
             f"classes is {cfg.classes}; it must be {len(counts)}, which these data have, or null."
         )
     cfg.classes = len(counts)
+    if cfg.condition is None:
+        return Classes({})
     named = source.class_names[: len(counts)]
     names = [*named, *map(str, range(len(named), len(counts)))]
     return Classes(dict(zip(names, counts, strict=True)))
@@ -230,10 +235,7 @@ def build_trainer(cfg: DictConfig, source: Source, data: Data) -> Trainer:
     device = pick_device(cfg.device)
     dtype = autocast_type(cfg.precision, device)
     round_float32(to_tf32=cfg.precision == "tf32")
-    minibatches = Minibatches(
-        data.train, cfg.schedule.batch_size, cfg.seed, source.to_model, device,
-        labelled=cfg.condition is not None,
-    )  # fmt: skip
+    minibatches = _minibatches(cfg, source, data.train, device)
     few, *c = (x[:8].cpu() for x in minibatches[0])
     generator, discriminator = build_networks(cfg, source, few)
     warn_of_range(cfg, generator, source)
@@ -241,7 +243,7 @@ def build_trainer(cfg: DictConfig, source: Source, data: Data) -> Trainer:
     keep_freed_memory(max((p.nbytes for p in parameters), default=0))
     if cfg.init_from is None and isinstance(generator, Generator) and generator.marginal_bias:
         generator.set_mean(_mean_image(source, data.train.x))
-    per_sample = is_per_sample(discriminator, few, *c)
+    per_sample = cfg.labels is None and is_per_sample(discriminator, few, *c)
     optimizers = build_optimizers(cfg)
     g_optimizer, d_optimizer = optimizers
     builds = (g_optimizer.build, d_optimizer.build)
@@ -264,12 +266,28 @@ def build_trainer(cfg: DictConfig, source: Source, data: Data) -> Trainer:
     )  # fmt: skip
 
 
+def _minibatches(
+    cfg: DictConfig, source: Source, train: Split, device: torch.device
+) -> Minibatches:
+    settings = cfg.schedule.batch_size, cfg.seed, source.to_model, device
+    if cfg.labels is None:
+        return Minibatches(train, *settings, labelled=cfg.condition is not None)
+    return WithLabelled(train, labelled(cfg, train), *settings)
+
+
+def labelled(cfg: DictConfig, train: Split) -> Split:
+    """Return the labelled examples of semi-supervised learning, which the seed draws."""
+    assert train.y is not None
+    return train.take(labelled_rows(train.y.long(), cfg.labels, stream(cfg.seed, "labels")))
+
+
 # By the setting schedule.updates, and whether real and generated images can share D's pass.
 UPDATES = {
     ("alternating", True): one_pass.alternating,
     ("alternating", False): updates.alternating,
     ("simultaneous", True): one_pass.simultaneous,
     ("simultaneous", False): updates.simultaneous,
+    ("feature_matching", False): feature_matching,
 }
 
 
@@ -303,8 +321,14 @@ def refuse_conflicts(cfg: DictConfig) -> None:
             "estimate that ends the run needs to be made, so monitor.every_epochs must be a number "
             "of epochs."
         )
+    _refuse_labels_alone(cfg)
+    if cfg.monitor.metric == "error" and cfg.labels is None:
+        raise UserError(
+            "monitor.metric is error, that of a D which classifies, and labels is null; it goes "
+            "with semi-supervised learning, as in experiment=mnist_semi_supervised."
+        )
     for name, default in (("classes", None), ("fake_labels", "data")):
-        if cfg.condition is None and cfg[name] != default:
+        if cfg.condition is None and cfg.labels is None and cfg[name] != default:
             raise UserError(
                 f"{name} is {cfg[name]} and condition is null; it goes with condition=label."
             )
@@ -318,13 +342,41 @@ def refuse_conflicts(cfg: DictConfig) -> None:
             )
 
 
+def _refuse_labels_alone(cfg: DictConfig) -> None:
+    """Raise UserError where settings of semi-supervised learning are given one without another."""
+    target = _target(cfg, "network.discriminator")
+    classifies = isinstance(target, type) and issubclass(target, Classifier)
+    matching = cfg.schedule.updates == "feature_matching"
+    if cfg.condition is not None and matching:
+        raise UserError(
+            f"condition is {cfg.condition} and schedule.updates is feature_matching, whose players "
+            "get no labels; condition must be null."
+        )
+    if not (cfg.labels is not None) == classifies == matching:
+        network = OmegaConf.select(cfg, "network.discriminator._target_")
+        raise UserError(
+            f"labels is {cfg.labels or 'null'}, schedule.updates is {cfg.schedule.updates} and "
+            f"network.discriminator is {str(network).rpartition('.')[2]}; semi-supervised learning "
+            "takes labels=100 or another number, schedule.updates=feature_matching and a D that is "
+            "a Classifier, as network=semi_supervised_fc has; experiment=mnist_semi_supervised has "
+            "all three."
+        )
+
+
+def _target(cfg: DictConfig, key: str) -> object:
+    """Return the class that the config names, None where it can't be had: `build` says so."""
+    try:
+        return get_object(OmegaConf.select(cfg, key)._target_)
+    except (AttributeError, ImportError, TypeError, ValueError):
+        return None
+
+
 def _refuse_other_inputs(cfg: DictConfig, key: str, first: str) -> None:
     """Raise UserError for a network whose forward does not take `first` and the condition."""
-    try:
-        target = get_object(OmegaConf.select(cfg, key)._target_)
-        inputs = inspect.signature(target.forward)
-    except (AttributeError, ImportError, TypeError, ValueError):
-        return  # no class of a network, or none that can be had: `build` says so
+    target = _target(cfg, key)
+    if not isinstance(target, type) or not issubclass(target, nn.Module):
+        return  # `build` says so
+    inputs = inspect.signature(target.forward)
     y = [] if cfg.condition is None else ["y"]
     try:
         inputs.bind("self", first, *y)

@@ -9,7 +9,8 @@ from gan_cli.data.source import Split
 from gan_cli.errors import UserError
 from gan_cli.rng import stream
 
-# Examples (x,), or (x, y) where labels are the condition of both players.
+# Examples (x,); (x, y) where labels are the condition of both players; (x, x_labelled, y) where
+# some of the data have labels.
 Minibatch = Sequence[Tensor]
 
 
@@ -52,3 +53,22 @@ class Minibatches:
         index = self._order[place * self.batch_size : (place + 1) * self.batch_size]
         c = [y.index_select(0, index) for y in self.condition]
         return self.to_model(self.x.index_select(0, index)), *c
+
+
+class WithLabelled(Minibatches):
+    """Minibatches of all examples, each beside one of the few whose labels are known.
+
+    Minibatch i is (x, x_labelled, y), the second two from `labelled`, which has epochs of its own.
+    """
+
+    def __init__(
+        self, data: Split, labelled: Split, batch_size: int, seed: int,
+        to_model: Callable[[Tensor], Tensor], device: torch.device,
+    ) -> None:  # fmt: skip
+        super().__init__(data, batch_size, seed, to_model, device)
+        m = min(batch_size, len(labelled.x))
+        self.labelled = Minibatches(labelled, m, seed, to_model, device, labelled=True)
+
+    def __getitem__(self, i: int) -> Minibatch:
+        """Return minibatch i >= 0."""
+        return *super().__getitem__(i), *self.labelled[i]

@@ -42,6 +42,7 @@ class Axis(NamedTuple):
 AXES = {
     "parzen_valid": Axis("Parzen estimate on validation", "mean log-likelihood (nats)"),
     "frechet_valid": Axis("Fréchet distance on validation", "distance in features"),
+    "error_valid": Axis("Error of D's classes on validation", "error (%)"),
     "value": Axis("Value of the game", "V(D, G) (nats)", -math.log(4), "-log 4"),
     "d_loss": Axis("Loss of D", "loss (nats)"),
     "g_loss": Axis("Loss of G", "loss (nats)"),
@@ -59,6 +60,7 @@ RUN = (
     ),
     (AXES["parzen_valid"], {"parzen_valid": "estimate"}),
     (AXES["frechet_valid"], {"frechet_valid": "estimate"}),
+    (AXES["error_valid"], {"error_valid": "D"}),
     (
         Axis("Diversity of samples", "data = 1", 1.0, "data"),
         {"spread": "spread", "coverage": "coverage"},

@@ -11,7 +11,7 @@ from gan_cli.ranges import Count, Positive
 class ScheduleSettings:
     """How long a run is, and what its updates are (Algorithm 1)."""
 
-    updates: Literal["alternating", "simultaneous"]
+    updates: Literal["alternating", "simultaneous", "feature_matching"]
     k: Count
     batch_size: Count
     epochs: Positive | None

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from gan_cli.errors import DivergedError
-from gan_cli.networks.layers import Dropout, bound_columns
+from gan_cli.networks.layers import Dropout, GaussianNoise, bound_columns
 from gan_cli.rng import stream_seed
 
 log = logging.getLogger(__name__)
@@ -140,7 +140,7 @@ def new_state(
         optimizers.append(build(network.parameters()))
         optimizers[-1].register_step_post_hook(functools.partial(_bound, network))
         for layer in network.modules():
-            if isinstance(layer, Dropout):
+            if isinstance(layer, Dropout | GaussianNoise):
                 layer.rng = rng
     average = copy.deepcopy(generator).requires_grad_(False)
     g_optimizer, d_optimizer = optimizers

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from gan_cli.data.gaussians import Gaussians
+from gan_cli.data.source import Split
 from gan_cli.metrics.diversity import reached, spread
 from gan_cli.metrics.frechet import frechet
 from gan_cli.metrics.kernel_distance import kernel_distance
@@ -28,7 +29,8 @@ class Reference:
     """What samples are measured against: validation points (n, ...) and training images (m, ...).
 
     `sigmas` are the widths of Parzen windows that are tried. `view` is how `space` shows the
-    validation images, where samples are compared in one.
+    validation images, where samples are compared in one. `labelled` are the validation images in
+    model space, where D classifies.
     """
 
     points: Tensor
@@ -36,6 +38,7 @@ class Reference:
     sigmas: Sequence[float]
     space: Space | None = None
     view: View | None = None
+    labelled: Split | None = None
 
     @cached_property
     def reached_by_train(self) -> int:
@@ -44,10 +47,14 @@ class Reference:
 
 
 class Samples(NamedTuple):
-    """Samples (n, ...) in the space that the paper measures in, and in the reference's view."""
+    """Samples (n, ...) in the space that the paper measures in, and in the reference's view.
+
+    With D's `classes` (n,) of the labelled validation images, where it classifies.
+    """
 
     points: Tensor
     view: View | None
+    classes: Tensor | None
 
 
 class Measure(Protocol):
@@ -102,17 +109,25 @@ def _variation(samples: Samples, reference: Reference) -> float:
     return _variation_of(samples.view, reference.view)
 
 
+def _error(samples: Samples, reference: Reference) -> float:
+    if samples.classes is None or reference.labelled is None or reference.labelled.y is None:
+        return math.nan
+    return 100 * samples.classes.ne(reference.labelled.y).double().mean().item()
+
+
 PARZEN = Metric("parzen_valid", "nats", True, _parzen, "Parzen {:.1f} nats")
 FRECHET = Metric("frechet_valid", "", False, _frechet, "Fréchet {:.3f}")
+ERROR = Metric("error_valid", "%", False, _error, "error {:.2f} %")
 METRICS = (
     PARZEN,
     Metric("spread", "of the data's", True, _spread),
     Metric("coverage", "of the training set's", True, _coverage),
     FRECHET,
     Metric("class_variation_valid", "", False, _variation),
+    ERROR,
 )
 # Those by which a checkpoint may be the best, by their names in monitor.metric.
-CRITERIA = {"parzen": PARZEN, "frechet": FRECHET}
+CRITERIA = {"parzen": PARZEN, "frechet": FRECHET, "error": ERROR}
 
 
 Needed = Literal["features", "classes", "modes", "points"]

@@ -85,6 +85,25 @@ def _mask_from_bytes(like: Tensor, keep_prob: float, rng: torch.Generator | None
     return mask.as_strided(like.shape, torch.empty_like(like).stride())
 
 
+class GaussianNoise(nn.Module):
+    """Adds N(0, std^2) to each value in training mode; drawn as Dropout's masks are."""
+
+    def __init__(self, std: float) -> None:
+        super().__init__()
+        self.std = std
+        self.rng: torch.Generator | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return x, with noise in training mode."""
+        if not self.training or self.std == 0:
+            return x
+        return x + self.std * torch.empty_like(x).normal_(generator=self.rng)
+
+    def extra_repr(self) -> str:
+        """Return the settings, for where the module is printed."""
+        return f"std={self.std}"
+
+
 class UntiedBias(nn.Module):
     """Adds a bias for each channel of each pixel to (m, C, H, W); zeros at first."""
 

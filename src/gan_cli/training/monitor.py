@@ -5,15 +5,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 
-from gan_cli.data.source import Data, Source
+from gan_cli.data.source import Data, Source, Split
 from gan_cli.errors import UserError
 from gan_cli.figures.grid import Picture, picture
+from gan_cli.game.semi_supervised import classes
 from gan_cli.game.state import State
 from gan_cli.metrics.registry import CRITERIA, METRICS, Metric, Reference, Samples
 from gan_cli.metrics.views import Space
+from gan_cli.networks.classifier import Classifier
 from gan_cli.ranges import AtLeastTwo, Fraction, Number, Positive, Sigmas
 from gan_cli.sampling.samples import generate
 
@@ -38,7 +39,7 @@ class MonitorSettings:
     """
 
     every_epochs: Positive | None
-    metric: Literal["parzen", "frechet"]
+    metric: Literal["parzen", "frechet", "error"]
     weights: Literal["raw", "ema"]
     samples: AtLeastTwo
     valid: AtLeastTwo
@@ -57,13 +58,13 @@ class MonitorSettings:
 
 
 def reference_of(
-    source: Source, data: Data, settings: MonitorSettings, space: Space | None, device: torch.device
+    source: Source, data: Data, settings: MonitorSettings, space: Space | None, state: State
 ) -> Reference:
-    """Return what samples are measured against, on `device`, and in `space` if there is one.
+    """Return what samples are measured against, on the state's device, and in `space` if given.
 
     Raises UserError where samples or validation images are too few for a Fréchet distance in it.
     """
-    view, n = None, len(data.valid.x)
+    view, n, device = None, len(data.valid.x), state.rng.device
     if space is not None:
         view = space(source.to_pixels(source.to_model(data.valid.x)))
         if min(settings.samples, n) <= (d := view.features.shape[1]):
@@ -76,7 +77,10 @@ def reference_of(
         source.to_measure(source.to_model(x)).to(device)
         for x in (data.valid.x[: settings.valid], data.train.x[: settings.samples])
     )
-    return Reference(points, train, settings.sigmas, space, view)
+    labelled = None
+    if isinstance(state.discriminator, Classifier) and data.valid.y is not None:
+        labelled = Split(source.to_model(data.valid.x).to(device), data.valid.y.to(device))
+    return Reference(points, train, settings.sigmas, space, view, labelled)
 
 
 class Monitor:
@@ -163,7 +167,13 @@ class Monitor:
         x = self._images(self.watched(), self.samples)
         space = self.reference.space
         view = None if space is None else space(self.source.to_pixels(x))
-        return Samples(self.source.to_measure(x), view)
+        discriminator, labelled = self.state.discriminator, self.reference.labelled
+        found = (
+            classes(discriminator, labelled.x)
+            if labelled and isinstance(discriminator, Classifier)
+            else None
+        )
+        return Samples(self.source.to_measure(x), view, found)
 
     def _images(self, generator: nn.Module, inputs: Sequence[Tensor]) -> Tensor:
         z, *c = inputs

@@ -1,0 +1,83 @@
+"""Runs whose D learns classes from few labels."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from helpers.command import Gan, assert_same, rows, weights
+
+import gan_cli
+from gan_cli.data.digits import Digits
+from gan_cli.game.semi_supervised import classes
+
+SMALL = (
+    "experiment=mnist_semi_supervised", "dataset=digits", "network.generator.widths=[32]",
+    "network.discriminator.widths=[32,16]", "schedule.batch_size=50", "precision=fp32",
+    "threads=1", "monitor.samples=50", "monitor.valid=50", "hydra.run.dir=run",
+)  # fmt: skip
+
+
+def test_d_learns_classes_from_few_labels(gan: Gan) -> None:
+    """Far better than chance on validation, as the log and metrics.csv say."""
+    result = gan("train", *SMALL, "schedule.epochs=10", "monitor.metric=error")
+    assert result.code == 0, result.err
+    error = float(rows(Path("run"))[-1]["error_valid"])
+    assert error < 40
+    valid = Digits([1, 8, 8]).load().valid
+    d = gan_cli.load("run").discriminator
+    wrong = classes(d, valid.x / 255).ne(valid.y).double().mean()
+    assert error == pytest.approx(100 * wrong.item(), abs=1e-4)
+    assert f"error {error:.2f} %" in result.out
+    assert weights(Path("run"))["best"] <= 100
+    assert not Path("run/classes.json").exists()
+    assert gan("sample", "run=run", "n=4").code == 0
+
+
+def test_a_run_resumes_bit_for_bit(gan: Gan, at_step, tmp_path: Path) -> None:
+    settings = (*SMALL, "schedule.steps=8", "schedule.k=2")
+    assert gan("train", *settings, "hydra.run.dir=whole").code == 0
+    at_step(5, lambda _: os.kill(os.getpid(), signal.SIGTERM))
+    assert gan("train", *settings).code == 128 + signal.SIGTERM
+    assert gan("train", "resume=run").code == 0
+    assert_same(weights(tmp_path / "run"), weights(tmp_path / "whole"))
+
+
+def test_a_dry_run_shows_both_networks(gan: Gan) -> None:
+    result = gan("train", *SMALL, "dry_run=true")
+    assert result.code == 0, result.err
+    assert "GaussianNoise(std=0.3)" in result.out
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        (["labels=9"], "labels is 9; it must be from 10"),
+        (["labels=2000"], "labels is 2000"),
+        (["labels=null"], "labels is null"),
+        (["schedule=alternating"], "schedule.updates is alternating"),
+        (["network=fc"], "network.discriminator is MaxoutDiscriminator"),
+        (["condition=label"], "condition is label"),
+        (["classes=9"], "classes is 9"),
+        (["labels=null", "schedule=alternating", "network=fc", "monitor.metric=error"],
+         "monitor.metric is error"),
+    ],
+)  # fmt: skip
+def test_settings_that_go_together(settings: list[str], named: str, gan: Gan) -> None:
+    small = [s for s in SMALL if "network=fc" not in settings or not s.startswith("network.")]
+    result = gan("train", *small, *settings)
+    assert result.code == 1
+    assert named in result.err
+    assert not Path("run").exists()
+
+
+def test_data_without_labels(gan: Gan, monkeypatch: pytest.MonkeyPatch) -> None:
+    load = Digits.load
+
+    def unlabelled(self: Digits):
+        return load(self)._replace(train=load(self).train._replace(y=None))
+
+    monkeypatch.setattr(Digits, "load", unlabelled)
+    result = gan("train", *SMALL)
+    assert result.code == 1
+    assert result.err.startswith("labels is 100")
