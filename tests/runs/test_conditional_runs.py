@@ -14,6 +14,8 @@ from PIL import Image
 
 import gan_cli
 from gan_cli.errors import UserError
+from gan_cli.runs.directory import Run
+from gan_cli.runs.load import load_weights
 
 CONDITIONAL = ("experiment=digits_conditional", *SMALL, "monitor.samples=50", "monitor.valid=50")
 Train = Callable[..., Result]
@@ -144,11 +146,79 @@ def test_from_class_to_class(train: Train, gan: Gan, monkeypatch: pytest.MonkeyP
         assert result.err.startswith("label is ")
 
 
-def test_evaluations(train: Train, gan: Gan) -> None:
+def test_log_likelihood_is_of_as_many_samples_of_each_class(train: Train, gan: Gan) -> None:
+    """By hand, of a run whose training images are all of one class if one asks its record."""
+    train("network.generator.init.irange=[0.5]")
+    record = Path("run/classes.json")
+    names = json.loads(record.read_text())
+    record.write_text(json.dumps({name: int(name == "7") for name in names}))
+    loaded = gan_cli.load("run")
+    images = loaded.generator(loaded.z(30), torch.arange(30) // 3).detach()
+    np.save("samples.npy", images.numpy())
+    found = []
+    for asked in (["run=run"], ["samples=samples.npy", "dataset=digits"]):
+        result = gan("eval-parzen", *asked, "n_samples=30", "references=[]", "hydra.run.dir=out")
+        assert result.code == 0, result.err
+        assert ("of 10 classes in equal numbers" in result.out) == (not found)
+        found.append(json.loads(Path("out/parzen.json").read_text()))
+    of_run, of_file = found
+    assert of_run["log_likelihood"] == pytest.approx(of_file["log_likelihood"], rel=1e-5)
+    assert of_run["labels"].startswith("in equal numbers")
+    assert of_file["labels"] is None
+
+
+def test_labels_come_along_with_samples(train: Train) -> None:
+    """Each is the sample of its label."""
+    train("network.generator.init.irange=[0.5]")
+    trained = load_weights(Run(Path("run")), ["raw"], torch.device("cpu"))["raw"]
+    x, y = trained.labelled(20, seed=3)
+    assert y is not None
+    assert torch.equal(x, trained.samples(20, seed=3))
+    for i, label in enumerate(y.tolist()):
+        assert torch.equal(x[i], trained.samples(20, 3, label)[i])
+
+
+def test_evaluations_by_label_and_without(
+    train: Train, gan: Gan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gan_cli.metrics.accuracy.STEPS", 3)
+    train()
+    assert gan("train", *SMALL, "schedule.steps=8", "hydra.run.dir=other").code == 0
+    for run, classified in (("run", True), ("run", False), ("other", True)):
+        result = gan(
+            "evaluate", f"run={run}", "n=200", "draws=2", "references=[half,kmeans]",
+            "hydra.run.dir=out", f"accuracy_from_samples={str(classified).lower()}",
+        )  # fmt: skip
+        assert result.code == 0, result.err
+        found = json.loads(Path("out/evaluation.json").read_text())
+        row, half, centroids = found["rows"].values()
+        labelled = run == "run"
+        for one in (row, half):
+            assert ("label_agreement" in one) == labelled
+            assert ("accuracy_from_samples" in one) == (labelled and classified)
+        assert "label_agreement" not in centroids
+        assert bool(found["notes"]) == labelled
+        if labelled:
+            agreement = found["class_agreement"]["run, raw"]
+            assert len(agreement) == 10
+            assert half["label_agreement"]["mean"] > 0.99
+            assert row["label_agreement"]["standard_error"] > 0
+            (line,) = (x for x in result.out.splitlines() if x.startswith("| k-means centroids |"))
+            assert line.count("| - ") == 1 + classified
+            assert "class_frechet is left out where there are too few" in result.out
+    # Both in one report, where the last one evaluated has no labels.
+    result = gan("report", "runs=[run,other]", "hydra.run.dir=reported")
+    assert result.code == 0, result.err
+    table = [line.split("|") for line in Path("reported/report.md").read_text().splitlines()]
+    (head,) = (line for line in table if " label_agreement " in " ".join(line))
+    column = [cell.strip() for cell in head].index("label_agreement")
+    cells = [line[column].strip() for line in table if len(line) == len(head)][2:]
+    assert [bool(cell) for cell in cells] == [True, False, True, False]
+
+
+def test_other_evaluations(train: Train, gan: Gan) -> None:
     train()
     for command in (
-        ["eval-parzen", "n_samples=20", "valid_limit=20", "test_limit=20", "references=[]"],
-        ["evaluate", "n=200", "draws=1", "references=[half]"],
         ["table1", "runs=run", "n_samples=150", "valid_limit=20", "test_limit=20", "centroids=5"],
         ["sample", "neighbors=true", "n=5", "label=3"],
     ):

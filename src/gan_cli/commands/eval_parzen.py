@@ -31,17 +31,17 @@ def run(cfg: DictConfig, out: Path) -> None:
     """Evaluate a run's generator, or the samples of a file, and the references beside it."""
     _refuse(cfg)
     origin: dict[str, object]
+    trained = None
     if cfg.samples is None:
         trained = load_trained(cfg)
         folds = load_data(cfg.data_dir, trained)
         evaluation = evaluate_run(cfg, trained, folds, cfg.references, cfg.draws, cfg.refine)
-        weights, origin = cfg.weights, trained.origin(cfg.seed)
+        origin = trained.origin(cfg.seed)
     else:
         evaluation = evaluate_file(cfg)
-        weights = None
         origin = {"samples": relative(cfg.samples), "command": " ".join(sys.argv)}
     settings: Any = OmegaConf.to_container(cfg, resolve=True)
-    record(out, evaluation, settings, origin, weights)
+    record(out, evaluation, settings, origin, trained)
 
 
 def _refuse(cfg: DictConfig) -> None:

@@ -1,18 +1,17 @@
 """`gan evaluate`: how good samples are, in the features of a classifier of the data."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from annotated_types import Interval
 from omegaconf import DictConfig, OmegaConf
 
 from gan_cli.config.settings import Node, TrainedSettings
 from gan_cli.errors import UserError
 from gan_cli.files import relative
-from gan_cli.metrics.quality import ReferenceName, measure
-from gan_cli.ranges import Count, Sigmas
+from gan_cli.metrics.quality import QualityProtocol, measure
+from gan_cli.ranges import Count
 from gan_cli.runs.quality import (
     pick_space,
     record,
@@ -27,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass
-class Settings(TrainedSettings):
+class Settings(TrainedSettings, QualityProtocol):
     """Types and ranges of `gan evaluate`."""
 
     runs: str | list[str] | None
@@ -35,10 +34,7 @@ class Settings(TrainedSettings):
     dataset: Node
     features: Literal["own", "inception"]
     path: str | None
-    n: Annotated[int, Interval(ge=2, le=1_000_000)]
     draws: Count
-    references: list[ReferenceName]
-    sigmas: Sigmas
 
 
 def run(cfg: DictConfig, out: Path) -> None:
@@ -47,9 +43,10 @@ def run(cfg: DictConfig, out: Path) -> None:
     device = pick_device(cfg.device)
     sets = sets_of_runs(cfg, device) if cfg.samples is None else set_of_file(cfg)
     space = pick_space(cfg, sets.source, sets.data, device)
+    protocol = QualityProtocol(**{field.name: cfg[field.name] for field in fields(QualityProtocol)})
     quality = measure(
-        sets.draws, sets.source, sets.data, space, cfg.references, cfg.n, cfg.seed, cfg.sigmas,
-        Path(cfg.outputs) / "cache", bootstrap=cfg.samples is not None,
+        sets.draws, sets.source, sets.data, space, protocol, Path(cfg.outputs) / "cache",
+        bootstrap=cfg.samples is not None,
     )  # fmt: skip
     log.info("Against %d training images, in %s.", quality.n_reference, quality.space)
     lines = [*quality.table(), "", *(f"- {line}" for line in quality.legend())]

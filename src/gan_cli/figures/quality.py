@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from torch import Tensor
 
 from gan_cli.figures.grid import grid
 from gan_cli.metrics.quality import Quality
@@ -21,18 +22,24 @@ def draw_quality(quality: Quality) -> Figure:
     """Draw precision and recall, the classes' shares, and the most and least typical samples.
 
     Shares are drawn where there are no more than MOST_CLASSES, and samples where they are images.
+    Of samples with labels, those are drawn against classes.
     """
     shares = quality.shares if len(quality.shares.get("data", [])) <= MOST_CLASSES else {}
+    confusions = list(quality.confusions.values())[: 1 if shares else 0]
     images = quality.extremes
-    figure = Figure(figsize=(11, 6 if images else 4), dpi=120, layout="constrained")
+    figure = Figure(
+        figsize=(15 if confusions else 11, 6 if images else 4), dpi=120, layout="constrained"
+    )
     parts = figure.subfigures(
         1 + bool(images), 1, squeeze=False, height_ratios=[2, 1][: 1 + bool(images)]
     )
     upper, *lower = parts[:, 0]
-    first, *rest = upper.subplots(1, 2 if shares else 1, squeeze=False)[0]
-    _precision_and_recall(first, quality)
-    for axes in rest:
-        _shares(axes, shares)
+    panels = iter(upper.subplots(1, 1 + bool(shares) + len(confusions), squeeze=False)[0])
+    _precision_and_recall(next(panels), quality)
+    if shares:
+        _shares(next(panels), shares)
+    for axes, counts in zip(panels, confusions, strict=True):
+        _confusion(axes, counts)
     for part in lower:
         for axes, (title, (samples, nearest)) in zip(
             part.subplots(1, len(images)), images.items(), strict=True
@@ -92,3 +99,15 @@ def _shares(axes: Axes, shares: dict[str, list[float]]) -> None:
     axes.set(xlabel="class", ylabel="share", xticks=range(len(drawn[0][1])))
     axes.set_title("Classes", fontsize=10)
     axes.legend(fontsize=8)
+
+
+def _confusion(axes: Axes, counts: Tensor) -> None:
+    percent = 100 * counts / counts.sum(1, keepdim=True).clamp_min(1)
+    # Few are off the diagonal, and these are what is looked for.
+    axes.imshow(percent.sqrt().numpy(), cmap="Blues", vmin=0, vmax=10)
+    for (label, found), value in zip(percent.nonzero().tolist(), percent[percent > 0], strict=True):
+        text, colour = f"{value:.{int(value < 10)}f}", "white" if value > 40 else "black"
+        axes.text(found, label, text, ha="center", va="center", fontsize=7, color=colour)
+    places = range(len(counts))
+    axes.set(xlabel="class by the classifier", ylabel="label", xticks=places, yticks=places)
+    axes.set_title("Classes of each label's samples (%)", fontsize=10)

@@ -93,11 +93,12 @@ def _conditions(content: Mapping[str, Any]) -> Iterator[str]:
         f"The average of G's weights has `ema_decay={recipe['ema_decay']}` and "
         f"`ema_power={recipe['ema_power']:g}`."
     )
+    labels = ", as many of each class" if recipe.get("condition") == "label" else ""
     yield (
         f"Mean log-likelihood of {runs[0]['raw']['n']} test images in nats, by a Parzen window of "
-        f"{protocol['n_samples']} samples (seed {protocol['seed']}), whose sigma was chosen on "
-        f"{runs[0]['n_valid']} validation images. In the row of a seed, +- is the standard error "
-        "over test images; in that of the mean, over seeds."
+        f"{protocol['n_samples']} samples (seed {protocol['seed']}{labels}), whose sigma was "
+        f"chosen on {runs[0]['n_valid']} validation images. In the row of a seed, +- is the "
+        "standard error over test images; in that of the mean, over seeds."
     )
 
 
@@ -109,16 +110,18 @@ def _quality(quality: Mapping[str, Any]) -> Iterator[str]:
     )
     rows = {name: dict(row) for name, row in quality["rows"].items()}
     sizes = [str(row.pop("n")) for row in rows.values()]
-    names = list(next(iter(rows.values())))
+    # References have no labels, and classes may have too few samples.
+    names = list(quality["metrics"])
     body = [
-        [row, n, *(f"{values[name]['mean']:.4g}" for name in names)]
+        [row, n, *(f"{values[k]['mean']:.4g}" if k in values else "-" for k in names)]
         for n, (row, values) in zip(sizes, rows.items(), strict=True)
     ]
     body += [
-        [f"mean, {WEIGHTS[which]}", sizes[0], *(_with_error(summaries[name]) for name in names)]
+        [f"mean, {WEIGHTS[which]}", sizes[0], *(_with_error(summaries.get(name)) for name in names)]
         for which, summaries in quality["over_seeds"].items()
     ]
     yield _table(["", "n", *names], body)
+    yield from quality["notes"]
 
 
 def _classes(space: str, shares: Mapping[str, Sequence[float]]) -> Iterator[str]:
@@ -151,7 +154,9 @@ def _over_seeds(summary: Mapping[str, float]) -> str:
     return f"{summary['mean']:.1f} {error}"
 
 
-def _with_error(summary: Mapping[str, float | None]) -> str:
+def _with_error(summary: Mapping[str, float | None] | None) -> str:
+    if summary is None:
+        return "-"
     error = summary["standard_error"]
     return f"{summary['mean']:.4g}" if error is None else f"{summary['mean']:.4g} +- {error:.2g}"
 

@@ -79,11 +79,14 @@ class FeatureNetwork(nn.Module):
 
 @dataclass(frozen=True)
 class NetworkSpace:
-    """The space of a network's features; its logits count where it is a `classifier`."""
+    """The space of a network's features; its logits count where it is a classifier.
+
+    `accuracy` is the share of test images that a classifier assigns to their class.
+    """
 
     name: str
     network: FeatureNetwork
-    classifier: bool
+    accuracy: float | None
 
     @property
     def key(self) -> str:
@@ -97,7 +100,7 @@ class NetworkSpace:
         device = next(self.network.parameters()).device
         parts = [self.network(part.to(device) / 255) for part in pixels.split(CHUNK)]
         features, logits = (torch.cat(x).cpu() for x in zip(*parts, strict=True))
-        if not self.classifier:
+        if self.accuracy is None:
             return View(features, None)
         confidence, index = logits.softmax(1).max(1)
         return View(features, Classes(index, confidence, logits.shape[1]))
@@ -108,7 +111,9 @@ class StackedSpace:
 
     def __init__(self, digits: Space) -> None:
         self.name, self.key = f"{digits.name}, of each channel", f"{digits.key}-channels"
-        self.digits = digits
+        assert digits.accuracy is not None
+        # The digits of a test image are drawn independently.
+        self.digits, self.accuracy = digits, digits.accuracy**3
 
     def __call__(self, pixels: Tensor) -> View:
         """Return the view of uint8 images (n, 3, H, W)."""
@@ -124,7 +129,7 @@ class StackedSpace:
 class PointSpace:
     """The space of points in the plane themselves."""
 
-    name, key = "the points themselves", "points"
+    name, key, accuracy = "the points themselves", "points", None
 
     def __call__(self, pixels: Tensor) -> View:
         """Return points (n, ...) as they are."""
@@ -143,7 +148,7 @@ def feature_space(source: Source, data: Data, cache: Path) -> Space:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             network = FeatureNetwork(data.train.x.shape[1], 1).fused()
-        return NetworkSpace("a random network's features (seed 0): no labels", network, False)
+        return NetworkSpace("a random network's features (seed 0): no labels", network, None)
     data = as_shown(source, data)
     path = cache / f"features-{data.fingerprint()[:16]}.safetensors"
     if not path.is_file():
@@ -166,11 +171,13 @@ def is_labelled(part: Split) -> bool:
     return part.y is not None and bool(part.y.min() >= 0)
 
 
-def train_classifier(train: Split, seed: int, steps: int) -> FeatureNetwork:
+def train_classifier(
+    train: Split, seed: int, steps: int, batch: int = BATCH, learning_rate: float = LEARNING_RATE
+) -> FeatureNetwork:
     """Return a network trained to classify uint8 images, shifted by up to a fourteenth of a side.
 
-    AdamW in minibatches of 128, its learning rate rising and falling in one cycle. All random
-    numbers follow from `seed`.
+    AdamW in minibatches of `batch`, its learning rate rising to `learning_rate` and falling in one
+    cycle. All random numbers follow from `seed`.
     """
     assert train.y is not None
     x, y = train.x, train.y
@@ -180,10 +187,10 @@ def train_classifier(train: Split, seed: int, steps: int) -> FeatureNetwork:
         torch.manual_seed(seed)
         network = FeatureNetwork(x.shape[1], int(y.max()) + 1)
         optimizer = torch.optim.AdamW(network.parameters())
-        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, steps)
-        epochs = -(-steps * BATCH // len(x))
+        schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, steps)
+        epochs = -(-steps * batch // len(x))
         order = torch.cat([torch.randperm(len(x)) for _ in range(epochs)])
-        for rows in order.split(BATCH)[:steps]:
+        for rows in order.split(batch)[:steps]:
             top, left = torch.randint(2 * shift + 1, (2,)).tolist()
             padded = pad(x[rows] / 255, [shift] * 4)
             _, logits = network(padded[..., top : top + height, left : left + width])
@@ -194,12 +201,18 @@ def train_classifier(train: Split, seed: int, steps: int) -> FeatureNetwork:
     return network.eval()
 
 
+@torch.no_grad()
+def accuracy_of(network: FeatureNetwork, test: Split) -> float:
+    """Return the share of uint8 images that a classifier assigns to their class."""
+    assert test.y is not None
+    fused = network.fused()
+    logits = torch.cat([fused(part / 255)[1] for part in test.x.split(CHUNK)])
+    return (logits.argmax(1) == test.y).double().mean().item()
+
+
 def save_classifier(path: Path, network: FeatureNetwork, test: Split) -> None:
     """Write a classifier in float16, with its accuracy on the test images, which is logged."""
-    assert test.y is not None
-    view = NetworkSpace("", network.half().float().fused(), True)(test.x)
-    assert view.classes is not None
-    accuracy = (view.classes.most_probable == test.y).double().mean().item()
+    accuracy = accuracy_of(network.half().float(), test)
     log.info("Its accuracy on the test images: %.2f %%.", 100 * accuracy)
     path.parent.mkdir(parents=True, exist_ok=True)
     weights = {
@@ -223,7 +236,7 @@ def load_classifier(path: Path) -> NetworkSpace:
             f"{path} is damaged, or holds no features of gan; delete it, and it is made anew."
         ) from error
     name = f"features of a classifier of the data, {100 * accuracy:.2f} % on test"
-    return NetworkSpace(name, network.fused(), True)
+    return NetworkSpace(name, network.fused(), accuracy)
 
 
 def _shipped(name: str) -> NetworkSpace:

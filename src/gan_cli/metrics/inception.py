@@ -24,7 +24,7 @@ class InceptionSpace:
     file is another one.
     """
 
-    key = DIGEST
+    key, accuracy = DIGEST, None
 
     def __init__(self, path: Path, device: torch.device) -> None:
         try:

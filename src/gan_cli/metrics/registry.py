@@ -1,6 +1,7 @@
 """The metrics. Add one here, and rows, TensorBoard and reports have it, or `gan evaluate`."""
 
 import math
+import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -130,7 +131,7 @@ METRICS = (
 CRITERIA = {"parzen": PARZEN, "frechet": FRECHET, "error": ERROR}
 
 
-Needed = Literal["features", "classes", "modes", "points"]
+Needed = Literal["features", "classes", "modes", "points", "labels", "each_class"]
 
 # Samples whose distances to all training images are taken: a share of 1 % is then known to 0.2 %.
 COMPARED = 2000
@@ -207,11 +208,46 @@ class Comparison:
         assert self.samples.classes is not None
         return modes_of_classes(self.samples.classes.most_probable, self.samples.classes.of)
 
+    @property
+    def labelled(self) -> bool:
+        """Whether samples and reference have labels."""
+        return self.samples.labels is not None and self.data.reference.labels is not None
+
+    @cached_property
+    def by_class(self) -> list[tuple[Tensor, Tensor]]:
+        """For each class the features of its samples (n, d) and of its reference (m, d)."""
+        y, y_reference = self.samples.labels, self.data.reference.labels
+        assert y is not None
+        assert y_reference is not None
+        x, x_reference = self.samples.features, self.data.reference.features
+        classes = range(int(y_reference.max()) + 1)
+        return [(x[y == label], x_reference[y_reference == label]) for label in classes]
+
+    @property
+    def rarest(self) -> tuple[int, int]:
+        """How many samples the class has that has the fewest, and how many of the reference."""
+        return min(len(x) for x, _ in self.by_class), min(len(y) for _, y in self.by_class)
+
+    @cached_property
+    def class_frechet(self) -> list[float]:
+        """The Fréchet distance of each class."""
+        return [frechet(x, y) for x, y in self.by_class]
+
     def has(self, what: Needed) -> bool:
-        """Return whether the space has `what`: features always, classes or points maybe."""
+        """Return whether there is `what`: features always, classes, points or labels maybe.
+
+        `labels` are those of samples that the space has classes for, and `each_class` is there
+        where all have enough samples and images for a Fréchet distance.
+        """
         points = self.data.gaussians is not None
         classes = self.samples.classes is not None
-        present = {"classes": classes, "points": points, "modes": classes or points}
+        present = {
+            "classes": classes,
+            "points": points,
+            "modes": classes or points,
+            "labels": classes and self.labelled,
+            "each_class": self.labelled and min(self.rarest) > self.samples.features.shape[1],
+        }
         return present.get(what, True)
 
     @property
@@ -253,6 +289,12 @@ def _confidence(c: Comparison) -> float:
     return c.samples.classes.confidence.mean().item()
 
 
+def _agreement(c: Comparison) -> float:
+    assert c.samples.classes is not None
+    assert c.samples.labels is not None
+    return (c.samples.classes.most_probable == c.samples.labels).double().mean().item()
+
+
 def total_variation(p: Tensor, q: Tensor) -> float:
     """Return half the sum of abs(p - q) of two distributions over the same classes, in [0, 1]."""
     return (p - q).abs().sum().item() / 2
@@ -288,6 +330,11 @@ FEATURE_METRICS = (
         lambda c: _variation_of(c.samples, c.data.reference),
     ),
     FeatureMetric("confidence", "", None, "mean largest probability", "classes", _confidence),
+    FeatureMetric("label_agreement", "", True, "Odena et al., 2017", "labels", _agreement),
+    FeatureMetric(
+        "class_frechet", "", False, "Miyato and Koyama, 2018", "each_class",
+        lambda c: statistics.fmean(c.class_frechet),
+    ),
     FeatureMetric("duplicates", "", False, "1 % of the data's", "features", lambda c: c.duplicates),
     FeatureMetric("copies", "", False, "1 % of the test images'", "features", lambda c: c.copies),
     FeatureMetric(
@@ -301,3 +348,19 @@ FEATURE_METRICS = (
         lambda c: c.modes.high_quality,
     ),
 )  # fmt: skip
+
+
+class Description(NamedTuple):
+    """What a metric's values are: unit, direction (None for neither) and source."""
+
+    unit: str
+    higher_is_better: bool | None
+    source: str
+
+
+# All that `gan evaluate` measures; the last two are of the first draw alone.
+DESCRIBED = {
+    **{m.name: Description(m.unit, m.higher_is_better, m.source) for m in FEATURE_METRICS},
+    "accuracy_from_samples": Description("", True, "Ravuri and Vinyals, 2019"),
+    "parzen": Description("nats", True, "section 5 of the paper"),
+}

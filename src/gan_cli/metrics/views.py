@@ -17,15 +17,21 @@ class Classes(NamedTuple):
         """Return the share of images of each class, (of,)."""
         return torch.bincount(self.most_probable, minlength=self.of) / len(self.most_probable)
 
+    def confusion(self, labels: Tensor) -> Tensor:
+        """Return how many images of each of `labels` (n,) are of which class, (of, of)."""
+        pairs = torch.bincount(labels * self.of + self.most_probable, minlength=self.of**2)
+        return pairs.view(self.of, self.of)
+
 
 class View(NamedTuple):
     """Images as a feature space shows them: features (n, d), and classes where the space has any.
 
-    The features are float32.
+    The features are float32. `labels` (n,) are those that images have or were drawn for, if any.
     """
 
     features: Tensor
     classes: Classes | None
+    labels: Tensor | None = None
 
     def rows(self, index: Tensor) -> "View":
         """Return the view of the images at `index` (k,)."""
@@ -33,7 +39,8 @@ class View(NamedTuple):
         if classes is not None:
             most_probable, confidence = classes.most_probable[index], classes.confidence[index]
             classes = Classes(most_probable, confidence, classes.of)
-        return View(self.features[index], classes)
+        labels = None if self.labels is None else self.labels[index]
+        return View(self.features[index], classes, labels)
 
 
 class Space(Protocol):
@@ -47,6 +54,11 @@ class Space(Protocol):
     @property
     def key(self) -> str:
         """What distinguishes it from other spaces, as part of a file's name."""
+        ...
+
+    @property
+    def accuracy(self) -> float | None:
+        """The share of test images that its classifier assigns to their class; None without one."""
         ...
 
     def __call__(self, pixels: Tensor) -> View:

@@ -21,7 +21,7 @@ METRICS = (
     "d_loss", "g_loss", "value", "epoch", TIME, SPEED,
 )  # fmt: skip
 # What `gan evaluate` measures, and of which weights of G.
-QUALITY, WEIGHTS = (*(metric.name for metric in registry.FEATURE_METRICS), "parzen"), ("raw", "ema")
+QUALITY, WEIGHTS = tuple(registry.DESCRIBED), ("raw", "ema")
 EVALUATED = tuple(f"{name}_{weights}" for weights in WEIGHTS for name in QUALITY)
 # Of these the least is the best where a run has a target.
 TO_TARGET = ("epoch", TIME)
@@ -30,8 +30,8 @@ LEAST_FIRST = (
     *TO_TARGET, "value",
     *(metric.name for metric in registry.METRICS if not metric.higher_is_better),
     *(
-        f"{metric.name}_{weights}"
-        for metric in registry.FEATURE_METRICS
+        f"{name}_{weights}"
+        for name, metric in registry.DESCRIBED.items()
         for weights in WEIGHTS
         if metric.higher_is_better is False
     ),

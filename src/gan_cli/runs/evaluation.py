@@ -41,10 +41,10 @@ def evaluate_run(
 ) -> Evaluation:
     """Evaluate a run's generator by the protocol of `cfg`, and the references beside it.
 
-    draws: sets of samples, with the seeds cfg.seed, cfg.seed + 1, ... Raises UserError as
-    `evaluate` does.
+    draws: sets of samples, with the seeds cfg.seed, cfg.seed + 1, ...; those of a conditional run
+    have as many of each class (Mirza and Osindero, 2014). Raises UserError as `evaluate` does.
     """
-    sets = [trained.samples(cfg.n_samples, cfg.seed + i) for i in range(draws)]
+    sets = [trained.balanced(cfg.n_samples, cfg.seed + i) for i in range(draws)]
     return evaluate(
         f"generator, {trained.weights} weights", sets, trained.source, folds, trained.device,
         _protocol(cfg), references, _cache(cfg), refine,
@@ -70,13 +70,17 @@ def record(
     evaluation: Evaluation,
     settings: Mapping[str, Any],
     origin: Mapping[str, object],
-    weights: str | None,
+    trained: Trained | None,
 ) -> None:
     """Log an evaluation and write parzen.json and parzen.png to `out`.
 
-    weights: which of a generator's were evaluated, None for a file of samples. origin: where the
-    samples come from. Raises UserError where the files can't be written.
+    trained: the generator that was evaluated, None for a file of samples. origin: where the samples
+    come from. Raises UserError where the files can't be written.
     """
+    labels = None
+    if trained is not None and trained.classes.names:
+        labels = "in equal numbers, as in Mirza and Osindero (2014)"
+        log.info("The samples are of %d classes %s.", len(trained.classes.names), labels)
     log.info(
         "Parzen windows of %d samples, seed %d; sigma chosen out of %d on %d validation points; "
         "log-likelihoods in nats.",
@@ -93,7 +97,8 @@ def record(
     content = {
         **evaluation.content(),
         "seed": settings["seed"],
-        "weights": weights,
+        "weights": None if trained is None else trained.weights,
+        "labels": labels,
         "origin": {key: str(value) for key, value in origin.items()},
         "git_commit": git_commit(),
         "settings": settings,
@@ -134,7 +139,7 @@ def evaluated(
         return known
     directory.mkdir(parents=True, exist_ok=True)
     evaluation = evaluate_run(cfg, trained, folds, references, draws)
-    record(directory, evaluation, settings, trained.origin(cfg.seed), trained.weights)
+    record(directory, evaluation, settings, trained.origin(cfg.seed), trained)
     return read_json(directory / "parzen.json", dict)
 
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from gan_cli.config.build import build_generator, build_source
 from gan_cli.config.differences import differences
 from gan_cli.config.instantiate import build
-from gan_cli.data.source import Data, Source
+from gan_cli.data.source import Data, Source, Split
 from gan_cli.errors import UserError
 from gan_cli.files import relative
 from gan_cli.game.conditions import Condition
@@ -62,8 +62,19 @@ class Trained:
 
         label: their class, by its number or name; otherwise labels are drawn as the data's.
         """
-        z, c = draw_z(self.prior, n, seed), self.condition(n, seed, label)
-        return generate(self.generator, z, seed, self.device, c)
+        return self._drawn(n, seed, self.condition(n, seed, label)).x
+
+    def labelled(self, n: int, seed: int) -> Split:
+        """Return what `samples` returns with the labels (n,) that it was drawn for, if any."""
+        return self._drawn(n, seed, self.condition(n, seed))
+
+    def balanced(self, n: int, seed: int) -> Tensor:
+        """Return `samples` in the order of their classes, as many of each as can be."""
+        return self._drawn(n, seed, self.classes.in_order(n)).x
+
+    def _drawn(self, n: int, seed: int, c: Condition) -> Split:
+        x = generate(self.generator, draw_z(self.prior, n, seed), seed, self.device, c)
+        return Split(x, *(c or (None,)))
 
     def save(
         self, save: str, n: int, seed: int, labels: Sequence[int | str | None] = (None,)

@@ -8,10 +8,9 @@ from typing import Any, NamedTuple
 
 import torch
 from omegaconf import DictConfig
-from torch import Tensor
 
 from gan_cli.config.build import build_source
-from gan_cli.data.source import Data, Source
+from gan_cli.data.source import Data, Source, Split
 from gan_cli.errors import UserError
 from gan_cli.figures.grid import save_png
 from gan_cli.figures.plot import render
@@ -29,10 +28,11 @@ from gan_cli.sampling.arrays import read_samples
 class Sets(NamedTuple):
     """Sets of samples by name, each of some draws (n, C, H, W) in model space, and their data.
 
-    `trained` are the generators that drew them, in order, and `origin` says whence they are.
+    Those of a conditional run have their labels. `trained` are the generators that drew them, in
+    order, and `origin` says whence they are.
     """
 
-    draws: dict[str, Sequence[Tensor]]
+    draws: dict[str, Sequence[Split]]
     source: Source
     data: Data
     trained: list[Trained]
@@ -46,9 +46,9 @@ def sets_of_runs(cfg: DictConfig, device: torch.device) -> Sets:
     """
     trained = load_alike(cfg, device)
     first = trained[0]
-    draws: dict[str, Sequence[Tensor]] = {
+    draws: dict[str, Sequence[Split]] = {
         f"{relative(one.run.path)}, {one.weights}": [
-            one.samples(cfg.n, cfg.seed + i) for i in range(cfg.draws)
+            one.labelled(cfg.n, cfg.seed + i) for i in range(cfg.draws)
         ]
         for one in trained
     }
@@ -66,7 +66,7 @@ def set_of_file(cfg: DictConfig) -> Sets:
     if (samples == samples[0]).all():
         raise UserError(f"samples is {cfg.samples}, whose images are all the same.")
     origin = {"samples": relative(cfg.samples), "command": " ".join(sys.argv)}
-    return Sets({Path(cfg.samples).name: [samples]}, source, source.load(), [], origin)
+    return Sets({Path(cfg.samples).name: [Split(samples, None)]}, source, source.load(), [], origin)
 
 
 def pick_space(cfg: DictConfig, source: Source, data: Data, device: torch.device) -> Space:

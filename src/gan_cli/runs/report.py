@@ -143,7 +143,11 @@ def _evaluations(groups: Sequence[Group]) -> Iterator[Table]:
     ]
     labels = list(groups[0].key) or ["runs"]
     rows += [
-        [title, *[""] * (len(labels) + 1), *(f"{values[name]:.4g}" for name in metrics)]
+        [
+            title,
+            *[""] * (len(labels) + 1),
+            *(f"{values[name]:.4g}" if name in values else "" for name in metrics),
+        ]
         for title, values in references.items()
     ]
     if found:
@@ -167,7 +171,8 @@ def _references(groups: Sequence[Group]) -> dict[str, dict[str, float]]:
     for group in groups:
         for job in group.jobs:
             for evaluation in job.evaluations.values():
-                found |= evaluation["references"]
+                for title, values in evaluation["references"].items():
+                    found[title] = found.get(title, {}) | values
     return found
 
 

@@ -18,7 +18,7 @@ from gan_cli.figures.interpolation import save_interpolation
 from gan_cli.figures.neighbors import figure2
 from gan_cli.metrics.features import feature_space
 from gan_cli.metrics.neighbors import COMPARED, distance_quantiles
-from gan_cli.metrics.quality import TITLES, Quality, measure
+from gan_cli.metrics.quality import TITLES, Quality, QualityProtocol, measure
 from gan_cli.metrics.summary import summarise
 from gan_cli.runs.aggregate import recipe
 from gan_cli.runs.collect import Job
@@ -93,15 +93,15 @@ def table(
     """
     first = trained[0]["raw"]
     samples = {
-        f"seed {job.seed}{of}": one[w].samples(cfg.n_samples, cfg.seed)
+        f"seed {job.seed}{of}": one[w].labelled(cfg.n_samples, cfg.seed)
         for job, one in zip(jobs, trained, strict=True)
         for w, of in WEIGHTS.items()
     }
     cache = Path(cfg.outputs) / "cache"
+    protocol = QualityProtocol(cfg.n_samples, cfg.seed, list(TITLES), cfg.sigmas, False)
     quality = measure(
-        {name: [x] for name, x in samples.items()}, first.source, folds[0],
-        feature_space(first.source, folds[0], cache), list(TITLES), cfg.n_samples, cfg.seed,
-        cfg.sigmas, cache,
+        {name: [drawn] for name, drawn in samples.items()}, first.source, folds[0],
+        feature_space(first.source, folds[0], cache), protocol, cache,
     )  # fmt: skip
     train, test = (first.source.to_model(part.x) for part in (folds[0].train, folds[0].test))
     points = train.to(first.device)
@@ -129,7 +129,7 @@ def table(
         },
         "neighbors": {
             name: distance_quantiles(x.to(first.device), points)
-            for name, x in {"test images": test, **samples}.items()
+            for name, x in {"test images": test, **{k: s.x for k, s in samples.items()}}.items()
         },
         "missing": missing,
         "command": " ".join(sys.argv),
@@ -178,7 +178,11 @@ def _quality_over_seeds(
     quality: Quality, jobs: Sequence[Job], of: str
 ) -> dict[str, dict[str, float | None]]:
     rows = [quality.rows[f"seed {job.seed}{of}"] for job in jobs]
-    return {name: _over_seeds([row[name].mean for row in rows]) for name in rows[0]}
+    return {
+        name: _over_seeds([row[name].mean for row in rows])
+        for name in quality.metrics
+        if all(name in row for row in rows)
+    }
 
 
 def _over_seeds(values: Sequence[float]) -> dict[str, float | None]:
