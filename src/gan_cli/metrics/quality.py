@@ -1,6 +1,5 @@
 """How good samples are by every metric of features, beside the same numbers of references."""
 
-import hashlib
 import math
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,14 +8,11 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from gan_cli.data.gaussians import Gaussians
 from gan_cli.data.source import Data, Source
-from gan_cli.errors import UserError
-from gan_cli.files import replacing
+from gan_cli.metrics.cache import cached_view
 from gan_cli.metrics.features import as_shown
 from gan_cli.metrics.neighbors import nearest
 from gan_cli.metrics.protocol import Fold, score
@@ -29,7 +25,7 @@ from gan_cli.metrics.registry import (
     compare,
 )
 from gan_cli.metrics.summary import summarise
-from gan_cli.metrics.views import Classes, Space, View
+from gan_cli.metrics.views import Space
 from gan_cli.rng import stream
 
 # By whether higher values are better; None for neither.
@@ -150,38 +146,41 @@ def measure(
     `seed`; references are n of the other `half`, the floor for any generator; 1000 centroids of
     `kmeans`; and those of the half with noise, `noisy`. The log-likelihood by a Parzen window, of
     one of `sigmas`, stands beside them, in nats. With `bootstrap`, sets of a single draw have
-    standard errors by it. Features of the data and centroids are cached in the directory `cache`.
-    Raises UserError for fewer images than the Fréchet distance needs.
+    standard errors by it. Features of the data and of references, distances within the data, and
+    centroids are cached in the directory `cache`. Raises UserError for fewer images than the
+    Fréchet distance needs.
     """
     shown = as_shown(source, data)
-    train = _cached(space, shown.train.x, cache)
+    train = cached_view(space, shown.train.x, cache)
     half, rest = torch.randperm(len(train.features), generator=stream(seed, "halves")).chunk(2)
     gaussians = source if isinstance(source, Gaussians) else None
-    test = space(shown.test.x[:COMPARED]).features
-    view = DataView(train.rows(rest), train.features, test, n, gaussians)
+    test = cached_view(space, shown.test.x[:COMPARED], cache).features
+    view = DataView(train.rows(rest), train.features, test, n, gaussians, cache)
     fold = Fold(*(_points(source, part.x[:PARZEN]) for part in (data.valid, data.test)))
 
     beside = {
         TITLES[name]: [_reference(name, source, data, half[:n], seed, cache)] for name in references
     }
     rows: dict[str, dict[str, Value]] = {}
-    views: dict[str, View] = {}
+    compared: dict[str, Comparison] = {}
     for name, draws in {**sets, **beside}.items():
-        seen = [space(source.to_pixels(x)) for x in draws]
-        views[name] = seen[0]
-        comparisons = [compare(one, view) for one in seen]
+        kept = None if name in sets else cache
+        seen = [cached_view(space, source.to_pixels(x), kept) for x in draws]
+        comparisons = [compare(one, view, kept) for one in seen]
+        compared[name] = comparisons[0]
         parzen = score(source.to_measure(draws[0]), [fold], sigmas)
         rng = stream(seed, "bootstrap") if bootstrap and name in sets else None
         rows[name] = {
             **_values(comparisons, rng),
             "parzen": Value(parzen.log_likelihood, parzen.standard_error),
         }
+    views = {name: one.samples for name, one in compared.items()}
     sizes = {name: len(view.features) for name, view in views.items()}
     classes = {"data": view.reference.classes, **{k: one.classes for k, one in views.items()}}
     shares = {name: c.shares().tolist() for name, c in classes.items() if c is not None}
     first, (x, *_) = next(iter(sets.items()))
     images = data.train.x.dtype == torch.uint8
-    extremes = _extremes(source.to_pixels(x), views[first], shown, view) if images else {}
+    extremes = _extremes(source.to_pixels(x), compared[first], shown.train.x) if images else {}
     return Quality(space.name, len(rest), rows, sizes, shares, extremes)
 
 
@@ -189,15 +188,16 @@ def _points(source: Source, x: Tensor) -> Tensor:
     return source.to_measure(source.to_model(x))
 
 
-def _extremes(
-    x: Tensor, view: View, data: Data, of_data: DataView
-) -> dict[str, tuple[Tensor, Tensor]]:
+def _extremes(x: Tensor, compared: Comparison, train: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
     """Return images by their distance to the data, which is least for the most typical."""
-    distances, index = nearest(view.features[:COMPARED], of_data.train)
-    order = distances.argsort()
+    order = compared.to_train.argsort()
     n = min(EXTREMES, len(order))
     chosen = {"most typical": order[:n], "least typical": order.flip(0)[:n]}
-    return {name: (x[rows], data.train.x[index[rows]]) for name, rows in chosen.items()}
+    features, of_train = compared.samples.features, compared.data.train
+    return {
+        name: (x[rows], train[nearest(features[rows], of_train)[1]])
+        for name, rows in chosen.items()
+    }
 
 
 def _reference(
@@ -231,31 +231,6 @@ def _values(comparisons: Sequence[Comparison], rng: torch.Generator | None) -> d
                 error = statistics.stdev(metric.measure(one) for one in drawn)
             values[metric.name] = Value(summary.mean, error)
     return values
-
-
-def _cached(space: Space, x: Tensor, cache: Path) -> View:
-    """Return the view of the training images (N, C, H, W), measured once for a cache."""
-    digest = hashlib.sha256(x.contiguous().numpy().data).hexdigest()[:16]
-    path = cache / f"train-{digest}-{space.key}.safetensors"
-    if not path.is_file():
-        view = space(x)
-        tensors = {"features": view.features}
-        if (classes := view.classes) is not None:
-            tensors |= {"most_probable": classes.most_probable, "confidence": classes.confidence}
-            tensors["of"] = torch.tensor(classes.of)
-        cache.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as temporary:
-            save_file(tensors, temporary)
-    try:
-        tensors = load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise UserError(f"{path} is damaged; delete it, and it is made anew.") from error
-    features = tensors.pop("features")
-    if not tensors:
-        return View(features, None)
-    return View(
-        features, Classes(tensors["most_probable"], tensors["confidence"], int(tensors["of"]))
-    )
 
 
 def _shown(value: Value) -> str:
