@@ -110,19 +110,27 @@ def test_samples_in_a_file(gan: Gan, tmp_path: Path) -> None:
     assert "- frechet: lower is better; Heusel et al., 2017." in result.out
 
 
-def test_the_features_of_the_data_are_measured_once(gan: Gan, tmp_path: Path) -> None:
-    np.save(tmp_path / "x.npy", Digits((1, 8, 8)).load().test.x.float().numpy() / 255)
+def test_what_follows_from_the_data_is_measured_once(gan: Gan, tmp_path: Path) -> None:
+    x = Digits((1, 8, 8)).load().test.x.float().numpy() / 255
+    np.save(tmp_path / "x.npy", x)
     command = ["evaluate", "samples=x.npy", "dataset=digits", "hydra.run.dir=outputs/evaluate/one"]
     assert gan(*command).code == 0
     first = content(tmp_path)["rows"]
-    (cached,) = tmp_path.glob("outputs/cache/train-*")
-    written = cached.stat().st_mtime_ns
+    files = {path: path.stat().st_mtime_ns for path in tmp_path.glob("outputs/cache/*")}
+    np.save(tmp_path / "x.npy", x[::-1])
     assert gan(*command).code == 0
-    assert content(tmp_path)["rows"] == first
-    assert cached.stat().st_mtime_ns == written
-    cached.write_bytes(b"damaged")
-    result = gan(*command)
-    assert (result.code, cached.name in result.err) == (1, True)
+    other = content(tmp_path)["rows"]
+    assert other.pop("x.npy") != first.pop("x.npy")
+    assert other == first
+    # Nothing is kept of samples, which are others each time.
+    assert files == {path: path.stat().st_mtime_ns for path in tmp_path.glob("outputs/cache/*")}
+    for kind in ("view", "own_distances"):
+        damaged = next(path for path in files if path.name.startswith(kind))
+        whole = damaged.read_bytes()
+        damaged.write_bytes(b"damaged")
+        result = gan(*command)
+        assert (result.code, damaged.name in result.err) == (1, True)
+        damaged.write_bytes(whole)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 import gzip
 import hashlib
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -61,6 +62,14 @@ def test_idx_files_and_split(name: str, idx_dir: Path) -> None:
     assert torch.equal(data.valid.x, images[50:])
     assert data.test.x.shape == (20, 1, 28, 28)
     assert data.train.y.shape == (50,)
+
+
+def test_files_that_are_there_are_read_without_torchvision(
+    idx_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Importing it takes two seconds."""
+    monkeypatch.setitem(sys.modules, "torchvision", None)
+    assert len(IDX("MNIST", idx_dir, valid=10).load().test.x) == 20
 
 
 @pytest.mark.parametrize("below", ["", "MNIST"])

@@ -16,7 +16,7 @@ from gan_cli.errors import UserError
 from gan_cli.metrics import neighborhoods as module
 from gan_cli.metrics.frechet import frechet
 from gan_cli.metrics.kernel_distance import kernel_distance
-from gan_cli.metrics.neighborhoods import neighborhoods
+from gan_cli.metrics.neighborhoods import neighborhoods, own_distances
 
 
 def features(n: int, d: int = 16, seed: int = 0, shift: float = 0.0) -> Tensor:
@@ -101,6 +101,17 @@ def test_precision_and_recall_are_those_of_torch_fidelity(sets: tuple[Tensor, Te
     found = neighborhoods(x, y, k=3)
     expected = calculate_precision_recall_part(x, y, neighborhood=3)
     assert (found.precision, found.recall) == pytest.approx(expected, rel=1e-3)
+
+
+def test_distances_to_others_are_those_of_all_pairs(
+    sets: tuple[Tensor, Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x = torch.cat([sets[0], sets[0][:3]])  # three of them twice
+    pairs = (x.double()[:, None] - x.double()).norm(dim=2).fill_diagonal_(math.inf)
+    for chunk in (module.CHUNK, 70):
+        monkeypatch.setattr(module, "CHUNK", chunk)
+        found = own_distances(x, k=4)
+        torch.testing.assert_close(found, pairs.sort(1).values[:, :4], rtol=1e-9, atol=1e-6)
 
 
 def test_a_set_and_itself(sets: tuple[Tensor, Tensor]) -> None:

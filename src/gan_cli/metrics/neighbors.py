@@ -1,5 +1,7 @@
 """Nearest neighbours, exact, over a whole training set."""
 
+from collections.abc import Iterator
+
 import torch
 from torch import Tensor
 
@@ -17,10 +19,25 @@ def nearest(x: Tensor, points: Tensor, chunk: int = 128) -> tuple[Tensor, Tensor
     decides between neighbours.
     """
     x, points = x.flatten(1).double(), points.flatten(1).double()
-    half = 0.5 * points.square().sum(1)
-    indices = [torch.addmm(half, rows, points.T, alpha=-1).argmin(1) for rows in x.split(chunk)]
-    index = torch.cat(indices)
+    index = torch.cat([part.argmin(1) for part in half_squared(x, points, chunk)])
     return (x - points[index]).norm(dim=1), index
+
+
+def nearest_distances(x: Tensor, points: Tensor) -> Tensor:
+    """Return the first of what `nearest` returns, float64 (N,)."""
+    return nearest(x, points)[0]
+
+
+def half_squared(x: Tensor, points: Tensor, chunk: int) -> Iterator[Tensor]:
+    """Yield |x - p|^2 / 2 - |x|^2 / 2 of `chunk` rows of x (N, d) at a time, p all points (n, d).
+
+    Each block (chunk, n) takes the memory of the one before: to get such blocks from the system
+    costs half as much as the product.
+    """
+    half = 0.5 * points.square().sum(1)
+    block = x.new_empty(min(chunk, len(x)), len(points))
+    for rows in x.split(chunk):
+        yield torch.addmm(half, rows, points.T, alpha=-1, out=block[: len(rows)])
 
 
 def distance_quantiles(x: Tensor, points: Tensor) -> dict[str, float]:
@@ -28,6 +45,6 @@ def distance_quantiles(x: Tensor, points: Tensor) -> dict[str, float]:
 
     x and points are as in `nearest`.
     """
-    distances, _ = nearest(x[:COMPARED], points)
+    distances = nearest_distances(x[:COMPARED], points)
     values = distances.quantile(distances.new_tensor(QUANTILES)).tolist()
     return {f"{q:.0%}": value for q, value in zip(QUANTILES, values, strict=True)}

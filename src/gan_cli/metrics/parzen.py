@@ -6,6 +6,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from gan_cli.metrics.neighbors import half_squared
+
 # Rows of x at a time: as many as a matrix product wants; with 10000 samples, 20 MB of distances.
 CHUNK = 256
 # Rows whose exponentials are taken at a time, so that they stay in the processor's cache.
@@ -27,11 +29,8 @@ def log_likelihood(
     # Distances don't change with the origin, but their rounding does.
     center = samples.double().mean(0)
     mu, x = (samples.double() - center).flatten(1), (x.double() - center).flatten(1)
-    half_mu = 0.5 * mu.square().sum(1)
     parts = []
-    for rows in x.split(chunk):
-        # Half the squared distances, less |x|^2 / 2, which is the same for all samples.
-        products = torch.addmm(half_mu, rows, mu.T, alpha=-1)
+    for rows, products in zip(x.split(chunk), half_squared(x, mu, chunk), strict=True):
         half_x = 0.5 * rows.square().sum(1)
         for block, half in zip(products.split(BLOCK), half_x.split(BLOCK), strict=True):
             least = block.amin(1)

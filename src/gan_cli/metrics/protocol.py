@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import torch
-from scipy.optimize import minimize_scalar
 from torch import Tensor
 
 from gan_cli.metrics.parzen import log_likelihood
@@ -104,6 +103,8 @@ def _estimate(samples: Tensor, folds: Sequence[Fold], sigmas: Sequence[float]) -
 
 def _search(samples: Tensor, valid: Tensor, low: float, high: float) -> float:
     """Return the sigma in [low, high] that is best for the validation points, to a thousandth."""
+    # Imported here: it costs a third of a second, and few estimates are refined.
+    from scipy.optimize import minimize_scalar
 
     def loss(log_sigma: float) -> float:
         return -log_likelihood(valid, samples, [math.exp(log_sigma)])[0].mean().item()

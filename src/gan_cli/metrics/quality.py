@@ -1,6 +1,5 @@
 """How good samples are by every metric of features, beside the same numbers of references."""
 
-import hashlib
 import math
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,15 +9,12 @@ from typing import Annotated, Literal, NamedTuple
 
 import torch
 from annotated_types import Interval
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from gan_cli.data.gaussians import Gaussians
 from gan_cli.data.source import Data, Source, Split
-from gan_cli.errors import UserError
-from gan_cli.files import replacing
 from gan_cli.metrics.accuracy import accuracy_from
+from gan_cli.metrics.cache import cached_view
 from gan_cli.metrics.features import as_shown, is_labelled
 from gan_cli.metrics.neighbors import nearest
 from gan_cli.metrics.protocol import Fold, score
@@ -32,7 +28,7 @@ from gan_cli.metrics.registry import (
     compare,
 )
 from gan_cli.metrics.summary import summarise
-from gan_cli.metrics.views import Classes, Space, View
+from gan_cli.metrics.views import Space
 from gan_cli.ranges import Seed, Sigmas
 from gan_cli.rng import stream
 
@@ -176,18 +172,19 @@ def measure(
     centroids of `kmeans`; and those of the half with noise, `noisy`. The log-likelihood by a Parzen
     window stands beside them, in nats. Where a set has the labels that it was drawn for, so have
     references, and are measured by them. With `bootstrap`, sets of a single draw have standard
-    errors by it. What is measured of the data, centroids and accuracies are cached in the directory
-    `cache`. Raises UserError for fewer images than the Fréchet distance needs.
+    errors by it. Features of the data and of references, distances within the data, centroids and
+    accuracies are cached in the directory `cache`. Raises UserError for fewer images than the
+    Fréchet distance needs.
     """
     n, seed = protocol.n, protocol.seed
     shown = as_shown(source, data)
     labelled = any(draws[0].y is not None for draws in sets.values())
     labels = data.train.y if labelled else None
-    train = _cached(space, shown.train.x, cache)._replace(labels=labels)
+    train = cached_view(space, shown.train.x, cache)._replace(labels=labels)
     half, rest = torch.randperm(len(train.features), generator=stream(seed, "halves")).chunk(2)
     gaussians = source if isinstance(source, Gaussians) else None
-    test = space(shown.test.x[:COMPARED]).features
-    view = DataView(train.rows(rest), train.features, test, n, gaussians)
+    test = cached_view(space, shown.test.x[:COMPARED], cache).features
+    view = DataView(train.rows(rest), train.features, test, n, gaussians, cache)
     fold = Fold(*(_points(source, part.x[:PARZEN]) for part in (data.valid, data.test)))
 
     images = data.train.x.dtype == torch.uint8
@@ -198,13 +195,14 @@ def measure(
         for name in protocol.references
     }
     rows: dict[str, dict[str, Value]] = {}
-    views: dict[str, View] = {}
+    compared: dict[str, Comparison] = {}
     class_frechet: dict[str, list[float]] = {}
     too_few: tuple[int, int] | None = None
     for name, draws in {**sets, **beside}.items():
-        seen = [space(source.to_pixels(x))._replace(labels=y) for x, y in draws]
-        views[name] = seen[0]
-        comparisons = [compare(one, view) for one in seen]
+        kept = None if name in sets else cache
+        seen = [cached_view(space, source.to_pixels(x), kept)._replace(labels=y) for x, y in draws]
+        comparisons = [compare(one, view, kept) for one in seen]
+        compared[name] = comparisons[0]
         parzen = score(source.to_measure(draws[0].x), [fold], protocol.sigmas)
         rng = stream(seed, "bootstrap") if bootstrap and name in sets else None
         rows[name] = {
@@ -221,11 +219,12 @@ def measure(
             class_frechet[name] = comparisons[0].class_frechet
         else:
             too_few = too_few or min(one.rarest for one in comparisons)
+    views = {name: one.samples for name, one in compared.items()}
     sizes = {name: len(view.features) for name, view in views.items()}
     classes = {"data": view.reference.classes, **{k: one.classes for k, one in views.items()}}
     shares = {name: c.shares().tolist() for name, c in classes.items() if c is not None}
     first, ((x, _), *_) = next(iter(sets.items()))
-    extremes = _extremes(source.to_pixels(x), views[first], shown, view) if images else {}
+    extremes = _extremes(source.to_pixels(x), compared[first], shown.train.x) if images else {}
     confusions = {
         name: one.classes.confusion(one.labels)
         for name, one in views.items()
@@ -254,15 +253,16 @@ def _points(source: Source, x: Tensor) -> Tensor:
     return source.to_measure(source.to_model(x))
 
 
-def _extremes(
-    x: Tensor, view: View, data: Data, of_data: DataView
-) -> dict[str, tuple[Tensor, Tensor]]:
+def _extremes(x: Tensor, compared: Comparison, train: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
     """Return images by their distance to the data, which is least for the most typical."""
-    distances, index = nearest(view.features[:COMPARED], of_data.train)
-    order = distances.argsort()
+    order = compared.to_train.argsort()
     n = min(EXTREMES, len(order))
     chosen = {"most typical": order[:n], "least typical": order.flip(0)[:n]}
-    return {name: (x[rows], data.train.x[index[rows]]) for name, rows in chosen.items()}
+    features, of_train = compared.samples.features, compared.data.train
+    return {
+        name: (x[rows], train[nearest(features[rows], of_train)[1]])
+        for name, rows in chosen.items()
+    }
 
 
 def _reference(
@@ -296,31 +296,6 @@ def _values(comparisons: Sequence[Comparison], rng: torch.Generator | None) -> d
                 error = statistics.stdev(metric.measure(one) for one in drawn)
             values[metric.name] = Value(summary.mean, error)
     return values
-
-
-def _cached(space: Space, x: Tensor, cache: Path) -> View:
-    """Return the view of the training images (N, C, H, W), measured once for a cache."""
-    digest = hashlib.sha256(x.contiguous().numpy().data).hexdigest()[:16]
-    path = cache / f"train-{digest}-{space.key}.safetensors"
-    if not path.is_file():
-        view = space(x)
-        tensors = {"features": view.features}
-        if (classes := view.classes) is not None:
-            tensors |= {"most_probable": classes.most_probable, "confidence": classes.confidence}
-            tensors["of"] = torch.tensor(classes.of)
-        cache.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as temporary:
-            save_file(tensors, temporary)
-    try:
-        tensors = load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise UserError(f"{path} is damaged; delete it, and it is made anew.") from error
-    features = tensors.pop("features")
-    if not tensors:
-        return View(features, None)
-    return View(
-        features, Classes(tensors["most_probable"], tensors["confidence"], int(tensors["of"]))
-    )
 
 
 def _shown(value: Value | None) -> str:

@@ -5,6 +5,7 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
 import torch
@@ -12,12 +13,13 @@ from torch import Tensor
 
 from gan_cli.data.gaussians import Gaussians
 from gan_cli.data.source import Split
+from gan_cli.metrics.cache import cached
 from gan_cli.metrics.diversity import reached, spread
 from gan_cli.metrics.frechet import frechet
 from gan_cli.metrics.kernel_distance import kernel_distance
 from gan_cli.metrics.modes import Modes, modes_of_classes, modes_of_points
-from gan_cli.metrics.neighborhoods import Neighborhoods, neighborhoods, own_distances
-from gan_cli.metrics.neighbors import nearest
+from gan_cli.metrics.neighborhoods import K, Neighborhoods, neighborhoods, own_distances
+from gan_cli.metrics.neighbors import nearest_distances
 from gan_cli.metrics.parzen import log_likelihood
 from gan_cli.metrics.views import Space, View
 
@@ -144,7 +146,8 @@ class DataView:
     """The data in a feature space: a `reference` (m, d), and the features of all training images.
 
     `train` are (N, d), and `test` (COMPARED, d) those of test images. `n` of the reference have
-    their neighbourhoods compared. `gaussians` are those that points were drawn from.
+    their neighbourhoods compared. `gaussians` are those that points were drawn from. Distances
+    within the data are cached in the directory `cache`, if any.
     """
 
     reference: View
@@ -152,16 +155,17 @@ class DataView:
     test: Tensor
     n: int
     gaussians: Gaussians | None
+    cache: Path | None = None
 
     @cached_property
     def own(self) -> Tensor:
         """Distances of the n to the K nearest others of them, (n, K)."""
-        return own_distances(self.reference.features[: self.n])
+        return cached(own_distances, self.reference.features[: self.n], K, cache=self.cache)
 
     @cached_property
     def copy_distance(self) -> float:
         """The distance to the nearest training image below which SAME of the test images lie."""
-        distances, _ = nearest(self.test, self.train)
+        distances = cached(nearest_distances, self.test, self.train, cache=self.cache)
         return distances.quantile(SAME).item()
 
 
@@ -187,6 +191,11 @@ class Comparison:
         rows, compared = drawn
         own, to_train = self.own[rows], self.to_train[compared]
         return Comparison(self.samples.rows(rows), self.data, own, to_train)
+
+    @cached_property
+    def kernel_distance(self) -> tuple[float, float]:
+        """The kernel distance and its error."""
+        return kernel_distance(self.samples.features, self.data.reference.features)
 
     @cached_property
     def neighborhoods(self) -> Neighborhoods:
@@ -256,10 +265,12 @@ class Comparison:
         return (self.to_train < self.data.copy_distance).double().mean().item()
 
 
-def compare(samples: View, data: DataView) -> Comparison:
-    """Return samples (n, d) beside the data."""
-    to_train, _ = nearest(samples.features[:COMPARED], data.train)
-    return Comparison(samples, data, own_distances(samples.features), to_train)
+def compare(samples: View, data: DataView, cache: Path | None = None) -> Comparison:
+    """Return samples (n, d) beside the data, their distances from the directory `cache`, if any."""
+    features = samples.features
+    own = cached(own_distances, features, K, cache=cache)
+    to_train = cached(nearest_distances, features[:COMPARED], data.train, cache=cache)
+    return Comparison(samples, data, own, to_train)
 
 
 class FeatureMetric(NamedTuple):
@@ -307,8 +318,7 @@ FEATURE_METRICS = (
     ),
     FeatureMetric(
         "kernel_distance", "", False, "Binkowski et al., 2018", "features",
-        lambda c: kernel_distance(c.samples.features, c.data.reference.features)[0],
-        lambda c: kernel_distance(c.samples.features, c.data.reference.features)[1],
+        lambda c: c.kernel_distance[0], lambda c: c.kernel_distance[1],
     ),
     FeatureMetric(
         "precision", "", True, "Kynkäänniemi et al., 2019", "features",
