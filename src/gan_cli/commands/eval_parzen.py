@@ -33,7 +33,7 @@ def run(cfg: DictConfig, out: Path) -> None:
     origin: dict[str, object]
     if cfg.samples is None:
         trained = load_trained(cfg)
-        folds = load_data(cfg.data_dir, trained)
+        folds = load_data(cfg.data_dir, trained.config)
         evaluation = evaluate_run(cfg, trained, folds, cfg.references, cfg.draws, cfg.refine)
         weights, origin = cfg.weights, trained.origin(cfg.seed)
     else:

@@ -61,7 +61,7 @@ def settle(cfg: DictConfig, source: Source, data: Data | None) -> Classes:
         cfg.dataset.shape = list(source.shape)
     if cfg.condition is None or data is None:
         return Classes({})
-    counts = count_classes(data.train)
+    counts = count_classes(data.train, "condition is label")
     if cfg.classes not in (None, len(counts)):
         raise UserError(
             f"classes is {cfg.classes}; it must be {len(counts)}, which these data have, or null."
