@@ -88,6 +88,7 @@ SHORT = {
     ],
     "eval-parzen": ["n_samples=20", "valid_limit=20", "test_limit=20", "centroids=5"],
     "evaluate": ["n=200", "draws=1", "references=[half]"],
+    "probe": ["labels=[20]", "draws=1"],
     "features": ["steps=3"],
     "table1": ["n_samples=150", "valid_limit=20", "test_limit=20", "centroids=5"],
     "theory": [

@@ -34,7 +34,7 @@ OPTIONS = {
 # Settings whose names may be left out, in this order.
 POSITIONAL = {
     "diff": ("a", "b"), "show": ("run",), "sample": ("run",), "interpolate": ("run",),
-    "eval-parzen": ("run",), "evaluate": ("run",),
+    "eval-parzen": ("run",), "evaluate": ("run",), "probe": ("run",),
 }  # fmt: skip
 
 # Commands whose settings can't be taken for the names of a sweep's runs, which have = in them.

@@ -11,8 +11,8 @@ CONF = files("gan_cli.conf")
 
 # As a session goes; what is not named here comes last.
 ORDER = (
-    "train", "sample", "interpolate", "evaluate", "eval-parzen", "runs", "show", "diff", "report",
-    "table1", "theory", "features", "bench",
+    "train", "sample", "interpolate", "evaluate", "eval-parzen", "probe", "runs", "show", "diff",
+    "report", "table1", "theory", "features", "bench",
 )  # fmt: skip
 
 

@@ -13,9 +13,7 @@ def split(y: torch.Tensor | None) -> Split:
 
 def test_classes_are_counted() -> None:
     for dtype in (torch.int64, torch.uint8):
-        assert count_classes(
-            split(torch.tensor([2, 0, 1, 2, 2, 0], dtype=dtype)), "labels is 3"
-        ) == [2, 1, 3]
+        assert count_classes(split(torch.tensor([2, 0, 1, 2, 2, 0], dtype=dtype)), "") == [2, 1, 3]
 
 
 @pytest.mark.parametrize(
@@ -32,8 +30,8 @@ def test_classes_are_counted() -> None:
     ],
 )
 def test_labels_that_can_not_be_a_condition(y: torch.Tensor | None, words: str) -> None:
-    with pytest.raises(UserError, match=words):
-        count_classes(split(y), "labels is 3")
+    with pytest.raises(UserError, match=f"condition is label, but .*{words}"):
+        count_classes(split(y), "condition is label")
 
 
 def test_labelled_rows_are_as_many_of_each_class_or_one_more() -> None:

@@ -34,7 +34,7 @@ def run(cfg: DictConfig, out: Path) -> None:
     trained = None
     if cfg.samples is None:
         trained = load_trained(cfg)
-        folds = load_data(cfg.data_dir, trained)
+        folds = load_data(cfg.data_dir, trained.config)
         evaluation = evaluate_run(cfg, trained, folds, cfg.references, cfg.draws, cfg.refine)
         origin = trained.origin(cfg.seed)
     else:

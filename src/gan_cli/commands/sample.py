@@ -103,7 +103,7 @@ def _by_class(cfg: DictConfig, out: Path, trained: Trained) -> None:
 
 def _figure2(cfg: DictConfig, out: Path, trained: Trained) -> None:
     """Write rows of samples beside their nearest training images to `out`, and the distances."""
-    data = load_data(cfg.data_dir, trained)[0]
+    data = load_data(cfg.data_dir, trained.config)[0]
     rows, columns = layout(cfg.n, cfg.columns, cfg.scale, data)
     if cfg.save is not None:
         trained.save(cfg.save, rows * columns, cfg.seed, [cfg.label])

@@ -49,7 +49,7 @@ def run(cfg: DictConfig, out: Path) -> None:
     jobs, absent = find(cfg)
     finished = finished_by_seed(jobs)
     trained = [load_weights(Run(job.path), list(WEIGHTS), device) for job in finished]
-    folds = load_data(cfg.data_dir, trained[0]["raw"])
+    folds = load_data(cfg.data_dir, trained[0]["raw"].config)
     if folds[0].train.x.dtype != torch.uint8:
         raise UserError(
             "gan table1 needs runs that were trained on images; these were trained on points."

@@ -26,6 +26,13 @@ class Paired(NamedTuple):
     level: float
     p: float
 
+    @property
+    def sign(self) -> int:
+        """1 or -1 for a significant difference: p < ALPHA, 0 not in the interval; otherwise 0."""
+        if self.p >= ALPHA or self.low <= 0 <= self.high:
+            return 0
+        return 1 if self.difference > 0 else -1
+
 
 def compare(differences: Sequence[float]) -> Paired:
     """Return the Paired of at least one difference, of independent pairs.

@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, Literal, Union
 from omegaconf import DictConfig
 from torch import Tensor, nn
 
-from gan_cli.config.build import build_discriminator, build_source
+from gan_cli.config.build import build_source
 from gan_cli.data.source import Data
 from gan_cli.errors import UserError
 from gan_cli.runs import own_modules
 from gan_cli.runs.directory import Run
-from gan_cli.runs.load import Trained, load_weights
+from gan_cli.runs.load import Trained, load_discriminator, load_weights
 from gan_cli.sampling.samples import draw_z
-from gan_cli.training import checkpoints
 from gan_cli.training.device import pick_device
 
 if TYPE_CHECKING:
@@ -70,12 +69,8 @@ class LoadedRun:
     @cached_property
     def discriminator(self) -> nn.Module:
         """D, in eval mode, which maps images (m, C, H, W) in model space to logits (m,)."""
-        data = self.data()
-        images = self._trained["raw"].source.to_model(data.train.x[:8])
-        discriminator = build_discriminator(self.config, images)
-        saved = checkpoints.load_newest(self._run.checkpoints)["discriminator"]
-        checkpoints.fit(discriminator, saved, self._run.checkpoints)
-        return discriminator.to(self.device).eval()
+        images = self._trained["raw"].source.to_model(self.data().train.x[:8])
+        return load_discriminator(self._run, images, self.device)[0]
 
     def z(self, n: int, seed: int = 0) -> Tensor:
         """Draw z (n, prior.dim) from the run's prior, on `device`: those of `sample(n, seed)`.

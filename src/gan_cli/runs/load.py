@@ -1,4 +1,4 @@
-"""A run's generator, for the commands that read one."""
+"""A run's networks and data, for the commands that read them."""
 
 import copy
 import logging
@@ -12,7 +12,7 @@ import torch
 from omegaconf import DictConfig
 from torch import Tensor, nn
 
-from gan_cli.config.build import build_generator, build_source
+from gan_cli.config.build import build_discriminator, build_generator, build_source
 from gan_cli.config.differences import differences
 from gan_cli.config.instantiate import build
 from gan_cli.data.source import Data, Source, Split
@@ -99,7 +99,7 @@ class Trained:
 
         `seed` draws them, none twice, out of those of a class or of all: all where there are fewer.
         """
-        train = load_data(data_dir, self)[0].train
+        train = load_data(data_dir, self.config)[0].train
         if label is not None and train.y is not None:
             train = train.take(train.y == self.classes.number(label))
         return self.source.to_model(training_images(train.x, n, seed))
@@ -130,9 +130,8 @@ class Trained:
         }
 
 
-def load_data(data_dir: str, trained: Trained) -> list[Data]:
-    """Return the folds of a run's data, read from `data_dir` if that is a directory."""
-    config = trained.config
+def load_data(data_dir: str, config: DictConfig) -> list[Data]:
+    """Return the folds of the data of a run's `config`, from `data_dir` if that is a directory."""
     if "data_dir" in config.dataset and Path(data_dir).is_dir():
         config = config.copy()
         config.dataset.data_dir = data_dir
@@ -211,3 +210,18 @@ def load_weights(
         )
         for name in weights
     }  # fmt: skip
+
+
+def load_discriminator(
+    run: runs.Run, images: Tensor, device: torch.device, checkpoint: str = "newest"
+) -> tuple[nn.Module, int]:
+    """Return D of a run on `device`, in eval mode, and the step that it is of.
+
+    images: some in model space (m, C, H, W), on the CPU, for lazy layers to know their sizes.
+    checkpoint: `newest` or `best`. Raises UserError where there is no whole one.
+    """
+    own_modules.look_where_trained(run)
+    saved = checkpoints.load_chosen(run.checkpoints, checkpoint)
+    discriminator = build_discriminator(run.config(), images)
+    checkpoints.fit(discriminator, saved["discriminator"], run.checkpoints)
+    return discriminator.to(device).eval(), saved["step"]

@@ -52,7 +52,7 @@ def sets_of_runs(cfg: DictConfig, device: torch.device) -> Sets:
         ]
         for one in trained
     }
-    data = load_data(cfg.data_dir, first)[0]
+    data = load_data(cfg.data_dir, first.config)[0]
     return Sets(draws, first.source, data, trained, first.origin(cfg.seed))
 
 

@@ -107,10 +107,10 @@ def _compared(differences: Sequence[float], least_first: bool) -> list[str]:
     found = compare(differences)
     if not can_differ(found.n):
         conclusion = "too few seeds to say"
-    elif found.p >= ALPHA or found.low <= 0 <= found.high:
+    elif found.sign == 0:
         conclusion = "no difference shown"
     else:
-        conclusion = "better" if (found.difference < 0) == least_first else "worse"
+        conclusion = "better" if (found.sign < 0) == least_first else "worse"
     return [
         str(found.n),
         f"{found.difference:.4g}",
