@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from helpers.command import Result
+from helpers.command import Gan
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -26,8 +26,6 @@ from gan_cli.data.tfd import TFD
 from gan_cli.errors import UserError
 from gan_cli.sampling.arrays import read_array
 from gan_cli.training import checkpoints
-
-Gan = Callable[..., Result]
 
 many = settings(max_examples=50, derandomize=True, deadline=None, database=None)
 few = settings(
