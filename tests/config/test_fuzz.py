@@ -29,7 +29,7 @@ from gan_cli.training import checkpoints
 
 many = settings(max_examples=50, derandomize=True, deadline=None, database=None)
 few = settings(
-    max_examples=30, derandomize=True, phases=[Phase.generate], deadline=None, database=None,
+    max_examples=20, derandomize=True, phases=[Phase.generate], deadline=None, database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )  # fmt: skip
 
