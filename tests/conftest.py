@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from helpers.command import SMALL, Gan, Result, TrainOnce, in_process
 
 
@@ -20,6 +21,7 @@ def compilers_cache(
 def call() -> Iterator[Callable[..., object]]:
     """Run a command line through the entry point, in this process, at half of its cost."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(yaml, "SafeLoader", getattr(yaml, "CSafeLoader", yaml.SafeLoader))
         # Hydra composes every config twice, at first only to see whether it sets `hydra.mode`,
         # which ours leaves to -m.
         patch.setattr("hydra._internal.hydra.Hydra.get_mode", lambda *_args, **_settings: None)
