@@ -1,16 +1,13 @@
 """Fixtures: the command in this process, and real data where they are."""
 
-import logging
 import os
-import signal
-import sys
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from helpers.command import Result
-
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+import yaml
+from helpers.command import SMALL, Gan, Result, TrainOnce, in_process
 
 
 @pytest.fixture
@@ -20,45 +17,58 @@ def compilers_cache(
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path_factory.getbasetemp() / "inductor"))
 
 
+@pytest.fixture(scope="session")
+def call() -> Iterator[Callable[..., object]]:
+    """Run a command line through the entry point, in this process, at half of its cost."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(yaml, "SafeLoader", getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        # Hydra composes every config twice, at first only to see whether it sets `hydra.mode`,
+        # which ours leaves to -m.
+        patch.setattr("hydra._internal.hydra.Hydra.get_mode", lambda *_args, **_settings: None)
+        # tests/runs/test_overview.py has finished runs drawn, and test_report.py charts.
+        patch.setattr("gan_cli.commands.train.show_finished", lambda _: None)
+        patch.setattr("gan_cli.runs.report.draw", lambda *_: b"")
+        yield in_process
+
+
 @pytest.fixture
 def gan(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path
-) -> Callable[..., Result]:
+    call: Callable[..., object], monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str], tmp_path: Path,
+) -> Gan:  # fmt: skip
     """Run a command line through the entry point, in this process and in a directory of its own."""
-    from hydra._internal.hydra import Hydra
-    from hydra.core.hydra_config import HydraConfig
-
-    from gan_cli import cli
-
     monkeypatch.chdir(tmp_path)
-    # Hydra composes every config twice, at first only to see whether it sets `hydra.mode`, which
-    # ours leaves to -m: a quarter of what all commands here take.
-    monkeypatch.setattr(Hydra, "get_mode", lambda *_args, **_settings: None)
-    # A third of what all commands here take; tests/runs/test_overview.py has finished runs drawn.
-    monkeypatch.setattr("gan_cli.commands.train.show_finished", lambda _: None)
 
     def run(*arguments: str) -> Result:
-        HydraConfig.instance().cfg = None  # what it knows of the command before
-        handlers = {number: signal.getsignal(number) for number in SIGNALS}
-        monkeypatch.setattr(sys, "argv", ["gan", *arguments])
-        monkeypatch.setattr(sys, "path", list(sys.path))
-        try:
-            cli.main()
-            code: object = 0
-        except SystemExit as error:
-            code = error.code
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-        # The command's log, which a later record would open again, and no one close.
-        for handler in logging.root.handlers[:]:
-            if type(handler) is logging.FileHandler:
-                logging.root.removeHandler(handler)
-                handler.close()
+        code = call(*arguments)
         out, err = capfd.readouterr()
         if isinstance(code, str):
             code, err = 1, f"{err}{code}\n"
         assert isinstance(code, int)
         return Result(code, out, err)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def trained_before() -> dict[tuple[str, ...], Path]:
+    return {}
+
+
+@pytest.fixture
+def train_once(
+    gan: Gan, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory,
+    trained_before: dict[tuple[str, ...], Path],
+) -> TrainOnce:  # fmt: skip
+    """Return a run of three steps at `to`: a copy, where a test before has trained its like."""
+
+    def run(*settings: str, to: str = "a") -> Path:
+        if settings not in trained_before:
+            path = tmp_path_factory.mktemp("trained") / "a"
+            few = [*SMALL, "schedule.steps=3", f"hydra.run.dir={path}"]
+            assert gan("train", *few, *settings).code == 0
+            trained_before[settings] = path
+        return shutil.copytree(trained_before[settings], tmp_path / to)
 
     return run
 

@@ -6,12 +6,11 @@ import pty
 import select
 import shutil
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
-from helpers.command import GAN, Result
+from helpers.command import GAN, Gan
 from hydra import compose, initialize_config_module
 from omegaconf import OmegaConf
 
@@ -22,8 +21,6 @@ from gan_cli.config.validate import check
 from gan_cli.errors import UserError
 from gan_cli.help import COMMANDS, CONF
 from gan_cli.runs import resolvers
-
-Gan = Callable[..., Result]
 
 
 @pytest.mark.parametrize(

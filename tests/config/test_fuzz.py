@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from helpers.command import Result
+from helpers.command import Gan
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -27,11 +27,9 @@ from gan_cli.errors import UserError
 from gan_cli.sampling.arrays import read_array
 from gan_cli.training import checkpoints
 
-Gan = Callable[..., Result]
-
 many = settings(max_examples=50, derandomize=True, deadline=None, database=None)
 few = settings(
-    max_examples=30, derandomize=True, phases=[Phase.generate], deadline=None, database=None,
+    max_examples=20, derandomize=True, phases=[Phase.generate], deadline=None, database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )  # fmt: skip
 

@@ -389,14 +389,10 @@ SMALL = (
 
 def test_a_run_on_ones_own_pictures(gan: Gan, in_folders: Path) -> None:
     arguments = ["train", *SMALL, f"dataset.path={in_folders}", "hydra.run.dir=a"]
-    result = gan(*arguments, "schedule.steps=2")
-    assert result.code == 0, result.err
-    result = gan(*arguments, "schedule.steps=4")
-    assert result.code == 0, result.err
-    assert "Resuming a: steps 3 to 4" in result.out
+    assert gan(*arguments, "schedule.steps=2").code == 0
+    assert "Resuming a: steps 3 to 4" in gan(*arguments, "schedule.steps=4").output
     assert gan("sample", "run=a", "n=4").code == 0
-    result = gan("eval-parzen", "run=a", "n_samples=20", "centroids=4")
-    assert result.code == 0, result.err
+    assert gan("eval-parzen", "run=a", "n_samples=20", "centroids=4").code == 0
 
 
 def test_a_run_resumes_where_its_pictures_were_moved(plain: Path, gan: Gan) -> None:
@@ -407,18 +403,15 @@ def test_a_run_resumes_where_its_pictures_were_moved(plain: Path, gan: Gan) -> N
     resume = ["train", "resume=a", "schedule.steps=4"]
     assert gan(*resume).code == 1
     there = ["dataset=folder", "dataset.valid=0.2"]
-    result = gan(*resume, *there, f"dataset.path={moved}")
-    assert result.code == 0, result.err
+    assert gan(*resume, *there, f"dataset.path={moved}").code == 0
     assert gan("sample", "run=a", "real=true", "n=4").code == 0
-    result = gan("sample", "a", "real=true")  # there are fewer than the 100 of its default
-    assert result.code == 0, result.err
+    assert gan("sample", "a", "real=true").code == 0  # there are fewer than the 100 of its default
     # Others are refused, and the run is as it was.
     config = (plain.parent / "a/config.yaml").read_bytes()
     for i in range(10):
         write(plain / f"{i}.png", 100 + i)
-    result = gan("train", "resume=a", *there, f"dataset.path={plain}", "schedule.steps=6")
-    assert result.code == 1
-    assert "dataset gives other data" in result.err
+    refusal = gan("train", "resume=a", *there, f"dataset.path={plain}", "schedule.steps=6").refusal
+    assert "dataset gives other data" in refusal
     assert (plain.parent / "a/config.yaml").read_bytes() == config
 
 
@@ -428,6 +421,4 @@ def test_a_sweep_of_other_pictures_is_not_finished(plain: Path, gan: Gan) -> Non
     write(others / "0.png", seed=99)
     arguments = ["train", "-m", "sweep=s", *SMALL, "seed=0,1", "schedule.steps=2"]
     assert gan(*arguments, f"dataset.path={plain}").code == 0
-    result = gan(*arguments, f"dataset.path={others}")
-    assert result.code == 1
-    assert "dataset gives other data" in result.err
+    assert "dataset gives other data" in gan(*arguments, f"dataset.path={others}").refusal

@@ -10,8 +10,7 @@ from gan_cli.data.gaussians import Ring
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_all_eight_modes_are_found(seed: int, tmp_path: Path) -> None:
-    result = run_gan("train", "experiment=ring", f"seed={seed}", cwd=tmp_path)
-    assert result.code == 0, result.err
+    assert run_gan("train", "experiment=ring", f"seed={seed}", cwd=tmp_path).code == 0
     assert run_gan("sample", "n=4000", "save=points.npy", cwd=tmp_path).code == 0
     points = np.load(tmp_path / "points.npy").reshape(-1, 2)
     away = np.linalg.norm(points[:, None] - Ring().centers().numpy(), axis=2)

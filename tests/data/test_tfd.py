@@ -1,9 +1,8 @@
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.command import Result
+from helpers.command import Gan
 from scipy.io import savemat
 
 from gan_cli.data.tfd import TFD
@@ -72,7 +71,7 @@ def test_a_damaged_file(share: float, tmp_path: Path) -> None:
         TFD(tmp_path).load()
 
 
-def test_both_stages_from_end_to_end(gan: Callable[..., Result], tmp_path: Path) -> None:
+def test_both_stages_from_end_to_end(gan: Gan, tmp_path: Path) -> None:
     """Trains through both stages, samples, and is evaluated over five folds."""
     write(tmp_path)
     small = (
@@ -81,14 +80,12 @@ def test_both_stages_from_end_to_end(gan: Callable[..., Result], tmp_path: Path)
         "network.discriminator.units=[10,10]",
     )  # fmt: skip
     first = ("network.generator.widths=[30,40]", "network.generator.init.sparse=20")
-    result = gan("train", "experiment=tfd_pretrain", *small, *first, "hydra.run.dir=one")
-    assert result.code == 0, result.err
+    assert gan("train", "experiment=tfd_pretrain", *small, *first, "hydra.run.dir=one").code == 0
     second = (
         "network.generator.front.widths=[30]", "network.generator.back.widths=[30,40]",
         "network.generator.back.init.sparse=20", "init_from=one",
     )  # fmt: skip
-    result = gan("train", "experiment=tfd", *small, *second, "hydra.run.dir=two")
-    assert result.code == 0, result.err
+    assert gan("train", "experiment=tfd", *small, *second, "hydra.run.dir=two").code == 0
     assert gan("sample", "run=two", "n=4").code == 0
     result = gan(
         "eval-parzen", "run=two", "n_samples=100", "valid_limit=null", "centroids=5", "data_dir=."
@@ -103,6 +100,4 @@ def test_both_stages_from_end_to_end(gan: Callable[..., Result], tmp_path: Path)
     assert "no part of G" not in result.out
 
     wrong = ("network.generator.back.widths=[30,41]", *second[:1], *second[2:])
-    result = gan("train", "experiment=tfd", *small, *wrong)
-    assert result.code == 1
-    assert "init_from is one" in result.err
+    assert "init_from is one" in gan("train", "experiment=tfd", *small, *wrong).refusal

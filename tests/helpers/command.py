@@ -1,8 +1,10 @@
 """The command as tests run it, and what they read of a run."""
 
 import csv
+import logging
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -25,6 +27,7 @@ SMALL = (
     "threads=1",
 )
 
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 needs_compiler = pytest.mark.skipif(not shutil.which("g++"), reason="there is no C++ compiler")
 
 
@@ -34,8 +37,49 @@ class Result:
     out: str
     err: str
 
+    @property
+    def output(self) -> str:
+        """Standard output of a command that did what it was asked."""
+        assert self.code == 0, self.err
+        return self.out
+
+    @property
+    def refusal(self) -> str:
+        """The one sentence of a command that was refused."""
+        assert (self.code, self.err.count("\n")) == (1, 1), self.err
+        return self.err
+
 
 Gan = Callable[..., Result]
+TrainOnce = Callable[..., Path]
+
+
+def in_process(*arguments: str, cwd: Path | None = None) -> object:
+    """Run a command line through the entry point, in this process; return what it exits with."""
+    from hydra.core.hydra_config import HydraConfig
+
+    from gan_cli import cli
+
+    HydraConfig.instance().cfg = None  # what it knows of the command before
+    handlers = {number: signal.getsignal(number) for number in SIGNALS}
+    with pytest.MonkeyPatch.context() as patch:
+        if cwd is not None:
+            patch.chdir(cwd)
+        patch.setattr(sys, "argv", ["gan", *arguments])
+        patch.setattr(sys, "path", list(sys.path))
+        try:
+            cli.main()
+            code: object = 0
+        except SystemExit as error:
+            code = error.code
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+    # The command's log, which a later record would open again, and no one close.
+    for handler in logging.root.handlers[:]:
+        if type(handler) is logging.FileHandler:
+            logging.root.removeHandler(handler)
+            handler.close()
+    return code
 
 
 def run_gan(*arguments: str, cwd: Path, **environment: str) -> Result:
@@ -50,6 +94,11 @@ def run_gan(*arguments: str, cwd: Path, **environment: str) -> Result:
         check=False,
     )
     return Result(done.returncode, done.stdout, done.stderr)
+
+
+def only(pattern: str, cwd: Path) -> Path:
+    (path,) = cwd.glob(pattern)
+    return path
 
 
 def rows(run: Path) -> list[dict[str, str]]:

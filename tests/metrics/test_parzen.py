@@ -115,7 +115,7 @@ def test_training_images_on_real_mnist(mnist_dir: Path) -> None:
     train, valid, test = (source.to_model(part.x) for part in source.load())
     sigmas = [0.1291550, 0.1668101, 0.2154435]
     images = training_images(train, 10000, seed=0)
-    result = score(images, [Fold(valid[:1000], test)], sigmas)
+    result = score(images, [Fold(valid[:1000], test[::4])], sigmas)
     assert result.sigma == 0.1668101
-    assert result.log_likelihood == pytest.approx(244, abs=2.1)
-    assert result.standard_error == pytest.approx(2.1, abs=0.05)
+    assert result.log_likelihood == pytest.approx(244, abs=4)
+    assert result.standard_error == pytest.approx(2 * 2.1, abs=0.2)

@@ -3,13 +3,12 @@
 import json
 import os
 import signal
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from helpers.command import SMALL, Gan, Result, assert_same, weights
+from helpers.command import SMALL, Gan, TrainOnce, assert_same, weights
 from PIL import Image
 
 import gan_cli
@@ -17,23 +16,19 @@ from gan_cli.errors import UserError
 from gan_cli.runs.directory import Run
 from gan_cli.runs.load import load_weights
 
-CONDITIONAL = ("experiment=digits_conditional", *SMALL, "monitor.samples=50", "monitor.valid=50")
-Train = Callable[..., Result]
+CONDITIONAL = (
+    "experiment=digits_conditional", *SMALL, "schedule.steps=8",
+    "monitor.samples=50", "monitor.valid=50",
+)  # fmt: skip
 
 
 @pytest.fixture
-def train(gan: Gan) -> Train:
-    def run(*settings: str) -> Result:
-        result = gan("train", *CONDITIONAL, "schedule.steps=8", "hydra.run.dir=run", *settings)
-        assert result.code == 0, result.err
-        return result
-
-    return run
+def run(train_once: TrainOnce) -> Path:
+    return train_once(*CONDITIONAL, to="run")
 
 
 def samples(gan: Gan, *settings: str) -> np.ndarray:
-    result = gan("sample", "run=run", "save=samples", *settings)
-    assert result.code == 0, result.err
+    assert gan("sample", "run=run", "save=samples", *settings).code == 0
     return np.load("samples.npy")
 
 
@@ -41,23 +36,19 @@ def samples(gan: Gan, *settings: str) -> np.ndarray:
     "settings",
     [["fake_labels=uniform", "schedule.k=2"], ["schedule=simultaneous", "precision=bf16"]],
 )
-def test_a_run_resumes_bit_for_bit(
-    settings: list[str], train: Train, gan: Gan, at_step, tmp_path: Path
-) -> None:
-    train(*settings, "hydra.run.dir=whole")
+def test_a_run_resumes_bit_for_bit(settings: list[str], gan: Gan, at_step, tmp_path: Path) -> None:
+    assert gan("train", *CONDITIONAL, *settings, "hydra.run.dir=whole").code == 0
     at_step(5, lambda _: os.kill(os.getpid(), signal.SIGTERM))
-    stopped = gan("train", *CONDITIONAL, "schedule.steps=8", "hydra.run.dir=run", *settings)
+    stopped = gan("train", *CONDITIONAL, *settings, "hydra.run.dir=run")
     assert stopped.code == 128 + signal.SIGTERM
     assert gan("train", "resume=run").code == 0
     assert_same(weights(tmp_path / "run"), weights(tmp_path / "whole"))
 
 
-def test_a_run_is_not_resumed_with_other_labels(
-    train: Train, gan: Gan, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("run")
+def test_a_run_is_not_resumed_with_other_labels(gan: Gan, monkeypatch: pytest.MonkeyPatch) -> None:
     from gan_cli.data.digits import Digits
 
-    train()
     load = Digits.load
 
     def relabelled(self: Digits):
@@ -65,14 +56,13 @@ def test_a_run_is_not_resumed_with_other_labels(
         return data._replace(train=data.train._replace(y=9 - data.train.y))
 
     monkeypatch.setattr(Digits, "load", relabelled)
-    result = gan("train", "resume=run", "schedule.steps=9")
-    assert result.code == 1
-    assert "other data than this run was trained on" in result.err
+    refusal = gan("train", "resume=run", "schedule.steps=9").refusal
+    assert "other data than this run was trained on" in refusal
 
 
-def test_samples_of_a_class(train: Train, gan: Gan) -> None:
+@pytest.mark.usefixtures("run")
+def test_samples_of_a_class(gan: Gan) -> None:
     """Of the same z they differ by the class; `all` has them in the order of the labels."""
-    train()
     of_3, of_5 = (samples(gan, f"label={label}", "n=4", "seed=1") for label in (3, 5))
     assert not np.array_equal(of_3, of_5)
     everything = samples(gan, "label=all", "n=4", "seed=1")
@@ -87,8 +77,8 @@ def test_samples_of_a_class(train: Train, gan: Gan) -> None:
     assert loaded.discriminator(by_hand, y).shape == (4,)
 
 
-def test_labels_are_drawn_as_the_datas(train: Train, gan: Gan) -> None:
-    train()
+@pytest.mark.usefixtures("run")
+def test_labels_are_drawn_as_the_datas(gan: Gan) -> None:
     record = Path("run/classes.json")
     counts = json.loads(record.read_text())
     assert sum(counts.values()) == 1397
@@ -97,40 +87,38 @@ def test_labels_are_drawn_as_the_datas(train: Train, gan: Gan) -> None:
     record.write_text(json.dumps({name: int(name == "7") for name in counts}))
     assert np.array_equal(samples(gan, "n=3"), samples(gan, "n=3", "label=7"))
     record.unlink()
-    result = gan("sample", "run=run")
-    assert result.code == 1
-    assert "classes.json" in result.err
+    assert "classes.json" in gan("sample", "run=run").refusal
 
 
-def test_folders_are_classes_by_their_names(train: Train, gan: Gan, tmp_path: Path) -> None:
+def test_folders_are_classes_by_their_names(
+    gan: Gan, train_once: TrainOnce, tmp_path: Path
+) -> None:
     rng = np.random.default_rng(0)
     for name in ("cat", "dog", "10"):
         for i in range(20):
             path = tmp_path / f"own/{name}/{i}.png"
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.fromarray(rng.integers(0, 256, (8, 8), dtype=np.uint8)).save(path)
-    train("dataset=folder", "dataset.path=own")
-    assert gan_cli.load("run").classes == ["10", "cat", "dog"]
-    dogs = samples(gan, "label=dog", "n=5")
-    assert np.array_equal(dogs, samples(gan, "label=2", "n=5"))
-    assert np.array_equal(samples(gan, "label=10", "n=5"), samples(gan, "label=0", "n=5"))
+    train_once(*CONDITIONAL, "dataset=folder", "dataset.path=own", to="run")
+    loaded = gan_cli.load("run")
+    assert loaded.classes == ["10", "cat", "dog"]
+    dogs = loaded.sample(5, label="dog")
+    assert torch.equal(dogs, loaded.sample(5, label=2))
+    assert torch.equal(dogs, torch.from_numpy(samples(gan, "label=dog", "real=true", "n=5")))
+    assert torch.equal(loaded.sample(5, label=10), loaded.sample(5, label=0))
     assert "10, cat, dog" in gan("sample", "run=run", "label=all").out
-    result = gan("sample", "run=run", "label=mouse")
-    assert result.code == 1
-    assert "label is mouse" in result.err
-    assert "10, cat, dog" in result.err
-    assert gan("sample", "run=run", "label=dog", "real=true", "n=5").code == 0
-    result = gan("sample", "run=run", "label=dog", "real=true", "n=30")
-    assert result.code == 1
-    assert "n is 30" in result.err
+    refusal = gan("sample", "run=run", "label=mouse").refusal
+    assert "label is mouse" in refusal
+    assert "10, cat, dog" in refusal
+    assert "n is 30" in gan("sample", "run=run", "label=dog", "real=true", "n=30").refusal
 
 
-def test_from_class_to_class(train: Train, gan: Gan, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("run")
+def test_from_class_to_class(gan: Gan, monkeypatch: pytest.MonkeyPatch) -> None:
     """At fixed z, with samples of the classes at the ends; and paths in z are of one class."""
     seen = []
     save = "gan_cli.commands.interpolate.save_interpolation"
     monkeypatch.setattr(save, lambda _path, images, *_: seen.append(images))
-    train()
     for label in ("label=[3,5,8]", "label=3", "seed=0"):
         assert gan("interpolate", "run=run", "rows=4", "steps=2", label).code == 0
     across, within, _ = seen
@@ -141,14 +129,14 @@ def test_from_class_to_class(train: Train, gan: Gan, monkeypatch: pytest.MonkeyP
     assert not torch.equal(across[1], across[0])
     torch.testing.assert_close(within[0, 0], across[0, 0])
     for refused in (["label=[3]"], ["label=[3,5]", "path=slerp"], ["label=[3,12]"]):
-        result = gan("interpolate", "run=run", *refused)
-        assert result.code == 1
-        assert result.err.startswith("label is ")
+        assert gan("interpolate", "run=run", *refused).refusal.startswith("label is ")
 
 
-def test_log_likelihood_is_of_as_many_samples_of_each_class(train: Train, gan: Gan) -> None:
+def test_log_likelihood_is_of_as_many_samples_of_each_class(
+    train_once: TrainOnce, gan: Gan
+) -> None:
     """By hand, of a run whose training images are all of one class if one asks its record."""
-    train("network.generator.init.irange=[0.5]")
+    train_once(*CONDITIONAL, "network.generator.init.irange=[0.5]", to="run")
     record = Path("run/classes.json")
     names = json.loads(record.read_text())
     record.write_text(json.dumps({name: int(name == "7") for name in names}))
@@ -167,9 +155,9 @@ def test_log_likelihood_is_of_as_many_samples_of_each_class(train: Train, gan: G
     assert of_file["labels"] is None
 
 
-def test_labels_come_along_with_samples(train: Train) -> None:
+def test_labels_come_along_with_samples(train_once: TrainOnce) -> None:
     """Each is the sample of its label."""
-    train("network.generator.init.irange=[0.5]")
+    train_once(*CONDITIONAL, "network.generator.init.irange=[0.5]", to="run")
     trained = load_weights(Run(Path("run")), ["raw"], torch.device("cpu"))["raw"]
     x, y = trained.labelled(20, seed=3)
     assert y is not None
@@ -178,11 +166,9 @@ def test_labels_come_along_with_samples(train: Train) -> None:
         assert torch.equal(x[i], trained.samples(20, 3, label)[i])
 
 
-def test_evaluations_by_label_and_without(
-    train: Train, gan: Gan, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.usefixtures("run")
+def test_evaluations_by_label_and_without(gan: Gan, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gan_cli.metrics.accuracy.STEPS", 3)
-    train()
     assert gan("train", *SMALL, "schedule.steps=8", "hydra.run.dir=other").code == 0
     for run, classified in (("run", True), ("run", False), ("other", True)):
         result = gan(
@@ -216,19 +202,20 @@ def test_evaluations_by_label_and_without(
     assert [bool(cell) for cell in cells] == [True, False, True, False]
 
 
-def test_other_evaluations(train: Train, gan: Gan) -> None:
-    train()
+@pytest.mark.usefixtures("run")
+def test_other_evaluations(gan: Gan) -> None:
     for command in (
         ["table1", "runs=run", "n_samples=150", "valid_limit=20", "test_limit=20", "centroids=5"],
         ["sample", "neighbors=true", "n=5", "label=3"],
     ):
-        result = gan(*command, *([] if command[0] == "table1" else ["run=run"]), "threads=1")
-        assert result.code == 0, result.err
+        run = [] if command[0] == "table1" else ["run=run"]
+        assert gan(*command, *run, "threads=1").code == 0
 
 
-def test_a_grid_shows_class_after_class(train: Train) -> None:
+def test_a_grid_shows_class_after_class(train_once: TrainOnce) -> None:
     """As many of each as can be."""
-    train("log.grid=20", "log.grid_every_steps=8", "network.generator.init.irange=[0.5]")
+    grid = ["log.grid=20", "log.grid_every_steps=8", "network.generator.init.irange=[0.5]"]
+    train_once(*CONDITIONAL, *grid, to="run")
     loaded = gan_cli.load("run")
     labels = torch.arange(20) // 2
     expected = loaded.generator(loaded.z(20), labels).detach()
@@ -241,35 +228,26 @@ def test_a_grid_shows_class_after_class(train: Train) -> None:
         np.testing.assert_allclose(shown, 255 * expected[i, 0].numpy(), atol=1)
 
 
-@pytest.mark.parametrize("settings", [["label=3"], ["label=all"]])
-def test_an_unconditional_run_has_no_classes(settings: list[str], gan: Gan) -> None:
-    done = gan("train", *SMALL, "schedule.steps=3", "hydra.run.dir=run")
-    assert done.code == 0, done.err
-    assert not Path("run/classes.json").exists()
+def test_an_unconditional_run_has_no_classes(gan: Gan, train_once: TrainOnce) -> None:
+    assert not (train_once() / "classes.json").exists()
     for command in ("sample", "interpolate"):
-        result = gan(command, "run=run", *settings)
-        assert result.code == 1
-        assert result.err.startswith(settings[0].replace("=", " is "))
-        assert len(result.err.splitlines()) == 1
+        for label in ("3", "all"):
+            refusal = gan(command, "run=a", f"label={label}").refusal
+            assert refusal.startswith(f"label is {label}")
     with pytest.raises(UserError, match="label is 3"):
-        gan_cli.load("run").sample(2, label=3)
+        gan_cli.load("a").sample(2, label=3)
 
 
-@pytest.mark.parametrize(
-    "settings", [["columns=3"], ["real=true"], ["neighbors=true"]], ids=lambda s: s[0]
-)
-def test_rows_of_all_classes_stand_alone(settings: list[str], train: Train, gan: Gan) -> None:
-    train()
-    result = gan("sample", "run=run", "label=all", *settings)
-    assert result.code == 1
-    assert result.err.startswith("label is all")
+@pytest.mark.usefixtures("run")
+def test_rows_of_all_classes_stand_alone(gan: Gan) -> None:
+    for setting in ("columns=3", "real=true", "neighbors=true"):
+        assert gan("sample", "run=run", "label=all", setting).refusal.startswith("label is all")
 
 
-def test_a_dry_run_shows_both_networks(train: Train) -> None:
-    result = train("dry_run=true")
-    assert "10 classes" in result.out
-    assert "Linear(in=110, out=32" in result.out
-    assert not Path("run/config.yaml").exists()
+def test_a_dry_run_shows_both_networks(gan: Gan) -> None:
+    output = gan("train", *CONDITIONAL, "dry_run=true").output
+    assert "10 classes" in output
+    assert "Linear(in=110, out=32" in output
 
 
 def test_a_convolutional_pair_trains(gan: Gan) -> None:

@@ -34,26 +34,6 @@ def process() -> list[object]:
     ]  # fmt: skip
 
 
-def test_a_run_is_trained_and_resumed(directory: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    # A module of the caller's that has the name of one of Python's, or of a package.
-    (directory / "tokenize.py").write_text("raise RuntimeError")
-    before = process()
-    run = gan_cli.train([*SMALL, "outputs='my runs'", "device=cpu", "schedule.steps=4"])
-    assert process() == before
-    assert run.path.parent == Path("my runs/train")
-    assert run.device.type == "cpu"
-    assert run.sample(3).shape == (3, 1, 8, 8)
-    log = capfd.readouterr().out
-    assert f"Training {run.path}: steps 1 to 4" in log
-    assert f"Finished at step 4: {run.path}" in log
-
-    resumed = gan_cli.train(["resume=latest", "outputs=my runs", "schedule.steps=6"])
-    assert resumed.path == run.path
-    assert weights(run.path)["step"] == 6
-    assert [path.name for path in Path("my runs/train").iterdir()] == [run.path.name]
-    assert not torch.equal(resumed.sample(3), run.sample(3))
-
-
 class CtrlC(io.StringIO):
     """Standard output where Ctrl-C comes amid training: to this process, or to both."""
 
@@ -64,30 +44,49 @@ class CtrlC(io.StringIO):
     def write(self, text: str) -> int:
         if "step 10/" in text:
             if self.both:
-                os.kill(json.loads(Path("a b/status.json").read_text())["process"], signal.SIGINT)
+                (status,) = Path().glob("my runs/train/*/status.json")
+                os.kill(json.loads(status.read_text())["process"], signal.SIGINT)
             raise KeyboardInterrupt
         return super().write(text)
 
 
 @pytest.mark.parametrize("both", [False, True])
-def test_ctrl_c_stops_with_a_checkpoint(both: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_stops_with_a_checkpoint(
+    both: bool, directory: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     """Once, however many processes the terminal, or the notebook, sends it to."""
-    monkeypatch.setattr(sys, "stdout", output := CtrlC(both))
-    with pytest.raises(KeyboardInterrupt):
-        gan_cli.train(
-            [*SMALL, "hydra.run.dir=a b", "schedule.steps=50000", "log.every_steps=10"],
-        )
-    step = weights(Path("a b"))["step"]
+    # A module of the caller's that has the name of one of Python's, or of a package.
+    (directory / "tokenize.py").write_text("raise RuntimeError")
+    before = process()
+    long = ["device=cpu", "schedule.steps=50000", "log.every_steps=10"]
+    with monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", output := CtrlC(both))
+        with pytest.raises(KeyboardInterrupt):
+            gan_cli.train([*SMALL, "outputs='my runs'", *long])
+    assert process() == before
+    stopped = gan_cli.load(outputs="my runs")
+    step = weights(stopped.path)["step"]
     assert step >= 10
-    assert f"Stopped at step {step}; `gan train 'resume=a b'` resumes it." in output.getvalue()
-    assert "interrupted" in repr(gan_cli.load("a b"))
+    log = output.getvalue()
+    assert f"Training {stopped.path}: steps 1 to 50000" in log
+    assert f"Stopped at step {step}; `gan train 'resume={stopped.path}'` resumes it." in log
+    assert "interrupted" in repr(stopped)
+    if both:
+        return
+    resumed = gan_cli.train(["resume=latest", "outputs=my runs", f"schedule.steps={step + 2}"])
+    assert process() == before
+    assert resumed.path == stopped.path
+    assert resumed.device.type == "cpu"
+    assert f"Finished at step {step + 2}: {resumed.path}" in capfd.readouterr().out
+    assert [path.name for path in Path("my runs/train").iterdir()] == [resumed.path.name]
+    assert resumed.sample(3).shape == (3, 1, 8, 8)
 
 
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
         (["lr=0.1"], r"^lr is no setting of gan train; did you mean optimizer.lr\?$"),
-        (["dry_run=true"], "dry_run must be false"),
+        (["--cfg", "job"], "dry_run must be false"),  # it ends well, and sooner than a dry run
         (["resume=latest"], "resume is latest, but .* holds no finished or interrupted run"),
         (["-m", "seed=0,1"], "overrides has -m"),
         ("seed=1", "overrides is the text 'seed=1'; it must be a list"),
