@@ -127,7 +127,7 @@ def test_downloaded_archives_need_no_network(
 @pytest.mark.parametrize(
     ("source", "words"),
     [
-        (partial(IDX, "MNIST"), ["train-images-idx3-ubyte", "nowhere/MNIST/raw"]),
+        (partial(IDX, "MNIST"), ["train-images-idx3-ubyte", "nowhere/data/MNIST/raw"]),
         (CIFAR10, ["cifar-10-python.tar.gz in", "nowhere"]),
     ],
 )
@@ -135,10 +135,15 @@ def test_missing_files_without_network(
     source: Callable[[Path], Source], words: list[str], tmp_path: Path
 ) -> None:
     with pytest.raises(MissingDataError) as error:
-        source(tmp_path / "nowhere").load()
+        source(tmp_path / "nowhere/data").load()
     for needed in (*words, "GAN_DATA", "data_dir"):
         assert needed in str(error.value)
     assert list(tmp_path.iterdir()) == []
+    # An empty directory of the user's own stays.
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(MissingDataError):
+        source(tmp_path / "mine").load()
+    assert [path.name for path in tmp_path.rglob("*")] == ["mine"]
 
 
 @pytest.mark.parametrize("size", [0, 3, 10, 16, 1000])

@@ -45,16 +45,15 @@ class Downloaded(Source):
         return f"{self.files} in {self.folder.absolute()}, whole"
 
     def _read(self, train: bool) -> Split:
+        missing = [path for path in (self.folder, *self.folder.parents) if not path.exists()]
         try:
             x, y = self.arrays(train)
             if len(x) != len(y):
                 raise ValueError(f"{len(x)} images and {len(y)} labels")
         except (AssertionError, LookupError, OSError, RuntimeError, TypeError, ValueError) as error:
-            # A failed download leaves empty directories behind.
-            for path in (self.folder, *self.folder.parents):
-                if path.is_relative_to(self.data_dir):
-                    with contextlib.suppress(OSError):
-                        path.rmdir()
+            for path in missing:  # which a failed download may have made, and left empty
+                with contextlib.suppress(OSError):
+                    path.rmdir()
             reason = " ".join(str(error).split()) or type(error).__name__
             if refused := re.search(r"<urlopen error (.*?)>", reason):  # which each mirror repeats
                 reason = refused[1]
