@@ -121,8 +121,7 @@ def build_generator(cfg: DictConfig, source: Source, device: torch.device = CPU)
 
 def some_condition(cfg: DictConfig, n: int, device: torch.device = CPU) -> Condition:
     """Return a condition for n examples, to try networks with: each class in turn, or ()."""
-    # Runs of before there were conditions have none.
-    return () if cfg.get("condition") is None else (torch.arange(n, device=device) % cfg.classes,)
+    return () if cfg.condition is None else (torch.arange(n, device=device) % cfg.classes,)
 
 
 def build_discriminator(cfg: DictConfig, images: Tensor) -> nn.Module:

@@ -165,7 +165,7 @@ class Run:
         Raises UserError where a conditional run has no whole record.
         """
         config = self.config()
-        if config.get("condition") is None:
+        if config.condition is None:
             return {}
         counts: dict[str, int] = read_json(self.classes_path, dict)
         if len(counts) != config.classes or not all(isinstance(n, int) for n in counts.values()):
