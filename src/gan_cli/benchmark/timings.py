@@ -20,7 +20,7 @@ from gan_cli.training.trainer import Trainer
 log = logging.getLogger(__name__)
 
 HEADER = (
-    "| recipe       | precision      | plain, updates/s | ours, updates/s      | ratio "
+    "| recipe            | precision      | plain, updates/s | ours, updates/s      | ratio "
     "| update / its products |"
 )
 RULE = "|---|---|---|---|---|---|"
@@ -60,7 +60,7 @@ class Timing:
         )
         how = self.precision + ("" if self.compile_seconds is None else ", compiled")
         return (
-            f"| {self.recipe:<12} | {how:<14} | {plain:<16} | {ours:<20} | {self.ratio:5.2f} "
+            f"| {self.recipe:<17} | {how:<14} | {plain:<16} | {ours:<20} | {self.ratio:5.2f} "
             f"| {self.over_products:21.2f} |"
         )
 
