@@ -13,6 +13,7 @@ from PIL import Image
 
 import gan_cli
 from gan_cli.errors import UserError
+from gan_cli.networks.conditional import ConditionalGenerator
 
 CONDITIONAL = (
     "experiment=digits_conditional", *SMALL, "schedule.steps=8",
@@ -128,6 +129,11 @@ def test_from_class_to_class(gan: Gan, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.testing.assert_close(within[0, 0], across[0, 0])
     for refused in (["label=[3]"], ["label=[3,5]", "path=slerp"], ["label=[3,12]"]):
         assert gan("interpolate", "run=run", *refused).refusal.startswith("label is ")
+    # A G that takes labels alone.
+    images = torch.zeros(10, 1, 8, 8)
+    monkeypatch.setattr(ConditionalGenerator, "forward", lambda _self, _z, y: images[y])
+    refusal = gan("interpolate", "run=run", "label=[3,5]").refusal
+    assert "network.generator can't take what lies between classes" in refusal
 
 
 @pytest.mark.usefixtures("run")

@@ -78,13 +78,4 @@ def _across(cfg: DictConfig, trained: Trained) -> Tensor:
         raise UserError(f"label is {cfg.label}; a way from class to class takes two or more.")
     corners = torch.stack([trained.classes.weights(label) for label in cfg.label])
     weights = paths.path(corners, cfg.steps, loop=cfg.loop)
-    try:
-        return trained.mixtures(draw_z(trained.prior, cfg.rows, cfg.seed), weights, cfg.seed)
-    except (IndexError, RuntimeError, TypeError) as error:
-        if "allocate" in str(error):  # explain_out_of_memory has a sentence for it
-            raise
-        raise UserError(
-            f"label is {cfg.label}, but network.generator can't take what lies between classes "
-            f"({str(error).splitlines()[0]}); its forward(z, y) must take weights of the classes, "
-            "float (m, classes), as well as labels."
-        ) from error
+    return trained.mixtures(draw_z(trained.prior, cfg.rows, cfg.seed), weights, cfg.seed)

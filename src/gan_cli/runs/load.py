@@ -103,10 +103,22 @@ class Trained:
         return generate(self.generator, z.flatten(0, 1), seed, self.device, c).unflatten(0, (a, b))
 
     def mixtures(self, z: Tensor, weights: Tensor, seed: int) -> Tensor:
-        """Return images for z (b, dim) by weights of the classes (a, classes), (a, b, C, H, W)."""
+        """Return images for z (b, dim) by weights of the classes (a, classes), (a, b, C, H, W).
+
+        Raises UserError for a G that takes labels alone.
+        """
         a, b = len(weights), len(z)
-        c = [weights.repeat_interleave(b, 0)]
-        return generate(self.generator, z.repeat(a, 1), seed, self.device, c).unflatten(0, (a, b))
+        z, c = z.repeat(a, 1), [weights.repeat_interleave(b, 0)]
+        try:
+            return generate(self.generator, z, seed, self.device, c).unflatten(0, (a, b))
+        except (IndexError, RuntimeError, TypeError) as error:
+            if "allocate" in str(error):  # explain_out_of_memory has a sentence for it
+                raise
+            raise UserError(
+                "label is a list, but network.generator can't take what lies between classes "
+                f"({str(error).splitlines()[0]}); its forward(z, y) must take weights of the "
+                "classes, float (m, classes), as well as labels."
+            ) from error
 
     def origin(self, seed: int) -> dict[str, object]:
         """Return where samples come from, for the metadata of a picture."""
