@@ -13,6 +13,7 @@ from PIL import Image
 
 import gan_cli
 from gan_cli.errors import UserError
+from gan_cli.networks.conditional import ConditionalGenerator
 from gan_cli.runs.directory import Run
 from gan_cli.runs.load import load_weights
 
@@ -130,6 +131,11 @@ def test_from_class_to_class(gan: Gan, monkeypatch: pytest.MonkeyPatch) -> None:
     torch.testing.assert_close(within[0, 0], across[0, 0])
     for refused in (["label=[3]"], ["label=[3,5]", "path=slerp"], ["label=[3,12]"]):
         assert gan("interpolate", "run=run", *refused).refusal.startswith("label is ")
+    # A G that takes labels alone.
+    images = torch.zeros(10, 1, 8, 8)
+    monkeypatch.setattr(ConditionalGenerator, "forward", lambda _self, _z, y: images[y])
+    refusal = gan("interpolate", "run=run", "label=[3,5]").refusal
+    assert "network.generator can't take what lies between classes" in refusal
 
 
 def test_log_likelihood_is_of_as_many_samples_of_each_class(
