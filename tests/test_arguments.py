@@ -32,7 +32,7 @@ from gan_cli.arguments import SYNONYMS, as_text, closest
         ("help", "'help': a setting is given as setting=value; gan train --help lists them."),
         ("prior=normal", "did you mean prior=gaussian?"),
         ("optimizer=sgd", "did you mean optimizer=momentum?"),
-        ("network=tiny", "fc, mlp, tfd; your own need --config-dir DIRECTORY."),
+        ("network=tiny", "fc, mlp, semi_supervised_fc, tfd; your own need --config-dir DIRECTORY."),
         ("model=dcgan", "model is no setting of gan train; did you mean network?"),
         ("log.every=5", "did you mean log.every_steps?"),
         ("--resume", "as in resume=latest."),

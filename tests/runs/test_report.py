@@ -180,7 +180,7 @@ def test_single_runs_with_what_they_were_resumed_with(gan: Gan, tmp_path: Path) 
 
 def test_damaged_records_of_a_sweep(gan: Gan, study: Path) -> None:
     metrics = job(study, "0.2", 1) / "metrics.csv"
-    metrics.write_text(metrics.read_text()[:-30] + "\n")
+    metrics.write_text(metrics.read_text().rsplit(",", 10)[0] + "\n")  # cut off
     for damage in ("", "cut: [", "hydra:\n  runtime: null\n"):
         for record in (study / "multirun.yaml", job(study, "0.2", 0) / ".hydra/hydra.yaml"):
             record.write_text(damage)
