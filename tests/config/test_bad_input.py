@@ -171,7 +171,7 @@ def test_idx_files_of_another_shape(gan: Gan, tmp_path: Path) -> None:
     for name in ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"):
         (tmp_path / f"{name}-ubyte").write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 2, 3, 4]))
     refusal = gan("train", "dataset=mnist", "data_dir=.").refusal
-    assert "train-images-idx3-ubyte, of 10 bytes" in refusal
+    assert "train-images-idx3-ubyte, of 10 bytes: its numbers are of type 8 and shape" in refusal
 
 
 @pytest.mark.slow  # PyTorch is compiled to bytecode once more.

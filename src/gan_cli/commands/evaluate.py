@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from gan_cli.config.settings import Node, TrainedSettings
 from gan_cli.errors import UserError
+from gan_cli.figures.quality import draw_quality
 from gan_cli.files import relative
 from gan_cli.metrics.quality import QualityProtocol, measure
 from gan_cli.ranges import Count
@@ -18,8 +19,8 @@ from gan_cli.runs.quality import (
     refuse_conflicts,
     set_of_file,
     sets_of_runs,
-    write,
 )
+from gan_cli.runs.results import write_results
 from gan_cli.training.device import pick_device
 
 log = logging.getLogger(__name__)
@@ -54,7 +55,10 @@ def run(cfg: DictConfig, out: Path) -> None:
         log.info("%s", line)
 
     settings: Any = OmegaConf.to_container(cfg, resolve=True)
-    write(out, quality, lines, sets.origin, settings)
+    write_results(
+        out / "evaluation.json", quality.content(), draw_quality(quality), sets.origin, settings,
+        lines,
+    )  # fmt: skip
     for row, one in zip(sets.draws, sets.trained, strict=False):
         try:
             record(one, quality, row, settings)

@@ -9,11 +9,12 @@ from annotated_types import MinLen
 from omegaconf import DictConfig, OmegaConf
 
 from gan_cli.config.settings import CommandSettings
-from gan_cli.figures.probe import report
+from gan_cli.figures.probe import draw_probe, report
 from gan_cli.files import relative
 from gan_cli.metrics.probe import draw_labelled, probe
 from gan_cli.ranges import Count, Seed
-from gan_cli.runs.probe import find_features, load_discriminators, write
+from gan_cli.runs.probe import find_features, load_discriminators
+from gan_cli.runs.results import write_results
 from gan_cli.training.device import pick_device
 
 log = logging.getLogger(__name__)
@@ -41,5 +42,7 @@ def run(cfg: DictConfig, out: Path) -> None:
     for line in lines:
         log.info("%s", line)
     settings: Any = OmegaConf.to_container(cfg, resolve=True)
-    write(out, result, lines, found.origin, settings)
+    write_results(
+        out / "probe.json", result.content(), draw_probe(result), found.origin, settings, lines
+    )
     log.info("Results: %s, with probe.json and probe.md beside it.", relative(out / "probe.png"))

@@ -92,7 +92,10 @@ def _read(path: Path, dimensions: int) -> Tensor:
         zeros, kind, n = struct.unpack_from(">HBB", content)
         shape = struct.unpack_from(f">{n}I", content, 4)
         if (zeros, kind, n) != (0, UINT8, dimensions):
-            raise ValueError(f"it holds numbers of type {kind}, of shape {shape}")
+            raise ValueError(
+                f"its numbers are of type {kind} and shape {shape}; they must be of type {UINT8}, "
+                f"bytes, in {dimensions} dimensions"
+            )
         return torch.frombuffer(content, dtype=torch.uint8, offset=4 + 4 * n).view(shape)
     except MemoryError:
         raise

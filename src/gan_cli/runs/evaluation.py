@@ -1,6 +1,5 @@
 """Evaluations of a run's generator or of a file of samples, and their files."""
 
-import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
@@ -11,15 +10,14 @@ from omegaconf import DictConfig
 
 from gan_cli.config.build import build_source
 from gan_cli.data.source import Data
-from gan_cli.figures.grid import save_png
-from gan_cli.figures.plot import render
 from gan_cli.figures.sigma import plot_sigma
-from gan_cli.files import relative, write_atomically
+from gan_cli.files import relative
 from gan_cli.metrics.evaluation import Evaluation, evaluate
 from gan_cli.metrics.protocol import Protocol
 from gan_cli.runs.directory import read_json
 from gan_cli.runs.environment import git_commit
 from gan_cli.runs.load import Trained
+from gan_cli.runs.results import write_results
 from gan_cli.sampling.arrays import read_samples
 from gan_cli.training.device import pick_device
 
@@ -99,15 +97,10 @@ def record(
         "seed": settings["seed"],
         "weights": None if trained is None else trained.weights,
         "labels": labels,
-        "origin": {key: str(value) for key, value in origin.items()},
-        "git_commit": git_commit(),
-        "settings": settings,
     }
     path = out / "parzen.json"
-    write_atomically(path, json.dumps(content, indent=2).encode())
     curves = {name: row.validation for name, row in evaluation.rows.items()}
-    image = render(plot_sigma(evaluation.sigmas, curves))
-    save_png(path.with_suffix(".png"), image, origin)
+    write_results(path, content, plot_sigma(evaluation.sigmas, curves), origin, settings)
     log.info("Results: %s and parzen.png beside it.", relative(path))
 
 

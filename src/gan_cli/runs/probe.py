@@ -1,11 +1,9 @@
 """What `gan probe` takes of a run: features of its data; and the files it writes."""
 
-import json
 import logging
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import torch
 from omegaconf import DictConfig
@@ -15,15 +13,11 @@ from gan_cli.config.build import build_discriminator, build_source
 from gan_cli.data.labels import count_classes
 from gan_cli.data.source import Data, Source
 from gan_cli.errors import UserError
-from gan_cli.figures.grid import save_png
-from gan_cli.figures.plot import render
-from gan_cli.figures.probe import draw_probe
-from gan_cli.files import relative, write_atomically
+from gan_cli.files import relative
 from gan_cli.metrics.hidden_layers import hidden_layers
-from gan_cli.metrics.probe import Features, Probe, References, principal_components
+from gan_cli.metrics.probe import Features, References, principal_components
 from gan_cli.runs import directory as runs
 from gan_cli.runs import own_modules
-from gan_cli.runs.environment import git_commit
 from gan_cli.runs.load import load_data, load_discriminator
 
 log = logging.getLogger(__name__)
@@ -124,22 +118,3 @@ def _parts(found: Discriminators) -> Iterator[Iterator[Tensor]]:
     """Yield the training images and the test images, in minibatches in model space."""
     for images in (found.data.train.x, found.data.test.x):
         yield (found.source.to_model(x).to(found.device) for x in images.split(CHUNK))
-
-
-def write(
-    out: Path,
-    result: Probe,
-    lines: Sequence[str],
-    origin: Mapping[str, object],
-    settings: Mapping[str, Any],
-) -> None:
-    """Write the result of a probe to `out`: as JSON, the `lines` as Markdown, and a plot."""
-    content = {
-        **result.content(),
-        "origin": {key: str(value) for key, value in origin.items()},
-        "git_commit": git_commit(),
-        "settings": settings,
-    }
-    write_atomically(out / "probe.json", json.dumps(content, indent=2).encode())
-    write_atomically(out / "probe.md", "\n".join([*lines, ""]).encode())
-    save_png(out / "probe.png", render(draw_probe(result)), origin)

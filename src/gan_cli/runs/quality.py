@@ -12,9 +12,6 @@ from omegaconf import DictConfig
 from gan_cli.config.build import build_source
 from gan_cli.data.source import Data, Source, Split
 from gan_cli.errors import UserError
-from gan_cli.figures.grid import save_png
-from gan_cli.figures.plot import render
-from gan_cli.figures.quality import draw_quality
 from gan_cli.files import make_directory, relative, write_atomically
 from gan_cli.metrics.features import feature_space
 from gan_cli.metrics.inception import FILE, InceptionSpace
@@ -92,25 +89,6 @@ def refuse_conflicts(cfg: DictConfig) -> None:
             f"path=FILE, the published weights {FILE}: 91 MB, which don't ship with gan and are in "
             "the releases of torch-fidelity on GitHub."
         )
-
-
-def write(
-    out: Path,
-    quality: Quality,
-    lines: Sequence[str],
-    origin: Mapping[str, object],
-    settings: Mapping[str, Any],
-) -> None:
-    """Write a measured quality to `out`: as JSON, the `lines` as Markdown, and a picture."""
-    content = {
-        **quality.content(),
-        "origin": {key: str(value) for key, value in origin.items()},
-        "git_commit": git_commit(),
-        "settings": settings,
-    }
-    write_atomically(out / "evaluation.json", json.dumps(content, indent=2).encode())
-    write_atomically(out / "evaluation.md", "\n".join([*lines, ""]).encode())
-    save_png(out / "evaluation.png", render(draw_quality(quality)), origin)
 
 
 def record(trained: Trained, quality: Quality, row: str, settings: Mapping[str, Any]) -> None:
