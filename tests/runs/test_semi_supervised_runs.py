@@ -1,5 +1,6 @@
 """Runs whose D learns classes from few labels."""
 
+import json
 import os
 import signal
 from pathlib import Path
@@ -33,6 +34,18 @@ def test_d_learns_classes_from_few_labels(gan: Gan) -> None:
     assert weights(Path("run"))["best"] == pytest.approx(min(errors))
     assert not Path("run/classes.json").exists()
     assert gan("sample", "run=run", "n=4").code == 0
+
+    result = gan("evaluate", "run=run", "n=150", "hydra.run.dir=measured")
+    assert result.code == 0, result.err
+    test = Digits([1, 8, 8]).load().test
+    class_logits, _ = d.classify(test.x / 255)
+    p = class_logits.argmax(1).ne(test.y).double().mean().item()
+    measured = json.loads(Path("measured/evaluation.json").read_text())["rows"]
+    of_run, *references = measured.values()
+    assert of_run["error"]["mean"] == pytest.approx(100 * p, abs=1e-4)
+    standard_error = 100 * (p * (1 - p) / len(test.x)) ** 0.5
+    assert of_run["error"]["standard_error"] == pytest.approx(standard_error, abs=1e-4)
+    assert not any("error" in row for row in references)
 
 
 def test_a_run_resumes_bit_for_bit(gan: Gan, at_step, tmp_path: Path) -> None:

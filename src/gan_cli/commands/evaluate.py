@@ -14,6 +14,7 @@ from gan_cli.files import relative
 from gan_cli.metrics.quality import QualityProtocol, measure
 from gan_cli.ranges import Count
 from gan_cli.runs.quality import (
+    errors_on_test,
     pick_space,
     record,
     refuse_conflicts,
@@ -47,7 +48,7 @@ def run(cfg: DictConfig, out: Path) -> None:
     protocol = QualityProtocol(**{field.name: cfg[field.name] for field in fields(QualityProtocol)})
     quality = measure(
         sets.draws, sets.source, sets.data, space, protocol, Path(cfg.outputs) / "cache",
-        bootstrap=cfg.samples is not None,
+        bootstrap=cfg.samples is not None, test_errors=errors_on_test(sets, device, cfg.checkpoint),
     )  # fmt: skip
     log.info("Against %d training images, in %s.", quality.n_reference, quality.space)
     lines = [*quality.table(), "", *(f"- {line}" for line in quality.legend())]

@@ -5,6 +5,7 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Literal, NamedTuple
 
 import torch
@@ -71,12 +72,17 @@ class Value(NamedTuple):
     """A metric's mean over draws with its standard error over them, or NaN.
 
     For the samples of a file it is by bootstrap, for `kernel_distance` of a single draw over its
-    subsets, and for `accuracy_from_samples` and `parzen`, which are of the first draw, over test
-    points.
+    subsets, and over test points for `accuracy_from_samples` and `parzen`, which are of the first
+    draw, and for `error`, which is of D.
     """
 
     mean: float
     standard_error: float
+
+
+def of_share(p: float, n: int) -> Value:
+    """Return a share p of n test points with its standard error, sqrt(p (1 - p) / n)."""
+    return Value(p, math.sqrt(p * (1 - p) / n))
 
 
 @dataclass(frozen=True)
@@ -164,6 +170,7 @@ def measure(
     protocol: QualityProtocol,
     cache: Path,
     bootstrap: bool = False,
+    test_errors: Mapping[str, Value] = MappingProxyType({}),
 ) -> Quality:
     """Measure sets of samples, each of some draws (n, C, H, W) in model space, and the references.
 
@@ -172,7 +179,8 @@ def measure(
     centroids of `kmeans`; and those of the half with noise, `noisy`. The log-likelihood by a Parzen
     window stands beside them, in nats. Where a set has the labels that it was drawn for, so have
     references, and are measured by them. With `bootstrap`, sets of a single draw have standard
-    errors by it. Features of the data and of references, distances within the data, centroids and
+    errors by it. test_errors: by the names of sets, the `error` of the D of their run, where it
+    classifies. Features of the data and of references, distances within the data, centroids and
     accuracies are cached in the directory `cache`. Raises UserError for fewer images than the
     Fréchet distance needs.
     """
@@ -209,12 +217,13 @@ def measure(
             **_values(comparisons, rng),
             "parzen": Value(parzen.log_likelihood, parzen.standard_error),
         }
+        if name in test_errors:
+            rows[name]["error"] = test_errors[name]
         if not comparisons[0].labelled:
             continue
         if classify:
             p = accuracy_from(draws[0]._replace(x=source.to_pixels(draws[0].x)), shown.test, cache)
-            error = math.sqrt(p * (1 - p) / len(shown.test.x))
-            rows[name]["accuracy_from_samples"] = Value(p, error)
+            rows[name]["accuracy_from_samples"] = of_share(p, len(shown.test.x))
         if "class_frechet" in rows[name]:
             class_frechet[name] = comparisons[0].class_frechet
         else:

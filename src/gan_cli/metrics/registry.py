@@ -368,9 +368,10 @@ class Description(NamedTuple):
     source: str
 
 
-# All that `gan evaluate` measures; the last two are of the first draw alone.
+# All that `gan evaluate` measures: of the last three two are of the first draw, and one is of D.
 DESCRIBED = {
     **{m.name: Description(m.unit, m.higher_is_better, m.source) for m in FEATURE_METRICS},
     "accuracy_from_samples": Description("", True, "Ravuri and Vinyals, 2019"),
     "parzen": Description("nats", True, "section 5 of the paper"),
+    "error": Description("%", False, "of D on test images; Salimans et al., 2016"),
 }

@@ -13,12 +13,14 @@ from gan_cli.config.build import build_source
 from gan_cli.data.source import Data, Source, Split
 from gan_cli.errors import UserError
 from gan_cli.files import make_directory, relative, write_atomically
+from gan_cli.game.semi_supervised import classes
 from gan_cli.metrics.features import feature_space
 from gan_cli.metrics.inception import FILE, InceptionSpace
-from gan_cli.metrics.quality import TITLES, Quality
+from gan_cli.metrics.quality import TITLES, Quality, Value, of_share
 from gan_cli.metrics.views import Space
+from gan_cli.networks.classifier import Classifier
 from gan_cli.runs.environment import git_commit
-from gan_cli.runs.load import Trained, load_alike, load_data
+from gan_cli.runs.load import Trained, load_alike, load_data, load_discriminator
 from gan_cli.sampling.arrays import read_samples
 
 
@@ -64,6 +66,24 @@ def set_of_file(cfg: DictConfig) -> Sets:
         raise UserError(f"samples is {cfg.samples}, whose images are all the same.")
     origin = {"samples": relative(cfg.samples), "command": " ".join(sys.argv)}
     return Sets({Path(cfg.samples).name: [Split(samples, None)]}, source, source.load(), [], origin)
+
+
+def errors_on_test(sets: Sets, device: torch.device, checkpoint: str) -> dict[str, Value]:
+    """Return the share of test images, in %, that D puts in a wrong class, where D classifies.
+
+    By the names of sets of runs; of checkpoint `newest` or `best`. There is no average of D.
+    """
+    test, errors = sets.data.test, {}
+    for name, one in zip(sets.draws, sets.trained, strict=False):
+        if one.config.labels is None or test.y is None:
+            continue
+        x = sets.source.to_model(test.x)
+        discriminator, _ = load_discriminator(one.run, x[:1], device, checkpoint)
+        assert isinstance(discriminator, Classifier)
+        wrong = classes(discriminator, x.to(device)).cpu() != test.y
+        p, error = of_share(wrong.double().mean().item(), len(x))
+        errors[name] = Value(100 * p, 100 * error)
+    return errors
 
 
 def pick_space(cfg: DictConfig, source: Source, data: Data, device: torch.device) -> Space:
