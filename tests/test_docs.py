@@ -1,5 +1,6 @@
 """The pages for readers: their links lead somewhere, and their examples train."""
 
+import json
 import re
 import shlex
 import sys
@@ -119,3 +120,18 @@ def test_the_metric_of_extending_is_what_the_page_says() -> None:
     checkerboard = (torch.arange(8)[:, None] + torch.arange(8)) % 2
     images = torch.stack([checkerboard.float(), torch.full((8, 8), 0.5)]).view(2, 1, 8, 8)
     assert scope["roughness"](images).tolist() == [1, 0]
+
+
+def test_the_results_with_labels_are_those_of_their_json() -> None:
+    page = (ROOT / "results/labels.md").read_text()
+    rows = json.loads((ROOT / "results/labels/evaluation.json").read_text())["rows"]
+    for seed in range(3):
+        means = {k: v["mean"] for k, v in rows[f"runs/conditional_{seed}, ema"].items() if k != "n"}
+        percent = (100 * means[k] for k in ("label_agreement", "accuracy_from_samples"))
+        others = (means[k] for k in ("frechet", "class_frechet", "precision", "recall"))
+        cells = [*(f"{x:.2f}" for x in percent), *(f"{x:.3f}" for x in others)]
+        assert f"| {seed} | {' | '.join(cells)} |" in page
+    for score in json.loads((ROOT / "results/labels/probe.json").read_text())["scores"]:
+        row = f"| {score['classifier']} | {score['features']} |"
+        (line,) = [line for line in page.splitlines() if line.startswith(row)]
+        assert f"{score['mean']:.2f} ± {score['standard_error']:.2f}" in line
