@@ -47,11 +47,11 @@ class Figure2:
         write_atomically(out / "neighbors.json", json.dumps(content, indent=2).encode())
 
 
-def layout(n: int | None, columns: int | None, scale: int | None, data: Data) -> tuple[int, int]:
+def layout(n: int | None, columns: int | None, data: Data) -> tuple[int, int]:
     """Return the rows and columns of the samples of Figure 2, 4 and 5 where nothing is given.
 
-    Raises UserError where n is no multiple of the columns or more than SHOWN, where the scale is
-    too large, and for data of points.
+    Raises UserError where n is no multiple of the columns or more than SHOWN, and for data of
+    points.
     """
     if data.train.x.dtype != torch.uint8:
         raise UserError("neighbors is true, but this run was trained on points, not on images.")
@@ -65,9 +65,7 @@ def layout(n: int | None, columns: int | None, scale: int | None, data: Data) ->
         raise UserError(
             f"n is {n}; with neighbors=true, which draws them all, it can be {SHOWN} at most."
         )
-    rows = n // columns
-    enlargement(rows * (columns + 1), columns + 1, data.train.x.shape, scale)
-    return rows, columns
+    return n // columns, columns
 
 
 def figure2(
@@ -82,7 +80,7 @@ def figure2(
 
     samples: (n, C, H, W) in model space, at least rows * columns of them; the distances are of the
     first COMPARED, and of as many test images. data: of uint8 images. scale: as `enlargement` takes
-    it.
+    it. Raises UserError for one that is too large.
     """
     train, test = source.to_model(data.train.x), source.to_model(data.test.x[:COMPARED])
     n = rows * columns
