@@ -8,6 +8,7 @@ random initial weights. Points are their own features.
 import copy
 import hashlib
 import logging
+import time
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -34,7 +35,7 @@ SHIPPED = {
     "digits": "57a28de745f7a2ea8253e724221c097dba5b2fe8000881f644a99e42b6ec3cb7",
 }
 WIDTHS = (16, 32, 64, 128)
-STEPS = 10000
+STEPS, EPOCHS = 10000, 100  # at most
 BATCH = 128
 LEARNING_RATE = 4e-3
 # Images at a time, always as many: the bits of a float32 product may depend on it.
@@ -153,7 +154,8 @@ def feature_space(source: Source, data: Data, cache: Path) -> Space:
     path = cache / f"features-{data.fingerprint()[:16]}.safetensors"
     if not path.is_file():
         log.info("Training the classifier in whose features samples are compared.")
-        save_classifier(path, train_classifier(data.train, 0, STEPS), data.test)
+        steps = min(STEPS, -(-EPOCHS * len(data.train.x) // BATCH))
+        save_classifier(path, train_classifier(data.train, 0, steps), data.test)
     return load_classifier(path)
 
 
@@ -177,7 +179,7 @@ def train_classifier(
     """Return a network trained to classify uint8 images, shifted by up to a fourteenth of a side.
 
     AdamW in minibatches of `batch`, its learning rate rising to `learning_rate` and falling in one
-    cycle. All random numbers follow from `seed`.
+    cycle. All random numbers follow from `seed`. The log has the time left, once a minute.
     """
     assert train.y is not None
     x, y = train.x, train.y
@@ -190,7 +192,8 @@ def train_classifier(
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, learning_rate, steps)
         epochs = -(-steps * batch // len(x))
         order = torch.cat([torch.randperm(len(x)) for _ in range(epochs)])
-        for rows in order.split(batch)[:steps]:
+        start = said = time.monotonic()
+        for step, rows in enumerate(order.split(batch)[:steps], start=1):
             top, left = torch.randint(2 * shift + 1, (2,)).tolist()
             padded = pad(x[rows] / 255, [shift] * 4)
             _, logits = network(padded[..., top : top + height, left : left + width])
@@ -198,6 +201,9 @@ def train_classifier(
             optimizer.step()
             optimizer.zero_grad()
             schedule.step()
+            if (now := time.monotonic()) > said + 60:
+                said, left = now, (now - start) / step * (steps - step)
+                log.info("Classifier: step %d of %d, %.0f s to go.", step, steps, left)
     return network.eval()
 
 
