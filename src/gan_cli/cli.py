@@ -161,7 +161,6 @@ def perform(command: str, cfg: "DictConfig") -> Any:
     """Do what a composed config describes, in this process: by itself, or as a job of a sweep."""
     from hydra.core.hydra_config import HydraConfig
     from hydra.errors import CompactHydraException
-    from hydra.types import RunMode
 
     from gan_cli.config import validate
     from gan_cli.runs import own_modules, sweeps
@@ -176,7 +175,7 @@ def perform(command: str, cfg: "DictConfig") -> Any:
     expand_home(cfg)
     own_modules.look_in([os.getcwd(), *own_modules.config_directories()])
     out = Path(hydra.runtime.output_dir)
-    swept = hydra.mode == RunMode.MULTIRUN
+    swept = sweeps.is_job()
     if swept and (failed := sweeps.failed_fast(out.parent)):
         log.info("%s: not begun, as %s has failed.", out.name, failed)
         remove_record(out, hydra.job.name, Path(cfg.get("outputs") or "outputs"))

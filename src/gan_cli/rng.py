@@ -12,8 +12,6 @@ def stream_seed(seed: int, name: str, index: int = 0) -> int:
     return int(words[0]) << 31 | int(words[1]) >> 1
 
 
-def stream(
-    seed: int, name: str, index: int = 0, device: torch.device | str = "cpu"
-) -> torch.Generator:
-    """Return a fresh generator on `device` for stream `name`, number `index`."""
-    return torch.Generator(device).manual_seed(stream_seed(seed, name, index))
+def stream(seed: int, name: str, index: int = 0) -> torch.Generator:
+    """Return a fresh generator on the CPU for stream `name`, number `index`."""
+    return torch.Generator().manual_seed(stream_seed(seed, name, index))

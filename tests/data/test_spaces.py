@@ -1,5 +1,6 @@
 import torch
 
+from gan_cli.data.digits import Digits
 from gan_cli.data.spaces import GCN
 
 
@@ -34,6 +35,6 @@ def test_display_divides_by_the_largest_absolute_value() -> None:
     x = torch.zeros(2, 1, 2, 2)
     x[0, 0, 0] = torch.tensor([-3.0, 1.5])
     x[1, 0, 0, 0] = 10
-    shown = GCN().to_pixels(x)
+    shown = Digits([1, 2, 2], "gcn").to_pixels(x)
     assert shown[0, 0].tolist() == [[0, 191], [128, 128]]
     assert shown[1, 0].tolist() == [[255, 128], [128, 128]]

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from gan_cli.engines.compiled import Compiled
 from gan_cli.engines.mixed_precision import in_precision
-from gan_cli.engines.per_sample import is_per_sample
+from gan_cli.engines.one_pass import is_per_sample
 from gan_cli.game.objectives import Minimax, NonSaturating
 from gan_cli.game.priors import Uniform
 from gan_cli.game.updates import TRAINING_METRICS, metrics

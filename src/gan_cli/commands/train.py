@@ -12,7 +12,6 @@ from typing import Literal
 
 import torch
 from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from gan_cli.config.build import build_source, build_trainer, settle, total_steps
@@ -90,7 +89,7 @@ def run(cfg: DictConfig, out: Path) -> float | None:
         log.info("%s is finished already.", relative(out))
         return _last_estimate(out)
     cfg, out = resumed_config(cfg, out, Settings)
-    if HydraConfig.get().mode == RunMode.MULTIRUN and cfg.device in ("auto", "cuda"):
+    if sweeps.is_job() and cfg.device in ("auto", "cuda"):
         take_gpu(out.parent)
 
     # The data, and what is trained on them.

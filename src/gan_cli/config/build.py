@@ -20,7 +20,6 @@ from gan_cli.engines import one_pass
 from gan_cli.engines.compiled import Compiled
 from gan_cli.engines.cuda_graph import Graph
 from gan_cli.engines.mixed_precision import in_precision
-from gan_cli.engines.per_sample import is_per_sample
 from gan_cli.errors import UserError
 from gan_cli.game import updates
 from gan_cli.game.conditions import Condition, UniformLabels, as_real
@@ -242,7 +241,7 @@ def build_trainer(cfg: DictConfig, source: Source, data: Data) -> Trainer:
     keep_freed_memory(max((p.nbytes for p in parameters), default=0))
     if cfg.init_from is None and isinstance(generator, Generator) and generator.marginal_bias:
         generator.set_mean(_mean_image(source, data.train.x))
-    per_sample = cfg.labels is None and is_per_sample(discriminator, few, *c)
+    per_sample = cfg.labels is None and one_pass.is_per_sample(discriminator, few, *c)
     optimizers = build_optimizers(cfg)
     g_optimizer, d_optimizer = optimizers
     builds = (g_optimizer.build, d_optimizer.build)

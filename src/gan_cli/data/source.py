@@ -1,10 +1,10 @@
 """Where training data come from: each source reads its files into uint8 tensors, split in three."""
 
 import hashlib
-import math
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
+import torch
 from torch import Tensor
 
 from gan_cli.data.spaces import GCN, SPACES, Affine, Range
@@ -63,11 +63,6 @@ class Source(Protocol):
         self.space = SPACES[range]
         self.low, self.high = self.space.low, self.space.high
 
-    @property
-    def dimension(self) -> int:
-        """Return how many numbers an example has."""
-        return math.prod(self.shape)
-
     def load(self) -> Data:
         """Read the files. Raises MissingDataError without them, UserError for damaged ones."""
         raise NotImplementedError
@@ -93,7 +88,7 @@ class Source(Protocol):
 
     def to_pixels(self, x: Tensor) -> Tensor:
         """Map model space to uint8 pixels for display; for affine spaces the way back."""
-        return self.space.to_pixels(x)
+        return (255 * self.to_unit(x)).round_().to(torch.uint8)
 
     def to_unit(self, x: Tensor) -> Tensor:
         """Map model space to [0, 1] for display, unrounded."""

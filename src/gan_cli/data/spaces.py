@@ -2,7 +2,6 @@
 
 from typing import Literal, NamedTuple
 
-import torch
 from torch import Tensor
 
 # The L2 norm that contrast normalisation gives each image in the paper's CIFAR-10 recipes.
@@ -19,10 +18,6 @@ class Affine(NamedTuple):
         """Map uint8 pixels (N, C, H, W) to float32."""
         x = pixels.float().mul_((self.high - self.low) / 255)
         return x.add_(self.low) if self.low else x
-
-    def to_pixels(self, x: Tensor) -> Tensor:
-        """Map back to uint8, clamped."""
-        return _to_bytes(self.to_unit(x))
 
     def to_unit(self, x: Tensor) -> Tensor:
         """Map to [0, 1] for display, clamped."""
@@ -46,10 +41,6 @@ class GCN(NamedTuple):
         x = x * (GCN_NORM / x.norm(dim=1, keepdim=True).clamp_min(1e-3))
         return x.view(pixels.shape)
 
-    def to_pixels(self, x: Tensor) -> Tensor:
-        """Map what `to_unit` gives to uint8."""
-        return _to_bytes(self.to_unit(x))
-
     def to_unit(self, x: Tensor) -> Tensor:
         """Show each image divided by its largest absolute value, as the paper does: grey is 0."""
         largest = x.float().abs().flatten(1).amax(1).clamp_min(1e-12).view(-1, 1, 1, 1)
@@ -58,10 +49,6 @@ class GCN(NamedTuple):
     def to_measure(self, x: Tensor) -> Tensor:
         """Return x as it is."""
         return x
-
-
-def _to_bytes(x: Tensor) -> Tensor:
-    return (255 * x).round_().to(torch.uint8)
 
 
 Range = Literal["unit", "signed", "gcn"]

@@ -1,9 +1,10 @@
 """Updates in which real and generated images share one pass through D.
 
 For a D whose logits don't depend on the minibatch, as with batch normalisation they do:
-`per_sample.is_per_sample` checks it.
+`is_per_sample` checks it.
 """
 
+import copy
 from collections.abc import Sequence
 
 import torch
@@ -16,6 +17,21 @@ from gan_cli.game.updates import Game
 
 # Below this, a sample's weight in D's loss is too small to change a float32 parameter.
 NEGLIGIBLE = 1e-20
+
+
+def is_per_sample(discriminator: nn.Module, x: Tensor, *c: Tensor) -> bool:
+    """Return whether D's logit of an example is the same in any minibatch, such as (x, *c).
+
+    Tried on a copy in training mode, with the same masks each time, so that it holds for any
+    network; D must be as it was built, its dropout still drawing from PyTorch's global stream.
+    """
+    trial, logits = copy.deepcopy(discriminator).train(), []
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        for others in (x[1:], torch.rand_like(x[1:])):
+            torch.manual_seed(0)
+            logits.append(trial(torch.cat([x[:1], others]), *c)[0])
+    # One example has no others to be tried with.
+    return len(x) > 1 and torch.equal(logits[0], logits[1])
 
 
 def score(discriminator: nn.Module, real: Minibatch, fake: Minibatch) -> tuple[Tensor, Tensor]:

@@ -1,12 +1,13 @@
 """The accuracy of a classifier trained on samples alone (Ravuri and Vinyals, 2019)."""
 
-import hashlib
 import logging
 from pathlib import Path
 
+import torch
+from torch import Tensor
+
 from gan_cli.data.source import Split
-from gan_cli.errors import UserError
-from gan_cli.files import write_atomically
+from gan_cli.metrics.cache import cached
 from gan_cli.metrics.features import accuracy_of, train_classifier
 
 log = logging.getLogger(__name__)
@@ -20,21 +21,19 @@ def accuracy_from(samples: Split, test: Split, cache: Path) -> float:
     """Return the share of test images that a classifier trained on labelled samples gets right.
 
     Both are uint8 images (n, C, H, W). The classifier is the one of `features`, trained with seed 0
-    for STEPS minibatches. The share is cached in the directory `cache`, under a name that both
-    determine. Raises UserError for a damaged file there.
+    for STEPS minibatches. The share is kept in the directory `cache`. Raises UserError for a
+    damaged file there.
     """
-    digest = hashlib.sha256(repr((STEPS, BATCH, LEARNING_RATE)).encode())
-    for x in (*samples, *test):
-        assert x is not None
-        digest.update(x.contiguous().numpy().data)
-    path = cache / f"accuracy-{digest.hexdigest()[:16]}.txt"
-    if not path.is_file():
-        log.info("Training a classifier on %d labelled images alone.", len(samples.x))
-        network = train_classifier(samples, 0, STEPS, BATCH, LEARNING_RATE)
-        accuracy = accuracy_of(network, test)
-        cache.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, f"{accuracy!r}\n".encode())
-    try:
-        return float(path.read_text())
-    except ValueError as error:
-        raise UserError(f"{path} is damaged; delete it, and it is made anew.") from error
+    assert samples.y is not None
+    assert test.y is not None
+    how = STEPS, BATCH, LEARNING_RATE
+    return cached(accuracy, samples.x, samples.y, test.x, test.y, *how, cache=cache).item()
+
+
+def accuracy(
+    x: Tensor, y: Tensor, test_x: Tensor, test_y: Tensor, steps: int, batch: int, lr: float
+) -> Tensor:
+    """Return, as a number, the accuracy on test images of a classifier trained on (x, y)."""
+    log.info("Training a classifier on %d labelled images alone.", len(x))
+    network = train_classifier(Split(x, y), 0, steps, batch, lr)
+    return torch.tensor(accuracy_of(network, Split(test_x, test_y)), dtype=torch.float64)

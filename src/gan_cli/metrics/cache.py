@@ -37,7 +37,9 @@ def cached_view(space: Space, x: Tensor, cache: Path | None) -> View:
     )
 
 
-def cached(measure: Callable[..., Tensor], *arguments: Tensor | int, cache: Path | None) -> Tensor:
+def cached(
+    measure: Callable[..., Tensor], *arguments: Tensor | float, cache: Path | None
+) -> Tensor:
     """Return measure(*arguments), from the directory `cache`, if any, if it is there.
 
     Raises UserError for a damaged file.
@@ -60,7 +62,7 @@ def _cached(path: Path, measure: Callable[[], dict[str, Tensor]]) -> dict[str, T
         raise UserError(f"{path} is damaged; delete it, and it is made anew.") from error
 
 
-def _digest(*arguments: Tensor | int) -> str:
+def _digest(*arguments: Tensor | float) -> str:
     digest = hashlib.sha256()
     for x in arguments:
         if isinstance(x, Tensor):

@@ -1,14 +1,12 @@
 """What a log-likelihood is worth: the same estimator's value for models that nobody trained."""
 
-import hashlib
 import warnings
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from gan_cli.files import replacing
+from gan_cli.metrics.cache import cached
 from gan_cli.rng import stream, stream_seed
 
 # Table 1 of the paper, as quoted there: log-likelihood and standard error in nats.
@@ -36,25 +34,23 @@ def training_images(train: Tensor, n: int, seed: int) -> Tensor:
 def centroids(train: Tensor, k: int, seed: int, cache: Path) -> Tensor:
     """Return k centroids of the training images (N, ...) by k-means, (k, ...) float32.
 
-    Lloyd's algorithm from randomly chosen images. They are kept in the directory `cache`, under a
-    name that the data, k and the seed determine.
+    Lloyd's algorithm from randomly chosen images. They are kept in the directory `cache`. Raises
+    UserError for a damaged file there.
     """
-    flat = train.flatten(1).float().numpy()
-    k = min(k, len(flat))
-    digest = hashlib.sha256(flat.tobytes()).hexdigest()[:16]
-    path = cache / f"kmeans-{digest}-k{k}-seed{seed}.npy"
-    if not path.is_file():
-        # Imported here: it costs a second, and the cache usually spares it.
-        from sklearn.cluster import KMeans
-        from sklearn.exceptions import ConvergenceWarning
+    flat = train.flatten(1).float()
+    found = cached(kmeans, flat, min(k, len(flat)), seed, cache=cache)
+    return found.view(-1, *train.shape[1:])
 
-        start = stream_seed(seed, "kmeans") % 2**32
-        kmeans = KMeans(k, init="random", n_init=1, max_iter=30, random_state=start)
-        with warnings.catch_warnings():
-            # Of fewer different images than k, some centroids are the same.
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            centers = kmeans.fit(flat).cluster_centers_
-        cache.mkdir(parents=True, exist_ok=True)
-        with replacing(path) as temporary, temporary.open("wb") as file:
-            np.save(file, centers)
-    return torch.from_numpy(np.load(path, allow_pickle=False)).view(-1, *train.shape[1:])
+
+def kmeans(flat: Tensor, k: int, seed: int) -> Tensor:
+    """Return k centroids (k, d) of float32 rows (n, d)."""
+    # Imported here: it costs a second, and the cache usually spares it.
+    from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
+
+    start = stream_seed(seed, "kmeans") % 2**32
+    kmeans = KMeans(k, init="random", n_init=1, max_iter=30, random_state=start)
+    with warnings.catch_warnings():
+        # Of fewer different images than k, some centroids are the same.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return torch.from_numpy(kmeans.fit(flat.numpy()).cluster_centers_)

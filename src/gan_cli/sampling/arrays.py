@@ -1,5 +1,6 @@
 """Arrays that a user brings, and samples as arrays for other programs."""
 
+import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -48,11 +49,11 @@ def read_samples(path: Path, source: Source) -> Tensor:
     other samples.
     """
     samples = read_array("samples", path)
-    n, shape = len(samples), tuple(samples.shape[1:])
-    if shape != (source.dimension,) and _without_ones(shape) != _without_ones(source.shape):
+    n, shape, dimension = len(samples), tuple(samples.shape[1:]), math.prod(source.shape)
+    if shape != (dimension,) and _without_ones(shape) != _without_ones(source.shape):
         raise UserError(
             f"samples is {path} of shape {tuple(samples.shape)}; those of this data set are (n, "
-            f"{', '.join(map(str, source.shape))}), or (n, {source.dimension})."
+            f"{', '.join(map(str, source.shape))}), or (n, {dimension})."
         )
     if n < 2:
         raise UserError(f"samples is {path} with {n} of them; it takes at least 2.")

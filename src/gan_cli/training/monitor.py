@@ -83,6 +83,7 @@ def reference_of(
     return Reference(points, train, settings.sigmas, space, view, labelled)
 
 
+@dataclass(frozen=True)
 class Monitor:
     """Looks at samples of G from the same z each time, so that progress can be watched.
 
@@ -93,23 +94,16 @@ class Monitor:
     `stop_on_collapse` the run ends.
     """
 
-    def __init__(
-        self,
-        state: State,
-        samples: Sequence[Tensor],
-        grid: Sequence[Tensor],
-        source: Source,
-        reference: Reference,
-        seed: int,
-        settings: MonitorSettings,
-        watched: Callable[[], nn.Module],
-        every: int | None,
-        stop_on_collapse: bool,
-    ) -> None:
-        self.state, self.source, self.seed, self.settings = state, source, seed, settings
-        self.watched, self.every, self.stop_on_collapse = watched, every, stop_on_collapse
-        self.reference = reference
-        self.samples, self.grid = samples, grid
+    state: State
+    samples: Sequence[Tensor]
+    grid: Sequence[Tensor]
+    source: Source
+    reference: Reference
+    seed: int
+    settings: MonitorSettings
+    watched: Callable[[], nn.Module]
+    every: int | None
+    stop_on_collapse: bool
 
     def is_due(self, last: bool) -> bool:
         """Return whether to measure samples now, after this iteration, which may be the last."""
