@@ -74,6 +74,12 @@ def train_once(
 
 
 @pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+
+
+@pytest.fixture
 def mnist_dir() -> Path:
     """The directory with the real MNIST, or a skipped test."""
     path = Path(os.environ.get("GAN_DATA", "data")).absolute()

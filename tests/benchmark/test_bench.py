@@ -133,8 +133,7 @@ def test_what_follows_of_the_rates(
     monkeypatch.setattr("gan_cli.benchmark.timings.in_own_process", lambda *_: nullcontext())
     monkeypatch.setattr("gan_cli.config.build.Compiled", lambda update, _: update)
     monkeypatch.setattr("gan_cli.benchmark.timings.timeit", lambda *_, **__: 6.0)
-    result = gan("bench", "recipes=[tutorial]", "precisions=[fp32]", "threads=1")
-    assert result.code == 0, result.err
+    output = gan("bench", "recipes=[tutorial]", "precisions=[fp32]", "threads=1").output
     (path,) = tmp_path.glob("outputs/bench/*/bench.json")
     line, compiled = json.loads(path.read_text())["timings"]
     assert line["plain"] == compiled["plain"] == [10, 10, 10]
@@ -148,8 +147,8 @@ def test_what_follows_of_the_rates(
         6,
     )
     # 6 s over 1/25 - 1/40 of a second.
-    assert "precision=fp32 threads=1 compile=true" in result.out
-    assert "400 updates" in result.out
+    assert "precision=fp32 threads=1 compile=true" in output
+    assert "400 updates" in output
 
 
 def test_the_command(gan: Gan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -157,16 +156,15 @@ def test_the_command(gan: Gan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         raise UserError("There is no C++ compiler.")
 
     monkeypatch.setattr("gan_cli.config.build.Compiled", lambda *_: no_compiler)
-    result = gan("bench", "recipes=[tutorial]", "rounds=2", "seconds=0.001", "threads=1")
-    assert result.code == 0, result.err
+    output = gan("bench", "recipes=[tutorial]", "rounds=2", "seconds=0.001", "threads=1").output
     (path,) = tmp_path.glob("outputs/bench/*/bench.json")
     content = json.loads(path.read_text())
     assert [line["precision"] for line in content["timings"]] == ["fp32", "bf16"]
     for line in content["timings"]:
         assert line["ratio"] > 0
         assert line["ours"][0] <= line["ours"][1] <= line["ours"][2]
-    assert "Fastest for tutorial: precision=" in result.out
-    assert "tutorial: There is no C++ compiler." in result.out
+    assert "Fastest for tutorial: precision=" in output
+    assert "tutorial: There is no C++ compiler." in output
     assert path.with_name("bench.md").read_text().count("tutorial") == 3
 
     for setting, words in (

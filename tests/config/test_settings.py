@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from gan_cli.config.validate import check
 from gan_cli.errors import UserError
 from gan_cli.help import COMMANDS
+from gan_cli.ranges import Count
 from gan_cli.runs import resolvers
 
 GROUPS = ("dataset", "network", "objective", "prior", "optimizer", "schedule")
@@ -124,9 +125,15 @@ def test_a_mapping_in_a_list() -> None:
         assert words in refusal(cfg, "train", "network.discriminator.convolutions", value)
 
 
+class Own:
+    """D of a user's own, with a range of its own."""
+
+    def __init__(self, width: Count) -> None: ...
+
+
 def test_ranges_of_a_users_own_class() -> None:
     cfg = composed("train")
     OmegaConf.set_struct(cfg, False)
-    cfg.network.discriminator = {"_target_": "helpers.networks.Own", "width": 0}
+    cfg.network.discriminator = {"_target_": f"{__name__}.Own", "width": 0}
     with pytest.raises(UserError, match=r"network\.discriminator\.width is 0; it should be"):
         check(cfg, "train", settings_of("train"))

@@ -151,9 +151,10 @@ def test_log_likelihood_is_of_as_many_samples_of_each_class(
     np.save("samples.npy", images.numpy())
     found = []
     for asked in (["run=run"], ["samples=samples.npy", "dataset=digits"]):
-        result = gan("eval-parzen", *asked, "n_samples=30", "references=[]", "hydra.run.dir=out")
-        assert result.code == 0, result.err
-        assert ("of 10 classes in equal numbers" in result.out) == (not found)
+        output = gan(
+            "eval-parzen", *asked, "n_samples=30", "references=[]", "hydra.run.dir=out"
+        ).output
+        assert ("of 10 classes in equal numbers" in output) == (not found)
         found.append(json.loads(Path("out/parzen.json").read_text()))
     of_run, of_file = found
     assert of_run["log_likelihood"] == pytest.approx(of_file["log_likelihood"], rel=1e-5)
@@ -199,8 +200,7 @@ def test_evaluations_by_label_and_without(gan: Gan, monkeypatch: pytest.MonkeyPa
             assert line.count("| - ") == 1 + classified
             assert "class_frechet is left out where there are too few" in result.out
     # Both in one report, where the last one evaluated has no labels.
-    result = gan("report", "runs=[run,other]", "hydra.run.dir=reported")
-    assert result.code == 0, result.err
+    assert gan("report", "runs=[run,other]", "hydra.run.dir=reported").code == 0
     table = [line.split("|") for line in Path("reported/report.md").read_text().splitlines()]
     (head,) = (line for line in table if " label_agreement " in " ".join(line))
     column = [cell.strip() for cell in head].index("label_agreement")
@@ -259,6 +259,5 @@ def test_a_dry_run_shows_both_networks(gan: Gan) -> None:
 def test_a_convolutional_pair_trains(gan: Gan) -> None:
     small = ["network.generator.width=4", "network.discriminator.width=4", *SMALL[2:]]
     pair = ["experiment=dcgan", "condition=label", "network=conditional_dcgan", "dataset=digits"]
-    done = gan("train", *pair, *small, "schedule.steps=3", "hydra.run.dir=run")
-    assert done.code == 0, done.err
+    assert gan("train", *pair, *small, "schedule.steps=3", "hydra.run.dir=run").code == 0
     assert samples(gan, "label=all", "n=2").shape == (20, 1, 8, 8)
