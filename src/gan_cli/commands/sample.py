@@ -43,7 +43,7 @@ def run(cfg: DictConfig, out: Path) -> None:
         drawn = draw_classes(cfg, trained)
     else:
         drawn = (draw_neighbors if cfg.neighbors else draw_samples)(cfg, trained)
-    # Only now: it may replace a file, and all that is refused is refused.
+    # Only now that nothing can be refused any more: it may replace a file.
     if cfg.save is not None:
         trained.save(cfg.save, drawn.n, cfg.seed, drawn.labels)
     origin = trained.origin(cfg.seed)
