@@ -17,6 +17,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from gan_cli.arguments import for_hydra
 from gan_cli.figures.table1 import markdown
 from gan_cli.help import COMMANDS, help_of
+from gan_cli.metrics.registry import Metric, Samples
 from gan_cli.runs import resolvers
 
 ROOT = Path(__file__).parents[1]
@@ -129,6 +130,9 @@ def test_the_metric_of_extending_is_what_the_page_says() -> None:
     checkerboard = (torch.arange(8)[:, None] + torch.arange(8)) % 2
     images = torch.stack([checkerboard.float(), torch.full((8, 8), 0.5)]).view(2, 1, 8, 8)
     assert scope["roughness"](images).tolist() == [1, 0]
+    (line,) = re.findall(r"^(Metric\(.*\)),$", page, re.MULTILINE)
+    metric = eval(line, {**scope, "Metric": Metric})
+    assert metric.measure(Samples(images, None, None), None) == 0.5
 
 
 def test_the_results_with_labels_are_those_of_their_json() -> None:

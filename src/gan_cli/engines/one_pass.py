@@ -5,6 +5,7 @@ For a D whose logits don't depend on the minibatch, as with batch normalisation 
 """
 
 import copy
+import functools
 from collections.abc import Sequence
 
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from gan_cli.data.minibatches import Minibatch
 from gan_cli.game import updates
 from gan_cli.game.state import State, parameters
-from gan_cli.game.updates import Game
+from gan_cli.game.updates import Game, Update
 
 # Below this, a sample's weight in D's loss is too small to change a float32 parameter.
 NEGLIGIBLE = 1e-20
@@ -41,9 +42,8 @@ def score(discriminator: nn.Module, real: Minibatch, fake: Minibatch) -> tuple[T
     return real_logits, fake_logits
 
 
-def alternating(state: State, game: Game, minibatches: Sequence[Minibatch]) -> Tensor:
-    """`updates.alternating`, with one pass through D for each of its updates."""
-    return updates.alternating(state, game, minibatches, score)
+# With one pass through D for each of its updates.
+alternating: Update = functools.partial(updates.alternating, score=score)
 
 
 def simultaneous(state: State, game: Game, minibatches: Sequence[Minibatch]) -> Tensor:

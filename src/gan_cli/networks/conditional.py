@@ -29,7 +29,7 @@ def class_weights(y: Tensor, classes: int, like: Tensor) -> Tensor:
 
 
 class ConditionalGenerator(Generator):
-    """G of Mirza and Osindero (2014): `mlp.Generator` of z beside the label's one-hot vector."""
+    """G of Mirza and Osindero (2014): `mlp.Generator` of z and a one-hot label."""
 
     def __init__(
         self,
@@ -48,7 +48,7 @@ class ConditionalGenerator(Generator):
 
 
 class ConditionalMaxoutDiscriminator(MaxoutDiscriminator):
-    """D of Mirza and Osindero (2014): `MaxoutDiscriminator` of x beside the label's one-hot vector.
+    """D of Mirza and Osindero (2014): `MaxoutDiscriminator` of x and a one-hot label.
 
     Dropout never drops the label itself.
     """

@@ -23,7 +23,7 @@ from gan_cli.sampling.samples import draw_z
 class Drawn(NamedTuple):
     """A picture of the first `shown` of n samples of each of `labels`, None for those of the data.
 
-    `figure2` is there where it is Figure 2, and `lines` say what a reader has to know.
+    `figure2` is its source where it is Figure 2, and `lines` say what a reader has to know.
     """
 
     image: Picture
@@ -75,9 +75,10 @@ def draw_classes(cfg: DictConfig, trained: Trained) -> Drawn:
     shown = min(n, most)
     samples = torch.cat([trained.samples(shown, cfg.seed, name) for name in names])
     image = picture(samples, trained.source, shown, cfg.scale)
-    if trained.source.centers() is None:  # Points make one plot of all.
-        image = beside_rows(image, names)
-    return Drawn(image, n, shown, names, [f"Rows of the picture, from the top: {', '.join(names)}"])
+    if trained.source.centers() is not None:  # Points make one plot of all.
+        return Drawn(image, n, shown, names)
+    lines = [f"Rows of the picture, from the top: {', '.join(names)}"]
+    return Drawn(beside_rows(image, names), n, shown, names, lines)
 
 
 def draw_neighbors(cfg: DictConfig, trained: Trained) -> Drawn:
@@ -121,11 +122,11 @@ def images_across_classes(cfg: DictConfig, trained: Trained) -> Tensor:
     """
     if cfg.z is not None or cfg.path != "linear":
         raise UserError(
-            f"label is {cfg.label}, from class to class in straight lines with z fixed; z must be "
-            "null and path linear."
+            f"label is {cfg.label}, z is {cfg.z or 'null'} and path is {cfg.path}; from class to "
+            "class a path is straight and z is fixed, so z must be null and path linear."
         )
     if len(cfg.label) < 2:
-        raise UserError(f"label is {cfg.label}; a way from class to class takes two or more.")
+        raise UserError(f"label is {cfg.label}; a path from class to class takes two or more.")
     corners = torch.stack([trained.classes.weights(label) for label in cfg.label])
     weights = paths.path(corners, cfg.steps, loop=cfg.loop)
     return trained.mixtures(draw_z(trained.prior, cfg.rows, cfg.seed), weights, cfg.seed)

@@ -28,7 +28,7 @@ class Sets(NamedTuple):
     """Sets of samples by name, each of some draws (n, C, H, W) in model space, and their data.
 
     Those of a conditional run have their labels. `trained` are the generators that drew them, in
-    order, and `origin` says whence they are.
+    order, and `origin` says where they come from.
     """
 
     draws: dict[str, Sequence[Split]]
@@ -52,7 +52,8 @@ def sets_of_runs(cfg: DictConfig, device: torch.device) -> Sets:
         for one in trained
     }
     data = load_data(cfg.data_dir, first.config)[0]
-    return Sets(draws, first.source, data, trained, first.origin(cfg.seed))
+    paths = ", ".join(str(relative(one.run.path)) for one in trained)
+    return Sets(draws, first.source, data, trained, {**first.origin(cfg.seed), "run": paths})
 
 
 def set_of_file(cfg: DictConfig) -> Sets:
@@ -100,8 +101,9 @@ def refuse_conflicts(cfg: DictConfig) -> None:
     """Raise UserError for settings of a `gan evaluate` config that don't go together."""
     if (cfg.samples is None) != (cfg.dataset is None):
         raise UserError(
-            f"samples is {cfg.samples} and dataset is {cfg.dataset}; samples=FILE takes "
-            "dataset=NAME, and a run has its own data."
+            f"samples is {cfg.samples or 'null'} and dataset is "
+            f"{'null' if cfg.dataset is None else 'given'}; samples=FILE takes dataset=NAME, and a "
+            "run has its own data."
         )
     if (cfg.features == "inception") != (cfg.path is not None):
         raise UserError(
@@ -118,10 +120,12 @@ def record(trained: Trained, quality: Quality, row: str, settings: Mapping[str, 
     """
     path = trained.run.quality_path(trained.weights)
     make_directory(path.parent, f"gan report needs {relative(path)}")
+    seed, last = settings["seed"], settings["seed"] + settings["draws"] - 1
+    seeds = f"seed {seed}" if seed == last else f"seeds {seed} to {last}"
     content = {
         "step": trained.step,
-        "conditions": f"{quality.n[row]} samples (seed {settings['seed']}) against "
-        f"{quality.n_reference} training images, in {quality.space}",
+        "conditions": f"{quality.n[row]} samples ({seeds}) against {quality.n_reference} training "
+        f"images, in {quality.space}",
         "metrics": _means(quality, row),
         "references": {
             title: _means(quality, title) for title in TITLES.values() if title in quality.rows
