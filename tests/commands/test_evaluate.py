@@ -54,8 +54,12 @@ def test_several_runs(gan: Gan, train_once: TrainOnce, tmp_path: Path) -> None:
     ]  # fmt: skip
     for name, settings in (("a", []), ("b", ["seed=1"]), ("c", signed)):
         train_once(*settings, to=name)
-    assert gan("evaluate", "runs=[a,b]", "n=200", "draws=1", "references=[]").code == 0
-    assert list(content(tmp_path)["rows"]) == ["a, raw", "b, raw"]
+    assert gan("evaluate", "runs=[a,b]", "n=200", "draws=2", "references=[]").code == 0
+    found = content(tmp_path)
+    assert list(found["rows"]) == ["a, raw", "b, raw"]
+    assert found["origin"]["run"] == "a, b"
+    kept = json.loads((tmp_path / "b/evaluation/weights=raw/quality.json").read_text())
+    assert "200 samples (seeds 0 to 1)" in kept["conditions"]
     refusal = gan("evaluate", "runs=[a,c]", "n=200").refusal
     assert "a and c were trained on different data (range" in refusal
 

@@ -173,6 +173,16 @@ def checkpoint(resealed: bytes | None = None) -> bytes:
 
 
 @many
+@given(damage(checkpoint()))
+def test_checkpoints(content: bytes) -> None:
+    with directory() as path:
+        (path / "step-000000001.ckpt").write_bytes(content)
+        if content != checkpoint():
+            with pytest.raises(UserError):
+                checkpoints.load(path / "step-000000001.ckpt")
+
+
+@many
 @given(damage(checkpoint()[checkpoints.HEADER :]))
 def test_checkpoints_with_a_forged_checksum(payload: bytes) -> None:
     with directory() as path:

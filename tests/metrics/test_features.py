@@ -63,6 +63,20 @@ def test_training_depends_on_the_seed_alone(data: Data) -> None:
     assert not torch.equal(one.head.weight, third.head.weight)
 
 
+@pytest.mark.parametrize(("least", "steps"), [("STEPS", 7), ("EPOCHS", 5)])
+def test_training_ends_by_what_is_less(
+    least: str, steps: int, data: Data, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = data._replace(train=data.train.take(slice(300)))  # two epochs take 4.7 minibatches
+    monkeypatch.setattr(features, "SHIPPED", {})
+    monkeypatch.setattr(features, least, {"STEPS": 7, "EPOCHS": 2}[least])
+    asked = []
+    monkeypatch.setattr(features, "train_classifier", lambda _x, _seed, n: asked.append(n))
+    with pytest.raises(AttributeError):  # there is no network to save
+        feature_space(SOURCE, few, tmp_path)
+    assert asked == [steps]
+
+
 def test_images_have_the_same_features_in_any_company(data: Data, cache: Path) -> None:
     space = feature_space(SOURCE, data, cache)
     whole, part = space(data.train.x[:700]), space(data.train.x[3:8])

@@ -47,10 +47,11 @@ def run(cfg: DictConfig, out: Path) -> None:
     if cfg.save is not None:
         trained.save(cfg.save, drawn.n, cfg.seed, drawn.labels)
     origin = trained.origin(cfg.seed)
-    path = out / ("samples.png" if drawn.figure2 is None else "figure2.png")
     if drawn.figure2 is None:
+        path = out / "samples.png"
         save_png(path, drawn.image, origin)
     else:
+        path = out / "figure2.png"
         drawn.figure2.save(out, origin)
     for line in drawn.lines:
         log.info("%s", line)

@@ -75,10 +75,12 @@ def errors_on_test(sets: Sets, device: torch.device, checkpoint: str) -> dict[st
     By the names of sets of runs; of checkpoint `newest` or `best`. There is no average of D.
     """
     test, errors = sets.data.test, {}
-    for name, one in zip(sets.draws, sets.trained, strict=False):
-        if one.config.labels is None or test.y is None:
-            continue
-        x = sets.source.to_model(test.x)
+    named = zip(sets.draws, sets.trained, strict=False)
+    classify = {name: one for name, one in named if one.config.labels is not None}
+    if not classify or test.y is None:
+        return {}
+    x = sets.source.to_model(test.x)
+    for name, one in classify.items():
         discriminator, _ = load_discriminator(one.run, x[:1], device, checkpoint)
         assert isinstance(discriminator, Classifier)
         wrong = classes(discriminator, x.to(device)).cpu() != test.y
